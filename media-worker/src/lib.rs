@@ -1,1 +1,13 @@
-//! Placeholder head.
+//! The isolated `FFmpeg` service: its wire types, its request signing, its client and the service.
+//!
+//! The worker accepts a job and its input over HTTP, runs `FFmpeg` on it in a locked box, checks what
+//! came out and hands it back. It never fetches anything, never opens a connection of its own, never
+//! keeps a queue or a database, and never lets a caller's string reach an `FFmpeg` argument.
+//!
+//! The server that sends jobs needs [`api`], [`auth`] and [`client`]; the rest is the service itself.
+
+pub mod api;
+pub mod auth;
+pub mod client;
+pub mod clock;
+pub mod endpoint;

@@ -1,0 +1,174 @@
+//! A job: what is ordered, where it stands, what came out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Failure, MediaMetadata, Sha256Digest};
+
+/// Names one attempt at one job. A higher attempt fences off all lower ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct JobKey {
+    pub job: Uuid,
+    pub attempt: u32,
+}
+
+impl fmt::Display for JobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.job, self.attempt)
+    }
+}
+
+/// A fixed recipe. What `FFmpeg` is told follows from this, from numbers and from the sniffed container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Reads format and streams; the one output is `metadata.json`.
+    Metadata,
+    /// One picture in a 1280 x 1280 box as `poster.webp`.
+    Poster,
+}
+
+impl Preset {
+    pub const ALL: [Self; 2] = [Self::Metadata, Self::Poster];
+
+    /// The version of the recipe that this worker runs. It changes when the bytes that come out may.
+    pub fn version(self) -> u32 {
+        match self {
+            Self::Metadata | Self::Poster => 1,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Metadata => "metadata",
+            Self::Poster => "poster",
+        }
+    }
+}
+
+/// The order. Sending it again unchanged is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    pub preset: Preset,
+    /// Must be [`Preset::version`]; a worker of another version answers `invalid_spec`.
+    pub preset_version: u32,
+    #[serde(default)]
+    pub params: Params,
+    /// Bytes.
+    pub input_size: u64,
+    pub input_sha256: Sha256Digest,
+    /// The longest that the job may run once started, in milliseconds.
+    pub deadline_ms: u64,
+    #[serde(default)]
+    pub limits: JobLimits,
+}
+
+/// The numbers a caller may choose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// `poster` only: where to take the picture, in milliseconds. Without it: a tenth of the duration,
+    /// at most ten seconds.
+    pub seek_ms: Option<u32>,
+}
+
+/// Narrows the worker's own limits for this job; a value can never widen them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobLimits {
+    pub max_duration_seconds: Option<u32>,
+    /// Width times height of the largest picture.
+    pub max_pixels: Option<u64>,
+    pub max_output_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// A slot is reserved; the input has not come yet.
+    AwaitingInput,
+    Receiving,
+    /// The input is here and verified; the job waits for `start`.
+    Ready,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl JobState {
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitingInput => "awaiting_input",
+            Self::Receiving => "receiving",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobStatus {
+    pub job: Uuid,
+    pub attempt: u32,
+    pub preset: Preset,
+    pub state: JobState,
+    /// 0 to 100, when known.
+    pub pct: Option<f64>,
+    /// The `seq` of the job's last event.
+    pub last_seq: u64,
+    pub failure: Option<Failure>,
+    pub result: Option<JobResult>,
+    /// Whether the files were deleted (after `ack`, a cancellation or the time to live).
+    pub files_deleted: bool,
+}
+
+impl JobStatus {
+    pub fn key(&self) -> JobKey {
+        JobKey {
+            job: self.job,
+            attempt: self.attempt,
+        }
+    }
+}
+
+/// What a job that succeeded learnt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobResult {
+    pub metadata: MediaMetadata,
+    /// The first line of `ffmpeg -version`, so that an output can be traced to what made it.
+    pub ffmpeg_version: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputRole {
+    Metadata,
+    Poster,
+}
+
+/// One entry of the manifest of outputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// One of the preset's fixed names.
+    pub name: String,
+    pub role: OutputRole,
+    pub mime: String,
+    /// Bytes.
+    pub size: u64,
+    pub sha256: Sha256Digest,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub duration_ms: Option<u64>,
+    pub codec: Option<String>,
+}
