@@ -1,0 +1,46 @@
+import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router';
+
+import { AppShell } from '@/app/AppShell';
+import { RequireAuditor, RequireSession, RequireSignedOut } from '@/app/guards';
+import { NotFoundPage } from '@/app/NotFoundPage';
+import { locationStateSchema } from '@/app/location-state';
+import { AuditPage } from '@/features/audit/components/AuditPage';
+import { RegisterPage } from '@/features/auth/components/RegisterPage';
+import { SignInPage } from '@/features/auth/components/SignInPage';
+import { MediaPage } from '@/features/media/components/MediaPage';
+import { SessionsPage } from '@/features/sessions/components/SessionsPage';
+
+/** Every path of the application. */
+export function AppRoutes() {
+  return (
+    <Routes>
+      <Route element={<RequireSignedOut />}>
+        <Route path="/sign-in" element={<SignIn />} />
+        <Route path="/register" element={<Register />} />
+      </Route>
+      <Route element={<RequireSession />}>
+        <Route element={<AppShell />}>
+          <Route index element={<Navigate to="/media" replace />} />
+          <Route path="/media" element={<MediaPage />} />
+          <Route path="/sessions" element={<SessionsPage />} />
+          <Route element={<RequireAuditor />}>
+            <Route path="/audit" element={<AuditPage />} />
+          </Route>
+          <Route path="*" element={<NotFoundPage />} />
+        </Route>
+      </Route>
+    </Routes>
+  );
+}
+
+function SignIn() {
+  const { registered } = locationStateSchema.parse(useLocation().state);
+  return <SignInPage {...(registered === undefined ? {} : { email: registered })} />;
+}
+
+function Register() {
+  const navigate = useNavigate();
+  return (
+    <RegisterPage onRegistered={(email) => void navigate('/sign-in', { state: { registered: email } })} />
+  );
+}

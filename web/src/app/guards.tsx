@@ -1,0 +1,37 @@
+import { Navigate, Outlet, useLocation } from 'react-router';
+
+import { locationStateSchema } from '@/app/location-state';
+import { useMe } from '@/features/auth/api/get-me';
+import { useAuth } from '@/shared/auth/use-auth';
+import { Alert } from '@/shared/components/Alert';
+import { Page } from '@/shared/components/Page';
+
+const HOME = '/media';
+
+/** Lets in who is signed in; takes the others to sign-in, and back afterwards. */
+export function RequireSession() {
+  const { tokens } = useAuth();
+  const { pathname, search } = useLocation();
+  if (tokens === null) return <Navigate to="/sign-in" state={{ from: pathname + search }} replace />;
+  return <Outlet />;
+}
+
+/** Takes who is signed in away from the sign-in page. */
+export function RequireSignedOut() {
+  const { tokens } = useAuth();
+  const { from } = locationStateSchema.parse(useLocation().state);
+  if (tokens !== null) return <Navigate to={from ?? HOME} replace />;
+  return <Outlet />;
+}
+
+/** Spares others a page of refusals. The server is what keeps them out. */
+export function RequireAuditor() {
+  const me = useMe();
+  if (me.data === undefined) return <p aria-live="polite">Loading…</p>;
+  if (me.data.roles.includes('auditor')) return <Outlet />;
+  return (
+    <Page title="Audit log">
+      <Alert>This page is for auditors. An administrator can give you that role.</Alert>
+    </Page>
+  );
+}

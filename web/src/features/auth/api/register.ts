@@ -1,0 +1,23 @@
+import { useMutation } from '@tanstack/react-query';
+
+import { callPublic, readJson } from '@/shared/api/transport';
+import { type User, userSchema } from '@/shared/api/types';
+
+export interface Registration {
+  email: string;
+  password: string;
+  /** Empty: none. */
+  name: string;
+}
+
+async function register({ email, password, name }: Registration): Promise<User> {
+  const response = await callPublic('/v1/users', {
+    method: 'POST',
+    body: { email, password, ...(name === '' ? {} : { name }) },
+  });
+  return readJson(response, userSchema);
+}
+
+export function useRegister() {
+  return useMutation({ mutationFn: register });
+}

@@ -1,0 +1,40 @@
+import { useEffect, useState } from 'react';
+
+import { useOutput } from '@/features/media/api/get-output';
+import { pictureOf } from '@/features/media/jobs';
+import { type Job } from '@/shared/api/types';
+import { ErrorAlert } from '@/shared/components/Alert';
+
+interface Props {
+  job: Job;
+  mediaName: string;
+}
+
+export function PosterResult({ job, mediaName }: Props) {
+  const name = pictureOf(job);
+  if (name === undefined) return <p>The job made no picture.</p>;
+  return <Picture jobId={job.id} name={name} alt={`Poster of ${mediaName}`} />;
+}
+
+/** Fetched with the token in a header and shown from memory: an `img` cannot send one. */
+function Picture({ jobId, name, alt }: { jobId: string; name: string; alt: string }) {
+  const { data: blob, error } = useOutput(jobId, name);
+  const url = useObjectUrl(blob);
+  if (error) return <ErrorAlert error={error} />;
+  return url === null ? <div className="poster-loading" /> : <img className="poster" src={url} alt={alt} />;
+}
+
+/** A `blob:` URL for as long as it is shown. */
+function useObjectUrl(blob: Blob | undefined): string | null {
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    if (blob === undefined) return;
+    const made = URL.createObjectURL(blob);
+    // eslint-disable-next-line react-hooks/set-state-in-effect -- the URL is a resource that an effect must own
+    setUrl(made);
+    return () => {
+      URL.revokeObjectURL(made);
+    };
+  }, [blob]);
+  return url;
+}

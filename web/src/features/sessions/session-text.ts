@@ -1,0 +1,34 @@
+import { type Session } from '@/shared/api/types';
+
+/** What to call the device: its given name, else what its browser says of itself. */
+export function deviceTitle({ device }: Session): string {
+  return device?.name ?? browserText(device) ?? 'Unknown device';
+}
+
+/** Browser and system, where the title does not say them already. */
+export function deviceDetail({ device }: Session): string | null {
+  return device?.name ? browserText(device) : (device?.kind ?? null);
+}
+
+function browserText(device: Session['device']): string | null {
+  const { browser, os } = device ?? {};
+  if (browser && os) return `${browser} on ${os}`;
+  return browser ?? os ?? null;
+}
+
+const END_REASONS: Readonly<Record<string, string>> = {
+  signed_out: 'Signed out',
+  revoked_by_user: 'Ended from another device',
+  revoked_others: 'Ended with all others',
+  revoked_all: 'Ended with all others',
+  password_changed: 'Password changed',
+  user_disabled: 'Account disabled',
+  refresh_token_reused: 'Ended for safety: a used token came again',
+  expired: 'Expired',
+};
+
+/** Why a session ended. A reason that this version does not know is shown as it is. */
+export function endReasonText(reason: string | null | undefined): string {
+  if (!reason) return 'Ended';
+  return END_REASONS[reason] ?? reason.replaceAll('_', ' ');
+}

@@ -1,0 +1,33 @@
+import { useQuery } from '@tanstack/react-query';
+
+import { callPublic, readJson } from '@/shared/api/transport';
+import { z } from '@/shared/lib/zod';
+
+const passwordSchema = z.object({
+  min_length: z.number().catch(8),
+  max_length: z.number().catch(256),
+});
+export type PasswordLimits = z.infer<typeof passwordSchema>;
+
+export const DEFAULT_PASSWORD_LIMITS: PasswordLimits = { min_length: 8, max_length: 256 };
+
+/** What the server says about itself. A part that it leaves out has the contract's default. */
+const configSchema = z.object({
+  registration: z.enum(['open', 'closed']).catch('open'),
+  password: passwordSchema.catch(DEFAULT_PASSWORD_LIMITS),
+  upload: z.object({ max_bytes: z.number().nullable().catch(null) }).catch({ max_bytes: null }),
+});
+export type Config = z.infer<typeof configSchema>;
+
+async function getConfig(signal: AbortSignal): Promise<Config> {
+  return readJson(await callPublic('/v1/config', { signal }), configSchema);
+}
+
+export function useConfig() {
+  return useQuery({
+    queryKey: ['config'],
+    queryFn: ({ signal }) => getConfig(signal),
+    staleTime: 5 * 60_000,
+    meta: { isPublic: true },
+  });
+}

@@ -1,0 +1,31 @@
+/** Times for people. The server speaks RFC 3339 in UTC; people read their own zone. */
+
+const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+];
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const exact = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** "3 minutes ago". Less than a minute either way is "just now": clocks of two machines differ. */
+export function relativeTime(iso: string, nowMs: number): string {
+  const seconds = (Date.parse(iso) - nowMs) / 1000;
+  for (const [unit, size] of STEPS) {
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+  }
+  return 'just now';
+}
+
+/** "24 Nov 2026, 09:08:11" in the reader's zone. */
+export function exactTime(iso: string): string {
+  return exact.format(new Date(iso));
+}
+
+/** Whole seconds as "45 seconds" or "3 minutes". Rounds up: whoever waits that long has waited enough. */
+export function durationText(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 120) return whole === 1 ? '1 second' : `${whole} seconds`;
+  return `${Math.ceil(whole / 60)} minutes`;
+}
