@@ -1,0 +1,148 @@
+//! What happened to a media job. Stored for ever: fields may be added, with a default, and never
+//! changed or taken away.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{FailureClass, FailureCode, MediaMetadata};
+use crate::domain_event::domain_event;
+use crate::values::{JobId, MediaId, Sha256Hex, UserId, named};
+
+/// A fact of a job's life. `at` is when it was decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum MediaJobEvent {
+    /// The job was asked for.
+    MediaJobRequested {
+        /// The job.
+        job_id: JobId,
+        /// The input.
+        media_id: MediaId,
+        /// Whose it is.
+        owner: UserId,
+        /// The recipe.
+        preset: Preset,
+        /// The recipe's version.
+        preset_version: u32,
+        /// What the input hashes to.
+        input_sha256: Sha256Hex,
+        /// The input's size.
+        input_bytes: u64,
+        /// What the caller chose.
+        #[serde(default)]
+        options: JobOptions,
+        /// From then on no attempt is begun.
+        deadline_at: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A worker was given the job.
+    MediaJobDispatched {
+        /// The attempt's number, from 1; it fences off all lower ones.
+        attempt: u32,
+        /// The worker's name.
+        worker: String,
+        /// When the worker counts as silent, if nothing renews the lease.
+        lease_until: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The attempt's worker has gone silent. `MediaJobDispatched` or `MediaJobFailed` follows in
+    /// the same append.
+    MediaJobLeaseExpired {
+        /// The attempt.
+        attempt: u32,
+        /// When that was noted.
+        at: DateTime<Utc>,
+    },
+    /// The attempt failed; there will be another.
+    MediaJobAttemptFailed {
+        /// The attempt.
+        attempt: u32,
+        /// What went wrong.
+        code: FailureCode,
+        /// What that meant for a retry.
+        class: FailureClass,
+        /// Not to be tried again before.
+        retry_at: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The job is done.
+    MediaJobSucceeded {
+        /// The attempt that did it.
+        attempt: u32,
+        /// The files that it made.
+        #[serde(default)]
+        outputs: Vec<JobOutput>,
+        /// What it learnt about the input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<MediaMetadata>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The job has failed for good.
+    MediaJobFailed {
+        /// The last attempt; 0 when there was none.
+        attempt: u32,
+        /// What went wrong.
+        code: FailureCode,
+        /// What that meant for a retry.
+        class: FailureClass,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The job was given up.
+    MediaJobCancelled {
+        /// The attempt that was under way, to be stopped at its worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        running_attempt: Option<u32>,
+        /// Who decided so, if it was a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+named! {
+    /// A fixed recipe of the worker.
+    pub enum Preset {
+        /// Reads format and streams.
+        Metadata = "metadata",
+        /// Makes one still picture.
+        Poster = "poster",
+    }
+}
+
+/// What a caller may choose. Numbers only: no text of theirs reaches a command line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobOptions {
+    /// `poster`: where to take the picture, in milliseconds. Without it the worker chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seek_ms: Option<u32>,
+}
+
+/// A file that a job made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobOutput {
+    /// One of the recipe's fixed names.
+    pub name: String,
+    /// Its media type, as the recipe fixes it.
+    pub content_type: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What it hashes to.
+    pub sha256: Sha256Hex,
+    /// Its key in the blob store.
+    pub object: String,
+}
+
+domain_event!(MediaJobEvent {
+    MediaJobRequested,
+    MediaJobDispatched,
+    MediaJobLeaseExpired,
+    MediaJobAttemptFailed,
+    MediaJobSucceeded,
+    MediaJobFailed,
+    MediaJobCancelled,
+});

@@ -1,0 +1,68 @@
+//! What can be asked of a session.
+
+use chrono::{DateTime, Utc};
+
+use super::{RevokeReason, TokenPair};
+use crate::values::{AuthMethod, Sealed, SessionId, TokenHash, UserId};
+
+/// A wish, with the facts that the decision needs. `at` is the time of deciding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionCommand {
+    /// Opens the session and gives it its first tokens.
+    Start(Box<StartSession>),
+    /// Gives new tokens to whoever has the current refresh token. Whoever has a spent one ends the
+    /// session: the events then are `RefreshTokenReused` and `SessionRevoked`, not `TokensIssued`.
+    IssueToken {
+        /// The hash of the refresh token that came.
+        presented_refresh: TokenHash,
+        /// The new pair; no token is made to outlive the session.
+        tokens: TokenPair,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Ends the session.
+    Revoke {
+        /// Why.
+        reason: RevokeReason,
+        /// Who decided so, if it was a person.
+        by: Option<UserId>,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Notes that the session's time is over.
+    Expire {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+}
+
+/// The facts of a sign-in. Sealed texts are sealed for the first event, `SessionStarted`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartSession {
+    /// The session's id, that of the stream.
+    pub session_id: SessionId,
+    /// Whose session it is.
+    pub user_id: UserId,
+    /// The name that the person gave the device.
+    pub device_name: Option<Sealed>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<Sealed>,
+    /// The address that the request came from.
+    pub ip: Option<Sealed>,
+    /// The proofs that the person gave; at least one.
+    pub auth_methods: Vec<AuthMethod>,
+    /// When they were given.
+    pub auth_time: DateTime<Utc>,
+    /// The absolute end, which no refresh moves.
+    pub expires_at: DateTime<Utc>,
+    /// The first pair.
+    pub tokens: TokenPair,
+    /// Now.
+    pub at: DateTime<Utc>,
+}
+
+impl From<StartSession> for SessionCommand {
+    fn from(start: StartSession) -> Self {
+        Self::Start(Box::new(start))
+    }
+}

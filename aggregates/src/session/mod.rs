@@ -1,0 +1,145 @@
+//! A session: opened by a person who proved who they are, kept alive by refresh tokens, ended by
+//! the person, a rule or time.
+//!
+//! It never knows a token, only hashes. Whether a token is good right now is not asked here: the
+//! tokens of live sessions are a read model.
+
+mod command;
+mod error;
+mod event;
+mod state;
+
+#[cfg(test)]
+mod specs;
+
+pub use command::{SessionCommand, StartSession};
+pub use error::SessionError;
+pub use event::{EVENT_TYPES, RevokeReason, SessionEvent, TokenPair};
+pub use state::{LiveSession, RefreshToken, SPENT_REFRESH_TOKENS_MAX, Session};
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+
+use crate::sink::write_all;
+use crate::values::TokenHash;
+
+impl Aggregate for Session {
+    const TYPE: &'static str = "session";
+    type Command = SessionCommand;
+    type Event = SessionEvent;
+    type Error = SessionError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: SessionCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), SessionError> {
+        let events = self.decide(command)?;
+        write_all(self, events, sink).await;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: SessionEvent) {
+        self.evolve(event);
+    }
+}
+
+impl Session {
+    /// What follows from `command`.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    pub fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionError> {
+        match command {
+            SessionCommand::Start(start) => self.decide_start(*start),
+            SessionCommand::IssueToken {
+                presented_refresh,
+                tokens,
+                at,
+            } => self.decide_issue(presented_refresh, tokens, at),
+            SessionCommand::Revoke { reason, by, at } => match self {
+                Self::NotStarted => Err(SessionError::NotStarted),
+                Self::Live(_) => Ok(vec![SessionEvent::SessionRevoked { reason, by, at }]),
+                Self::Ended => Ok(Vec::new()),
+            },
+            SessionCommand::Expire { at } => match self {
+                Self::NotStarted => Err(SessionError::NotStarted),
+                Self::Live(live) if at < live.expires_at => Err(SessionError::NotYetExpired),
+                Self::Live(_) => Ok(vec![SessionEvent::SessionExpired { at }]),
+                Self::Ended => Ok(Vec::new()),
+            },
+        }
+    }
+
+    fn decide_start(&self, start: StartSession) -> Result<Vec<SessionEvent>, SessionError> {
+        match self {
+            Self::NotStarted => {}
+            Self::Live(_) | Self::Ended => return Err(SessionError::AlreadyStarted),
+        }
+        if start.auth_methods.is_empty() {
+            return Err(SessionError::NotAuthenticated);
+        }
+        let issued = SessionEvent::TokensIssued {
+            tokens: start.tokens.ending_by(start.expires_at),
+            replaced_refresh: None,
+            at: start.at,
+        };
+        let started = SessionEvent::SessionStarted {
+            session_id: start.session_id,
+            user_id: start.user_id,
+            device_name: start.device_name,
+            user_agent: start.user_agent,
+            ip: start.ip,
+            auth_methods: start.auth_methods,
+            auth_time: start.auth_time,
+            expires_at: start.expires_at,
+            at: start.at,
+        };
+        Ok(vec![started, issued])
+    }
+
+    fn decide_issue(
+        &self,
+        presented: TokenHash,
+        tokens: TokenPair,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<SessionEvent>, SessionError> {
+        let live = match self {
+            Self::NotStarted => return Err(SessionError::NotStarted),
+            Self::Live(live) => live,
+            Self::Ended => return Err(SessionError::SessionEnded),
+        };
+        if at >= live.expires_at {
+            return Err(SessionError::SessionExpired);
+        }
+        if live.has_spent(&presented) {
+            return Ok(end_because_reused(presented, at));
+        }
+        live.require_current(&presented, at)?;
+        Ok(vec![SessionEvent::TokensIssued {
+            tokens: tokens.ending_by(live.expires_at),
+            replaced_refresh: Some(presented),
+            at,
+        }])
+    }
+}
+
+/// A refresh token is used once. If it comes twice, one of the two who have it is a thief, and
+/// nobody can tell which (RFC 9700, 4.14.2): both lose the session.
+fn end_because_reused(presented_refresh: TokenHash, at: DateTime<Utc>) -> Vec<SessionEvent> {
+    let reason = RevokeReason::RefreshTokenReused;
+    vec![
+        SessionEvent::RefreshTokenReused {
+            presented_refresh,
+            at,
+        },
+        SessionEvent::SessionRevoked {
+            reason,
+            by: None,
+            at,
+        },
+    ]
+}

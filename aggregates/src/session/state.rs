@@ -1,0 +1,108 @@
+//! The life of a session.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{SessionError, SessionEvent, TokenPair};
+use crate::values::{TokenHash, UserId};
+
+/// How many spent refresh tokens are recognised, the newest ones. The reuse of an older one is
+/// refused like any unknown token and ends nothing; the bound keeps a long session's state small.
+pub const SPENT_REFRESH_TOKENS_MAX: usize = 50;
+
+/// The stage of a session's life.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Session {
+    /// Nothing happened yet.
+    #[default]
+    NotStarted,
+    /// Open, perhaps past its absolute end.
+    Live(LiveSession),
+    /// Over for good.
+    Ended,
+}
+
+/// What an open session's decisions need.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveSession {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The absolute end.
+    pub expires_at: DateTime<Utc>,
+    /// The one token that gets the next pair.
+    pub refresh: Option<RefreshToken>,
+    /// Those used up, oldest first, at most [`SPENT_REFRESH_TOKENS_MAX`].
+    pub spent: VecDeque<TokenHash>,
+}
+
+/// The current refresh token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// Its hash.
+    pub hash: TokenHash,
+    /// From then on it is no good.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl LiveSession {
+    /// Whether the token was used up, as far as that is remembered.
+    pub fn has_spent(&self, token: &TokenHash) -> bool {
+        self.spent.contains(token)
+    }
+
+    pub(super) fn require_current(
+        &self,
+        token: &TokenHash,
+        at: DateTime<Utc>,
+    ) -> Result<(), SessionError> {
+        match &self.refresh {
+            Some(refresh) if refresh.hash == *token && at < refresh.expires_at => Ok(()),
+            Some(refresh) if refresh.hash == *token => Err(SessionError::RefreshTokenExpired),
+            Some(_) | None => Err(SessionError::InvalidRefreshToken),
+        }
+    }
+
+    fn issue(&mut self, tokens: TokenPair) {
+        let refresh = RefreshToken {
+            hash: tokens.refresh_token,
+            expires_at: tokens.refresh_expires_at,
+        };
+        if let Some(spent) = self.refresh.replace(refresh) {
+            if self.spent.len() == SPENT_REFRESH_TOKENS_MAX {
+                self.spent.pop_front();
+            }
+            self.spent.push_back(spent.hash);
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn evolve(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::SessionStarted {
+                user_id,
+                expires_at,
+                ..
+            } => {
+                let spent = VecDeque::new();
+                *self = Self::Live(LiveSession {
+                    user_id,
+                    expires_at,
+                    refresh: None,
+                    spent,
+                });
+            }
+            SessionEvent::TokensIssued { tokens, .. } => {
+                if let Self::Live(live) = self {
+                    live.issue(tokens);
+                }
+            }
+            SessionEvent::RefreshTokenReused { .. } => {}
+            SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
+                *self = Self::Ended;
+            }
+        }
+    }
+}

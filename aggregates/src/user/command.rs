@@ -1,0 +1,51 @@
+//! What can be asked of an account.
+
+use chrono::{DateTime, Utc};
+
+use super::DisableReason;
+use crate::values::{EmailClaimId, Role, Sealed, UserId};
+
+/// A wish, with the facts that the decision needs. `at` is the time of deciding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UserCommand {
+    /// Opens the account. The claim on the address must be held already.
+    Register {
+        /// The account's id, that of the stream.
+        user_id: UserId,
+        /// The address, sealed for the event that this makes.
+        email: Sealed,
+        /// The claim that keeps the address unique.
+        email_claim_id: EmailClaimId,
+        /// The name, sealed likewise.
+        name: Option<Sealed>,
+        /// Rights beyond those of every account.
+        roles: Vec<Role>,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Fences a registration that never came, so that a late `Register` fails and its claim on the
+    /// address can be released safely.
+    AbandonRegistration {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Sets the name, or takes it away.
+    ChangeName {
+        /// The new name, sealed for the event that this makes.
+        name: Option<Sealed>,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Shuts the account out.
+    Disable {
+        /// Why.
+        reason: DisableReason,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Lets it in again.
+    Enable {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+}

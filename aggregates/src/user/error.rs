@@ -1,0 +1,18 @@
+//! Why an account refuses.
+
+/// The rule that forbids a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UserError {
+    /// The account exists.
+    #[error("the account is registered already")]
+    AlreadyRegistered,
+    /// The registration was given up before it came.
+    #[error("the registration was abandoned")]
+    RegistrationAbandoned,
+    /// There is no such account.
+    #[error("the account is not registered")]
+    NotRegistered,
+    /// The account is shut out.
+    #[error("the account is disabled")]
+    UserDisabled,
+}

@@ -1,0 +1,112 @@
+//! A person's account: registered, named, disabled, enabled.
+//!
+//! It never knows the address or name in clear, nor anything about the password.
+
+mod command;
+mod error;
+mod event;
+mod state;
+
+#[cfg(test)]
+mod specs;
+
+pub use command::UserCommand;
+pub use error::UserError;
+pub use event::{DisableReason, EVENT_TYPES, UserEvent};
+pub use state::{Account, User};
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+
+use crate::sink::write_all;
+
+impl Aggregate for User {
+    const TYPE: &'static str = "user";
+    type Command = UserCommand;
+    type Event = UserEvent;
+    type Error = UserError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: UserCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), UserError> {
+        let events = self.decide(command)?;
+        write_all(self, events, sink).await;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: UserEvent) {
+        self.evolve(event);
+    }
+}
+
+impl User {
+    /// What follows from `command`.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
+        match command {
+            UserCommand::Register {
+                user_id,
+                email,
+                email_claim_id,
+                name,
+                roles,
+                at,
+            } => {
+                self.require_untouched()?;
+                let registered = UserEvent::UserRegistered {
+                    user_id,
+                    email,
+                    email_claim_id,
+                    name,
+                    roles,
+                    at,
+                };
+                Ok(vec![registered])
+            }
+            UserCommand::AbandonRegistration { at } => match self {
+                Self::Unregistered => Ok(vec![UserEvent::UserRegistrationAbandoned { at }]),
+                Self::Abandoned => Ok(Vec::new()),
+                Self::Active(_) | Self::Disabled(_) => Err(UserError::AlreadyRegistered),
+            },
+            UserCommand::ChangeName { name, at } => {
+                let account = self.require_active()?;
+                if name.is_none() && !account.has_name {
+                    return Ok(Vec::new());
+                }
+                Ok(vec![UserEvent::UserNameChanged { name, at }])
+            }
+            UserCommand::Disable { reason, at } => match self {
+                Self::Active(_) => Ok(vec![UserEvent::UserDisabled { reason, at }]),
+                Self::Disabled(_) => Ok(Vec::new()),
+                Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
+            },
+            UserCommand::Enable { at } => match self {
+                Self::Disabled(_) => Ok(vec![UserEvent::UserEnabled { at }]),
+                Self::Active(_) => Ok(Vec::new()),
+                Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
+            },
+        }
+    }
+
+    fn require_untouched(&self) -> Result<(), UserError> {
+        match self {
+            Self::Unregistered => Ok(()),
+            Self::Abandoned => Err(UserError::RegistrationAbandoned),
+            Self::Active(_) | Self::Disabled(_) => Err(UserError::AlreadyRegistered),
+        }
+    }
+
+    fn require_active(&self) -> Result<&Account, UserError> {
+        match self {
+            Self::Active(account) => Ok(account),
+            Self::Disabled(_) => Err(UserError::UserDisabled),
+            Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
+        }
+    }
+}

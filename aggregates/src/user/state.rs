@@ -1,0 +1,71 @@
+//! The life of an account.
+
+use serde::{Deserialize, Serialize};
+
+use super::UserEvent;
+use crate::values::{EmailClaimId, Role, UserId};
+
+/// The stage of an account's life.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum User {
+    /// Nothing happened yet.
+    #[default]
+    Unregistered,
+    /// The registration was given up before it came; nothing can happen any more.
+    Abandoned,
+    /// In use.
+    Active(Account),
+    /// Shut out.
+    Disabled(Account),
+}
+
+/// What a registered account's decisions need.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Who.
+    pub user_id: UserId,
+    /// The claim on the address.
+    pub email_claim_id: EmailClaimId,
+    /// Rights.
+    pub roles: Vec<Role>,
+    /// Whether the person has a name.
+    pub has_name: bool,
+}
+
+impl User {
+    pub(super) fn evolve(&mut self, event: UserEvent) {
+        match event {
+            UserEvent::UserRegistered {
+                user_id,
+                email_claim_id,
+                name,
+                roles,
+                ..
+            } => {
+                let has_name = name.is_some();
+                *self = Self::Active(Account {
+                    user_id,
+                    email_claim_id,
+                    roles,
+                    has_name,
+                });
+            }
+            UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,
+            UserEvent::UserNameChanged { name, .. } => {
+                if let Self::Active(account) = self {
+                    account.has_name = name.is_some();
+                }
+            }
+            UserEvent::UserDisabled { .. } => {
+                if let Self::Active(account) = self {
+                    *self = Self::Disabled(account.clone());
+                }
+            }
+            UserEvent::UserEnabled { .. } => {
+                if let Self::Disabled(account) = self {
+                    *self = Self::Active(account.clone());
+                }
+            }
+        }
+    }
+}
