@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react';
 import { BrowserRouter } from 'react-router';
 
 import { AppRoutes } from '@/app/AppRoutes';
+import { ErrorBoundary } from '@/app/ErrorBoundary';
 import { forgetPerson, makeQueryClient } from '@/shared/api/query-client';
 import { useAuth } from '@/shared/auth/use-auth';
 
@@ -15,9 +16,11 @@ export function App() {
   }, [isSignedIn, queryClient]);
   return (
     <QueryClientProvider client={queryClient}>
-      <BrowserRouter>
-        <AppRoutes />
-      </BrowserRouter>
+      <ErrorBoundary>
+        <BrowserRouter>
+          <AppRoutes />
+        </BrowserRouter>
+      </ErrorBoundary>
     </QueryClientProvider>
   );
 }

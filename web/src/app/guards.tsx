@@ -3,7 +3,7 @@ import { Navigate, Outlet, useLocation } from 'react-router';
 import { locationStateSchema } from '@/app/location-state';
 import { useMe } from '@/features/auth/api/get-me';
 import { useAuth } from '@/shared/auth/use-auth';
-import { Alert } from '@/shared/components/Alert';
+import { Alert, ErrorAlert } from '@/shared/components/Alert';
 import { Page } from '@/shared/components/Page';
 
 const HOME = '/media';
@@ -27,6 +27,7 @@ export function RequireSignedOut() {
 /** Spares others a page of refusals. The server is what keeps them out. */
 export function RequireAuditor() {
   const me = useMe();
+  if (me.error) return <ErrorAlert error={me.error} />;
   if (me.data === undefined) return <p aria-live="polite">Loading…</p>;
   if (me.data.roles.includes('auditor')) return <Outlet />;
   return (

@@ -23,6 +23,7 @@ interface Entry {
   upload: Upload;
   readonly file: File;
   readonly abort: AbortController;
+  readonly onStored: (media: Media) => void;
 }
 
 export class UploadQueue {
@@ -59,10 +60,10 @@ export class UploadQueue {
         share: 0,
         error: null,
       };
-      this.#entries.push({ upload, file, abort: new AbortController() });
+      this.#entries.push({ upload, file, abort: new AbortController(), onStored });
     }
     this.#publish();
-    void this.#drain(onStored);
+    void this.#drain();
   }
 
   /** Breaks an upload off, or takes a failed one off the list. */
@@ -79,11 +80,11 @@ export class UploadQueue {
     this.#publish();
   }
 
-  async #drain(onStored: (media: Media) => void): Promise<void> {
+  async #drain(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
     for (let entry = this.#waiting(); entry !== undefined; entry = this.#waiting()) {
-      await this.#run(entry, onStored);
+      await this.#run(entry);
     }
     this.#running = false;
   }
@@ -92,7 +93,7 @@ export class UploadQueue {
     return this.#entries.find(({ upload }) => upload.state === 'waiting');
   }
 
-  async #run(entry: Entry, onStored: (media: Media) => void): Promise<void> {
+  async #run(entry: Entry): Promise<void> {
     this.#change(entry, { state: 'sending' });
     const onProgress = (share: number) => {
       this.#change(entry, { share });
@@ -101,7 +102,7 @@ export class UploadQueue {
       const media = await this.#send(entry.file, { onProgress, signal: entry.abort.signal });
       this.#entries = this.#entries.filter((other) => other !== entry);
       this.#publish();
-      onStored(media);
+      entry.onStored(media);
     } catch (error) {
       this.#change(entry, { state: 'failed', error });
     }

@@ -1,6 +1,7 @@
-import { Link, useSearchParams } from 'react-router';
+import { useSearchParams } from 'react-router';
 
 import { type AuditEvent, PAGE_SIZE, useEvents } from '@/features/audit/api/list-events';
+import { ButtonLink } from '@/shared/components/ButtonLink';
 import { ListState } from '@/shared/components/ListState';
 import { Page } from '@/shared/components/Page';
 import { exactTime } from '@/shared/lib/time';
@@ -41,29 +42,30 @@ function Pager({ after, count, head }: { after: number; count: number; head: num
   const isLast = after + count >= head;
   return (
     <nav className="pager" aria-label="Pages of the log">
-      <PageLink label="First" after={0} disabled={after === 0} />
-      <PageLink label="Previous" after={Math.max(0, after - PAGE_SIZE)} disabled={after === 0} />
+      <PagerLink after={0} disabled={after === 0}>
+        First
+      </PagerLink>
+      <PagerLink after={Math.max(0, after - PAGE_SIZE)} disabled={after === 0}>
+        Previous
+      </PagerLink>
       <span aria-live="polite">
         {count === 0 ? `${head} events` : `${after + 1}–${after + count} of ${head}`}
       </span>
-      <PageLink label="Next" after={after + count} disabled={isLast} />
-      <PageLink label="Latest" after={Math.max(0, head - PAGE_SIZE)} disabled={isLast} />
+      <PagerLink after={after + count} disabled={isLast}>
+        Next
+      </PagerLink>
+      <PagerLink after={Math.max(0, head - PAGE_SIZE)} disabled={isLast}>
+        Latest
+      </PagerLink>
     </nav>
   );
 }
 
-function PageLink({ label, after, disabled }: { label: string; after: number; disabled: boolean }) {
-  if (disabled) {
-    return (
-      <span className="button" aria-disabled="true">
-        {label}
-      </span>
-    );
-  }
+function PagerLink({ after, disabled, children }: { after: number; disabled: boolean; children: string }) {
   return (
-    <Link className="button" to={`/audit?after=${after}`}>
-      {label}
-    </Link>
+    <ButtonLink to={`/audit?after=${after}`} disabled={disabled}>
+      {children}
+    </ButtonLink>
   );
 }
 

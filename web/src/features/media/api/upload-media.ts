@@ -21,6 +21,7 @@ export async function uploadMedia(file: File, options: UploadOptions): Promise<M
 function post(url: string, accessToken: string, file: File, options: UploadOptions): Promise<Response> {
   const { onProgress, signal } = options;
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const request = new XMLHttpRequest();
     const abort = () => {
       request.abort();

@@ -1,0 +1,60 @@
+import { screen } from '@testing-library/react';
+import { userEvent } from '@testing-library/user-event';
+import { describe, expect, it } from 'vitest';
+
+import { AppRoutes } from '@/app/AppRoutes';
+import { tokenStore } from '@/shared/auth/token-store';
+import { empty, json, problem, serve } from '@/testing/fake-server';
+import { renderPage } from '@/testing/render-page';
+import { nextPair, session, tokens, user } from '@/testing/samples';
+
+const routes = {
+  'GET /v1/config': () => json(200, {}),
+  'GET /v1/me': () => json(200, user),
+  'GET /v1/sessions': () => json(200, { items: [session()], next_cursor: null }),
+};
+
+describe('AppRoutes', () => {
+  it('takes a stranger to sign-in and back to what was asked for', async () => {
+    serve({ ...routes, 'POST /v1/sessions': () => json(201, { ...nextPair, session: session(), user }) });
+    renderPage(<AppRoutes />, '/sessions');
+    await userEvent.type(screen.getByLabelText('E-mail address'), 'ada@example.test');
+    await userEvent.type(screen.getByLabelText('Password'), 'secret{Enter}');
+    expect(await screen.findByRole('heading', { name: 'Sessions' })).toHaveFocus();
+  });
+
+  it('takes whoever was signed out elsewhere to sign-in, with a word why', async () => {
+    tokenStore.signIn(tokens());
+    const refuse = () => problem(401, 'invalid-token');
+    serve({ ...routes, 'GET /v1/me': refuse, 'GET /v1/sessions': refuse, 'POST /v1/tokens/refresh': refuse });
+    renderPage(<AppRoutes />, '/sessions');
+    expect(await screen.findByText(/Your session has ended/)).toBeVisible();
+    expect(screen.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+  });
+
+  it('keeps the log from those who are not auditors', async () => {
+    tokenStore.signIn(tokens());
+    serve(routes);
+    renderPage(<AppRoutes />, '/audit');
+    expect(await screen.findByText(/for auditors/)).toBeVisible();
+    expect(screen.queryByRole('link', { name: 'Audit log' })).toBeNull();
+  });
+
+  it('signs out', async () => {
+    tokenStore.signIn(tokens());
+    const log = serve({ ...routes, 'DELETE /v1/sessions/current': () => empty() });
+    renderPage(<AppRoutes />, '/sessions');
+    await userEvent.click(screen.getByRole('button', { name: 'Sign out' }));
+    expect(await screen.findByText('You are signed out.')).toBeVisible();
+    expect(log.map(({ route }) => route)).toContain('DELETE /v1/sessions/current');
+    expect(tokenStore.state().tokens).toBeNull();
+  });
+
+  it('signs out here even when the server cannot be told, and says so', async () => {
+    tokenStore.signIn(tokens());
+    serve({ ...routes, 'DELETE /v1/sessions/current': () => problem(503, 'unavailable') });
+    renderPage(<AppRoutes />, '/sessions');
+    await userEvent.click(screen.getByRole('button', { name: 'Sign out' }));
+    expect(await screen.findByText(/the server could not be told/)).toBeVisible();
+  });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+
+import { passwordRules } from '@/features/auth/password-rules';
+
+const limits = { min_length: 8, max_length: 256 };
+
+function unmet(password: string, identity: string[] = []): string[] {
+  return passwordRules(password, identity, limits)
+    .filter(({ met }) => !met)
+    .map(({ code }) => code);
+}
+
+describe('passwordRules', () => {
+  it.each([
+    ['Vx7!aaaa', []],
+    ['Vx7!aaa', ['too_short']],
+    ['vx7!aaaa', ['no_uppercase']],
+    ['VX7!AAAA', ['no_lowercase']],
+    ['Vxx!aaaa', ['no_digit']],
+    ['Vx77aaaa', ['no_symbol']],
+    ['abc', ['too_short', 'no_uppercase', 'no_digit', 'no_symbol']],
+    [`Vx7!${'a'.repeat(253)}`, ['too_long']],
+    ['Жж7!жжжж', []],
+  ])('%s fails %j', (password, codes) => {
+    expect(unmet(password)).toEqual(codes);
+  });
+
+  it('counts characters, not code units', () => {
+    expect(unmet('Vx7!😀😀😀')).toEqual(['too_short']);
+  });
+
+  it('finds the name of the address and the name in any case', () => {
+    expect(unmet('My-Lovelace-1', ['lovelace@example.test', ''])).toEqual(['contains_identity']);
+    expect(unmet('My-Countess-1', ['a@example.test', 'countess'])).toEqual(['contains_identity']);
+    expect(unmet('My-Ada-12345', ['ada@example.test'])).toEqual([]);
+  });
+
+  it('follows the limits in force', () => {
+    const rules = passwordRules('Vx7!aaaa', [], { min_length: 12, max_length: 64 });
+    expect(rules[0]).toEqual({ code: 'too_short', text: 'At least 12 characters', met: false });
+  });
+});
