@@ -18,6 +18,13 @@ pub mod values;
 mod domain_event;
 mod sink;
 
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod testing;
+
 /// The type names of all events that this version of the domain knows, aggregate by aggregate.
 pub fn all_event_types() -> Vec<&'static str> {
     [

@@ -43,7 +43,7 @@ impl Aggregate for EmailClaim {
     }
 
     fn apply(&mut self, event: EmailClaimEvent) {
-        self.evolve(event);
+        self.evolve(&event);
     }
 }
 
@@ -52,6 +52,10 @@ impl EmailClaim {
     ///
     /// # Errors
     /// The rule that forbids it.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every aggregate decides in this form"
+    )]
     pub fn decide(
         &self,
         command: EmailClaimCommand,

@@ -27,10 +27,15 @@ pub enum EmailClaim {
 }
 
 impl EmailClaim {
-    pub(super) fn evolve(&mut self, event: EmailClaimEvent) {
+    pub(super) fn evolve(&mut self, event: &EmailClaimEvent) {
         *self = match event {
-            EmailClaimEvent::EmailClaimed { user_id, at } => Self::Claimed { user_id, since: at },
-            EmailClaimEvent::EmailClaimConfirmed { user_id, .. } => Self::Confirmed { user_id },
+            EmailClaimEvent::EmailClaimed { user_id, at } => Self::Claimed {
+                user_id: *user_id,
+                since: *at,
+            },
+            EmailClaimEvent::EmailClaimConfirmed { user_id, .. } => {
+                Self::Confirmed { user_id: *user_id }
+            }
             EmailClaimEvent::EmailClaimReleased { .. } => Self::Free,
         };
     }

@@ -22,28 +22,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The number that gives the longest delay.
-    fn longest(failures: u32) -> TimeDelta {
-        (0..4)
-            .map(|n| retry_delay(failures, cap_ms(n)))
-            .filter(|d| *d <= limit(failures))
-            .max()
-            .unwrap()
+    fn cap_ms(failures: u32) -> i64 {
+        [2_000, 8_000, 32_000, 128_000]
+            .get(failures as usize)
+            .copied()
+            .unwrap_or(300_000)
     }
 
-    fn cap_ms(failures: u32) -> u64 {
-        [2_000, 8_000, 32_000, 128_000, 300_000][(failures as usize).min(4)]
-    }
-
-    fn limit(failures: u32) -> TimeDelta {
-        TimeDelta::milliseconds(cap_ms(failures).cast_signed())
+    #[test]
+    fn the_whole_range_up_to_the_cap_is_used() {
+        for failures in [0, 1, 2, 3, 4, 5, u32::MAX] {
+            let cap_ms = cap_ms(failures);
+            let longest = retry_delay(failures, cap_ms.cast_unsigned());
+            assert_eq!(longest, TimeDelta::milliseconds(cap_ms), "{failures}");
+            let wrapped = retry_delay(failures, cap_ms.cast_unsigned() + 1);
+            assert_eq!(wrapped, TimeDelta::zero(), "{failures}");
+        }
     }
 
     proptest! {
         #[test]
-        fn a_delay_is_never_beyond_its_cap(failures: u32, random: u64) {
-            let delay = retry_delay(failures, random);
-            prop_assert!(delay >= TimeDelta::zero() && delay <= limit(failures));
+        fn a_delay_is_never_negative_and_never_beyond_its_cap(failures in 0_u32..10, random: u64) {
+            let delay_ms = retry_delay(failures, random).num_milliseconds();
+            prop_assert!((0..=cap_ms(failures)).contains(&delay_ms));
         }
     }
 }

@@ -185,13 +185,12 @@ impl MediaJob {
     fn require_current(&self, attempt: u32) -> Result<(&Order, &Attempts), MediaJobError> {
         match self {
             Self::NotRequested => Err(MediaJobError::NotRequested),
-            Self::Queued { .. } => Err(MediaJobError::StaleAttempt),
             Self::Dispatched {
                 order,
                 attempts,
                 lease,
             } if lease.attempt == attempt => Ok((order, attempts)),
-            Self::Dispatched { .. } => Err(MediaJobError::StaleAttempt),
+            Self::Queued { .. } | Self::Dispatched { .. } => Err(MediaJobError::StaleAttempt),
             Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. } => {
                 Err(MediaJobError::AlreadyFinished)
             }

@@ -1,1 +1,313 @@
+//! The rules of sessions, one sentence each. A session lives from second 0 to second 1,000; each
+//! access token for 10 seconds, each refresh token for 100.
 
+use super::*;
+use crate::testing::{at, given, given_nothing, id, sealed, token};
+use crate::values::AuthMethod;
+
+const END: i64 = 1_000;
+
+/// The `number`-th pair, issued at `seconds`.
+fn pair(number: u8, seconds: i64) -> TokenPair {
+    TokenPair {
+        access_token: token(number),
+        access_expires_at: at(seconds + 10),
+        refresh_token: token(number + 100),
+        refresh_expires_at: at(seconds + 100),
+    }
+}
+
+fn start() -> StartSession {
+    StartSession {
+        session_id: id(2),
+        user_id: id(1),
+        device_name: Some(sealed("laptop")),
+        user_agent: Some(sealed("Mozilla/5.0")),
+        ip: Some(sealed("192.0.2.1")),
+        auth_methods: vec![AuthMethod::Password, AuthMethod::Totp],
+        auth_time: at(0),
+        expires_at: at(END),
+        tokens: pair(0, 0),
+        at: at(0),
+    }
+}
+
+fn started() -> SessionEvent {
+    SessionEvent::SessionStarted {
+        session_id: id(2),
+        user_id: id(1),
+        device_name: Some(sealed("laptop")),
+        user_agent: Some(sealed("Mozilla/5.0")),
+        ip: Some(sealed("192.0.2.1")),
+        auth_methods: vec![AuthMethod::Password, AuthMethod::Totp],
+        auth_time: at(0),
+        expires_at: at(END),
+        at: at(0),
+    }
+}
+
+fn first_issued() -> SessionEvent {
+    SessionEvent::TokensIssued {
+        tokens: pair(0, 0),
+        replaced_refresh: None,
+        at: at(0),
+    }
+}
+
+/// The `number`-th pair took the place of the one before it.
+fn issued(number: u8, seconds: i64) -> SessionEvent {
+    SessionEvent::TokensIssued {
+        tokens: pair(number, seconds),
+        replaced_refresh: Some(token(number + 99)),
+        at: at(seconds),
+    }
+}
+
+fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
+    SessionCommand::IssueToken {
+        presented_refresh: token(presented + 100),
+        tokens: pair(number, seconds),
+        at: at(seconds),
+    }
+}
+
+fn revoke(reason: RevokeReason) -> SessionCommand {
+    SessionCommand::Revoke {
+        reason,
+        by: Some(id(1)),
+        at: at(7),
+    }
+}
+
+fn revoked(reason: RevokeReason) -> SessionEvent {
+    SessionEvent::SessionRevoked {
+        reason,
+        by: Some(id(1)),
+        at: at(7),
+    }
+}
+
+fn expired() -> SessionEvent {
+    SessionEvent::SessionExpired { at: at(END) }
+}
+
+fn live() -> Vec<SessionEvent> {
+    vec![started(), first_issued()]
+}
+
+/// A session after as many refreshes, one each second.
+fn refreshed(times: u8) -> Vec<SessionEvent> {
+    let refreshes = (1..=times).map(|number| issued(number, i64::from(number)));
+    live().into_iter().chain(refreshes).collect()
+}
+
+fn after(mut history: Vec<SessionEvent>, event: SessionEvent) -> Vec<SessionEvent> {
+    history.push(event);
+    history
+}
+
+#[test]
+fn a_sign_in_opens_the_session_and_issues_its_first_tokens() {
+    given_nothing::<Session>()
+        .when(start().into())
+        .then_expect_events(live());
+}
+
+#[test]
+fn a_session_is_started_once() {
+    for history in [live(), after(live(), expired())] {
+        given::<Session>(history)
+            .when(start().into())
+            .then_expect_error(SessionError::AlreadyStarted);
+    }
+}
+
+#[test]
+fn a_session_opens_only_for_somebody_who_proved_who_they_are() {
+    let unproven = StartSession {
+        auth_methods: vec![],
+        ..start()
+    };
+    given_nothing::<Session>()
+        .when(unproven.into())
+        .then_expect_error(SessionError::NotAuthenticated);
+}
+
+#[test]
+fn the_current_refresh_token_gets_the_next_pair() {
+    given::<Session>(live())
+        .when(issue(0, 1, 5))
+        .then_expect_events(vec![issued(1, 5)]);
+    given::<Session>(refreshed(1))
+        .when(issue(1, 2, 6))
+        .then_expect_events(vec![issued(2, 6)]);
+}
+
+#[test]
+fn no_token_outlives_the_session() {
+    let capped = TokenPair {
+        access_expires_at: at(END),
+        refresh_expires_at: at(END),
+        ..pair(2, 995)
+    };
+    given::<Session>(after(live(), issued(1, 950)))
+        .when(issue(1, 2, 995))
+        .then_expect_events(vec![SessionEvent::TokensIssued {
+            tokens: capped,
+            replaced_refresh: Some(token(101)),
+            at: at(995),
+        }]);
+}
+
+#[test]
+fn not_even_the_first_tokens_outlive_a_short_session() {
+    let short = StartSession {
+        expires_at: at(5),
+        ..start()
+    };
+    let events = Session::default().decide(short.into()).unwrap();
+    let tokens = pair(0, 0).ending_by(at(5));
+    assert_eq!(
+        (tokens.access_expires_at, tokens.refresh_expires_at),
+        (at(5), at(5))
+    );
+    let first = SessionEvent::TokensIssued {
+        tokens,
+        replaced_refresh: None,
+        at: at(0),
+    };
+    assert_eq!(events.last(), Some(&first));
+}
+
+#[test]
+fn a_spent_refresh_token_that_comes_again_ends_the_session() {
+    let presented_refresh = token(100);
+    given::<Session>(refreshed(3))
+        .when(issue(0, 4, 8))
+        .then_expect_events(vec![
+            SessionEvent::RefreshTokenReused {
+                presented_refresh,
+                at: at(8),
+            },
+            SessionEvent::SessionRevoked {
+                reason: RevokeReason::RefreshTokenReused,
+                by: None,
+                at: at(8),
+            },
+        ]);
+}
+
+#[test]
+fn the_fifty_newest_spent_refresh_tokens_are_recognised() {
+    let is_reuse = |presented: u8| {
+        let mut session = Session::default();
+        for event in refreshed(51) {
+            session.apply(event);
+        }
+        session
+            .decide(issue(presented, 99, 60))
+            .map(|events| events.len())
+    };
+    assert_eq!(is_reuse(50), Ok(2));
+    assert_eq!(is_reuse(1), Ok(2));
+    assert_eq!(is_reuse(0), Err(SessionError::InvalidRefreshToken));
+}
+
+#[test]
+fn a_refresh_token_of_nobody_gets_nothing() {
+    given::<Session>(live())
+        .when(issue(50, 1, 5))
+        .then_expect_error(SessionError::InvalidRefreshToken);
+}
+
+#[test]
+fn an_access_token_does_not_refresh() {
+    let command = SessionCommand::IssueToken {
+        presented_refresh: token(0),
+        tokens: pair(1, 5),
+        at: at(5),
+    };
+    given::<Session>(live())
+        .when(command)
+        .then_expect_error(SessionError::InvalidRefreshToken);
+}
+
+#[test]
+fn a_refresh_token_is_good_until_the_moment_it_expires() {
+    given::<Session>(live())
+        .when(issue(0, 1, 99))
+        .then_expect_events(vec![issued(1, 99)]);
+    given::<Session>(live())
+        .when(issue(0, 1, 100))
+        .then_expect_error(SessionError::RefreshTokenExpired);
+}
+
+#[test]
+fn nothing_is_issued_from_the_absolute_end_on() {
+    given::<Session>(live())
+        .when(issue(0, 1, END))
+        .then_expect_error(SessionError::SessionExpired);
+    given::<Session>(refreshed(1))
+        .when(issue(0, 2, END))
+        .then_expect_error(SessionError::SessionExpired);
+}
+
+#[test]
+fn an_ended_session_issues_nothing() {
+    for end in [revoked(RevokeReason::SignedOut), expired()] {
+        given::<Session>(after(live(), end))
+            .when(issue(0, 1, 8))
+            .then_expect_error(SessionError::SessionEnded);
+    }
+}
+
+#[test]
+fn a_session_is_revoked_for_any_reason() {
+    for reason in RevokeReason::ALL {
+        given::<Session>(live())
+            .when(revoke(*reason))
+            .then_expect_events(vec![revoked(*reason)]);
+    }
+}
+
+#[test]
+fn revoking_an_ended_session_changes_nothing() {
+    for end in [revoked(RevokeReason::SignedOut), expired()] {
+        given::<Session>(after(live(), end))
+            .when(revoke(RevokeReason::UserDisabled))
+            .then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn a_session_expires_at_its_absolute_end_and_not_before() {
+    given::<Session>(live())
+        .when(SessionCommand::Expire { at: at(END - 1) })
+        .then_expect_error(SessionError::NotYetExpired);
+    given::<Session>(live())
+        .when(SessionCommand::Expire { at: at(END) })
+        .then_expect_events(vec![expired()]);
+}
+
+#[test]
+fn expiring_an_ended_session_changes_nothing() {
+    for end in [revoked(RevokeReason::SignedOut), expired()] {
+        given::<Session>(after(live(), end))
+            .when(SessionCommand::Expire { at: at(0) })
+            .then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn nothing_can_be_asked_of_a_session_that_was_not_started() {
+    let commands = [
+        issue(0, 1, 5),
+        revoke(RevokeReason::SignedOut),
+        SessionCommand::Expire { at: at(END) },
+    ];
+    for command in commands {
+        given_nothing::<Session>()
+            .when(command)
+            .then_expect_error(SessionError::NotStarted);
+    }
+}

@@ -229,15 +229,10 @@ mod tests {
 
     #[test]
     fn a_common_password_stays_common_with_simple_suffixes_and_in_any_case() {
-        for common in [
-            "Password1!",
-            "PASSWORD2024!a1".get(..13).unwrap(),
-            "Qwerty123!",
-            "P@ssw0rd",
-        ] {
+        for common in ["Password1!", "PASSWORD2024!", "Qwerty123!", "P@ssw0rd"] {
             assert!(codes(common).contains(&"too_common"), "{common}");
         }
-        for rare in ["Password-staple-7", "Dragonfly-72x", "Password1234567!"] {
+        for rare in ["Password-staple-7", "Dragonfly-72x", "Password-2718281"] {
             assert!(!codes(rare).contains(&"too_common"), "{rare}");
         }
     }
@@ -290,6 +285,6 @@ mod tests {
         assert_eq!(lines.len(), COMMON.len());
         assert!(lines.len() >= 200);
         let is_clean = |line: &&str| !line.is_empty() && **line == line.trim().to_lowercase();
-        assert!(lines.iter().all(|line| is_clean(line)));
+        assert!(lines.iter().all(is_clean));
     }
 }

@@ -1,0 +1,200 @@
+//! One event of each type, with every field that it can have.
+
+use crate::email_claim::{EmailClaimEvent, ReleaseReason};
+use crate::media::MediaEvent;
+use crate::media_job::{
+    AudioStream, FailureCode, JobOptions, JobOutput, MediaJobEvent, MediaMetadata, Preset,
+    VideoStream,
+};
+use crate::session::{RevokeReason, SessionEvent, TokenPair};
+use crate::testing::{at, id, sealed, sha256, token};
+use crate::user::{DisableReason, UserEvent};
+use crate::values::{AuthMethod, Role};
+
+pub fn user() -> Vec<UserEvent> {
+    vec![
+        UserEvent::UserRegistered {
+            user_id: id(1),
+            email: sealed("email"),
+            email_claim_id: id(9),
+            name: Some(sealed("name")),
+            roles: vec![Role::Admin, Role::Auditor],
+            at: at(0),
+        },
+        UserEvent::UserRegistrationAbandoned { at: at(1) },
+        UserEvent::UserNameChanged {
+            name: Some(sealed("name")),
+            at: at(2),
+        },
+        UserEvent::UserDisabled {
+            reason: DisableReason::ByAdministrator,
+            at: at(3),
+        },
+        UserEvent::UserEnabled { at: at(4) },
+    ]
+}
+
+pub fn email_claim() -> Vec<EmailClaimEvent> {
+    let reason = ReleaseReason::RegistrationAbandoned;
+    vec![
+        EmailClaimEvent::EmailClaimed {
+            user_id: id(1),
+            at: at(0),
+        },
+        EmailClaimEvent::EmailClaimConfirmed {
+            user_id: id(1),
+            at: at(1),
+        },
+        EmailClaimEvent::EmailClaimReleased {
+            user_id: id(1),
+            reason,
+            at: at(2),
+        },
+    ]
+}
+
+pub fn session() -> Vec<SessionEvent> {
+    let tokens = TokenPair {
+        access_token: token(1),
+        access_expires_at: at(900),
+        refresh_token: token(2),
+        refresh_expires_at: at(86_400),
+    };
+    vec![
+        SessionEvent::SessionStarted {
+            session_id: id(2),
+            user_id: id(1),
+            device_name: Some(sealed("device_name")),
+            user_agent: Some(sealed("user_agent")),
+            ip: Some(sealed("ip")),
+            auth_methods: AuthMethod::ALL.to_vec(),
+            auth_time: at(0),
+            expires_at: at(2_592_000),
+            at: at(0),
+        },
+        SessionEvent::TokensIssued {
+            tokens,
+            replaced_refresh: Some(token(3)),
+            at: at(1),
+        },
+        SessionEvent::RefreshTokenReused {
+            presented_refresh: token(3),
+            at: at(2),
+        },
+        SessionEvent::SessionRevoked {
+            reason: RevokeReason::RevokedByUser,
+            by: Some(id(1)),
+            at: at(3),
+        },
+        SessionEvent::SessionExpired { at: at(2_592_000) },
+    ]
+}
+
+pub fn media() -> Vec<MediaEvent> {
+    let object = "media/1/3".to_owned();
+    vec![
+        MediaEvent::MediaStored {
+            media_id: id(3),
+            owner: id(1),
+            name: sealed("name"),
+            bytes: 1_055_736,
+            sha256: sha256(7),
+            content_type: "video/mp4".to_owned(),
+            object: object.clone(),
+            at: at(0),
+        },
+        MediaEvent::MediaDeleted { object, at: at(1) },
+    ]
+}
+
+pub fn media_job() -> Vec<MediaJobEvent> {
+    let code = FailureCode::WorkerUnreachable;
+    let class = code.class();
+    vec![
+        media_job_requested(),
+        MediaJobEvent::MediaJobDispatched {
+            attempt: 1,
+            worker: "worker-1".to_owned(),
+            lease_until: at(31),
+            at: at(1),
+        },
+        MediaJobEvent::MediaJobLeaseExpired {
+            attempt: 1,
+            at: at(31),
+        },
+        MediaJobEvent::MediaJobAttemptFailed {
+            attempt: 1,
+            code,
+            class,
+            retry_at: at(5),
+            at: at(3),
+        },
+        MediaJobEvent::MediaJobSucceeded {
+            attempt: 1,
+            outputs: vec![poster()],
+            result: Some(metadata()),
+            at: at(4),
+        },
+        MediaJobEvent::MediaJobFailed {
+            attempt: 4,
+            code,
+            class,
+            at: at(5),
+        },
+        MediaJobEvent::MediaJobCancelled {
+            running_attempt: Some(1),
+            by: Some(id(1)),
+            at: at(6),
+        },
+    ]
+}
+
+fn media_job_requested() -> MediaJobEvent {
+    MediaJobEvent::MediaJobRequested {
+        job_id: id(4),
+        media_id: id(3),
+        owner: id(1),
+        preset: Preset::Poster,
+        preset_version: 1,
+        input_sha256: sha256(7),
+        input_bytes: 1_055_736,
+        options: JobOptions {
+            seek_ms: Some(1_500),
+        },
+        deadline_at: at(21_600),
+        at: at(0),
+    }
+}
+
+fn poster() -> JobOutput {
+    JobOutput {
+        name: "poster.webp".to_owned(),
+        content_type: "image/webp".to_owned(),
+        bytes: 48_000,
+        sha256: sha256(8),
+        object: "jobs/4/1/poster.webp".to_owned(),
+    }
+}
+
+fn metadata() -> MediaMetadata {
+    MediaMetadata {
+        format: Some("mov,mp4,m4a,3gp,3g2,mj2".to_owned()),
+        duration_seconds: Some(5.28),
+        bytes: Some(1_055_736),
+        bit_rate: Some(1_599_600),
+        video: vec![VideoStream {
+            codec: Some("h264".to_owned()),
+            profile: Some("Main".to_owned()),
+            width: Some(1_280),
+            height: Some(720),
+            pixel_format: Some("yuv420p".to_owned()),
+            frame_rate: Some(23.976),
+            rotation: Some(-90),
+        }],
+        audio: vec![AudioStream {
+            codec: Some("aac".to_owned()),
+            sample_rate: Some(48_000),
+            channels: Some(6),
+        }],
+    }
+}

@@ -1,0 +1,199 @@
+//! Commands by chance, from few people, tokens and times, so that they meet.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::email_claim::{EmailClaimCommand, ReleaseReason};
+use crate::media::MediaCommand;
+use crate::media_job::{
+    FailureCode, JobOptions, JobOutput, MediaJobCommand, MediaMetadata, Preset, RequestMediaJob,
+    VideoStream,
+};
+use crate::session::{RevokeReason, SessionCommand, StartSession, TokenPair};
+use crate::testing::{at, id, sealed, sha256, token};
+use crate::user::{DisableReason, UserCommand};
+use crate::values::{AuthMethod, Role};
+
+const MAX_COMMANDS: usize = 40;
+
+fn some<T: Strategy>(command: T) -> impl Strategy<Value = Vec<T::Value>> {
+    prop::collection::vec(command, 0..MAX_COMMANDS)
+}
+
+fn seconds() -> impl Strategy<Value = i64> {
+    0_i64..200
+}
+
+pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
+    let name = || prop::option::of(Just(sealed("Ann")));
+    some(prop_oneof![
+        (name(), seconds()).prop_map(|(name, s)| UserCommand::Register {
+            user_id: id(1),
+            email: sealed("ann@example.com"),
+            email_claim_id: id(9),
+            name,
+            roles: Role::ALL.to_vec(),
+            at: at(s),
+        }),
+        seconds().prop_map(|s| UserCommand::AbandonRegistration { at: at(s) }),
+        (name(), seconds()).prop_map(|(name, s)| UserCommand::ChangeName { name, at: at(s) }),
+        (select(DisableReason::ALL), seconds())
+            .prop_map(|(reason, s)| UserCommand::Disable { reason, at: at(s) }),
+        seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
+    ])
+}
+
+pub fn email_claim() -> impl Strategy<Value = Vec<EmailClaimCommand>> {
+    let facts = || (0_u8..3, seconds());
+    some(prop_oneof![
+        facts().prop_map(|(user, s)| EmailClaimCommand::Claim {
+            user_id: id(user),
+            at: at(s)
+        }),
+        facts().prop_map(|(user, s)| EmailClaimCommand::Confirm {
+            user_id: id(user),
+            at: at(s)
+        }),
+        (facts(), select(ReleaseReason::ALL)).prop_map(|((user, s), reason)| {
+            EmailClaimCommand::Release {
+                user_id: id(user),
+                reason,
+                at: at(s),
+            }
+        }),
+    ])
+}
+
+pub fn session() -> impl Strategy<Value = Vec<SessionCommand>> {
+    let methods = prop::collection::vec(select(AuthMethod::ALL), 0..3);
+    some(prop_oneof![
+        1 => (methods, 50_i64..200, seconds())
+            .prop_map(|(methods, end, s)| start(methods, end, s).into()),
+        5 => (0_u8..6, 0_u8..6, seconds()).prop_map(|(presented, number, s)| {
+            issue(presented, number, s)
+        }),
+        1 => (select(RevokeReason::ALL), seconds())
+            .prop_map(|(reason, s)| SessionCommand::Revoke { reason, by: None, at: at(s) }),
+        1 => seconds().prop_map(|s| SessionCommand::Expire { at: at(s) }),
+    ])
+}
+
+/// A session that is refreshed so many times, always in good order.
+pub fn refresh_chain(refreshes: u8) -> Vec<SessionCommand> {
+    let first = start(vec![AuthMethod::Password], 1_000, 0).into();
+    let rest = (0..refreshes).map(|number| issue(number, number + 1, 0));
+    std::iter::once(first).chain(rest).collect()
+}
+
+fn start(auth_methods: Vec<AuthMethod>, end: i64, seconds: i64) -> StartSession {
+    StartSession {
+        session_id: id(2),
+        user_id: id(1),
+        device_name: Some(sealed("laptop")),
+        user_agent: None,
+        ip: Some(sealed("192.0.2.1")),
+        auth_methods,
+        auth_time: at(seconds),
+        expires_at: at(end),
+        tokens: pair(0, seconds),
+        at: at(seconds),
+    }
+}
+
+fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
+    SessionCommand::IssueToken {
+        presented_refresh: token(presented),
+        tokens: pair(number, seconds),
+        at: at(seconds),
+    }
+}
+
+fn pair(number: u8, seconds: i64) -> TokenPair {
+    TokenPair {
+        access_token: token(255 - number),
+        access_expires_at: at(seconds + 10),
+        refresh_token: token(number),
+        refresh_expires_at: at(seconds + 50),
+    }
+}
+
+pub fn media() -> impl Strategy<Value = Vec<MediaCommand>> {
+    some(prop_oneof![
+        (any::<u64>(), seconds()).prop_map(|(bytes, s)| MediaCommand::Store {
+            media_id: id(3),
+            owner: id(1),
+            name: sealed("clip.mp4"),
+            bytes,
+            sha256: sha256(7),
+            content_type: "video/mp4".to_owned(),
+            object: "media/1/3".to_owned(),
+            at: at(s),
+        }),
+        seconds().prop_map(|s| MediaCommand::Delete { at: at(s) }),
+    ])
+}
+
+pub fn media_job() -> impl Strategy<Value = Vec<MediaJobCommand>> {
+    let attempt = || 0_u32..4;
+    some(prop_oneof![
+        1 => (1_u32..3, seconds()).prop_map(|(version, s)| request(version, s).into()),
+        4 => (attempt(), seconds()).prop_map(|(attempt, s)| MediaJobCommand::Dispatch {
+            worker: "worker-1".to_owned(),
+            attempt,
+            lease_until: at(s + 30),
+            at: at(s),
+        }),
+        1 => (attempt(), metadata(), seconds()).prop_map(|(attempt, result, s)| {
+            MediaJobCommand::Succeed { attempt, outputs: vec![output()], result, at: at(s) }
+        }),
+        4 => (attempt(), select(FailureCode::ALL), prop::option::of(seconds()), seconds()).prop_map(
+            |(attempt, code, retry_at, s)| MediaJobCommand::Fail {
+                attempt,
+                code,
+                retry_at: retry_at.map(at),
+                at: at(s),
+            }
+        ),
+        1 => seconds().prop_map(|s| MediaJobCommand::Cancel { by: Some(id(1)), at: at(s) }),
+        1 => seconds().prop_map(|s| MediaJobCommand::Expire { at: at(s) }),
+    ])
+}
+
+fn request(preset_version: u32, seconds: i64) -> RequestMediaJob {
+    RequestMediaJob {
+        job_id: id(4),
+        media_id: id(3),
+        owner: id(1),
+        preset: Preset::Metadata,
+        preset_version,
+        input_sha256: sha256(7),
+        input_bytes: 1_055_736,
+        options: JobOptions::default(),
+        deadline_at: at(180),
+        at: at(seconds),
+    }
+}
+
+fn output() -> JobOutput {
+    JobOutput {
+        name: "metadata.json".to_owned(),
+        content_type: "application/json".to_owned(),
+        bytes: 812,
+        sha256: sha256(8),
+        object: "jobs/4/1/metadata.json".to_owned(),
+    }
+}
+
+/// Any finite numbers: they must come back from JSON to the last bit.
+fn metadata() -> impl Strategy<Value = Option<MediaMetadata>> {
+    let finite = || any::<f64>().prop_filter("finite", |number| number.is_finite());
+    let known = (finite(), finite()).prop_map(|(duration, rate)| MediaMetadata {
+        duration_seconds: Some(duration),
+        video: vec![VideoStream {
+            frame_rate: Some(rate),
+            ..VideoStream::default()
+        }],
+        ..MediaMetadata::default()
+    });
+    prop::option::of(known)
+}
