@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { passwordRules } from '@/features/auth/password-rules';
-
-const limits = { min_length: 8, max_length: 256 };
+import { DEFAULT_PASSWORD_POLICY } from '@/shared/api/get-config';
 
 function unmet(password: string, identity: string[] = []): string[] {
-  return passwordRules(password, identity, limits)
+  return passwordRules(password, identity, DEFAULT_PASSWORD_POLICY)
     .filter(({ met }) => !met)
     .map(({ code }) => code);
 }
@@ -35,8 +34,10 @@ describe('passwordRules', () => {
     expect(unmet('My-Ada-12345', ['ada@example.test'])).toEqual([]);
   });
 
-  it('follows the limits in force', () => {
-    const rules = passwordRules('Vx7!aaaa', [], { min_length: 12, max_length: 64 });
+  it('follows the rules in force', () => {
+    const policy = { ...DEFAULT_PASSWORD_POLICY, min_length: 12, require_symbol: false };
+    const rules = passwordRules('Vx7!aaaa', [], policy);
     expect(rules[0]).toEqual({ code: 'too_short', text: 'At least 12 characters', met: false });
+    expect(rules.map(({ code }) => code)).not.toContain('no_symbol');
   });
 });

@@ -2,7 +2,7 @@
  * The password rules as far as a browser can judge them, with the server's codes. The server decides: only it
  * knows the list of common passwords (`too_common`).
  */
-import { type PasswordLimits } from '@/shared/api/get-config';
+import { type PasswordPolicy } from '@/shared/api/get-config';
 
 export interface Rule {
   code: string;
@@ -13,23 +13,25 @@ export interface Rule {
 /** Parts of an identity shorter than this would forbid too much. */
 const MIN_IDENTITY_LENGTH = 4;
 
-/** Every rule, met or not, in the order in which they are shown. `identity`: the address and the name. */
-export function passwordRules(password: string, identity: readonly string[], limits: PasswordLimits): Rule[] {
+/** Printable, and no letter, digit or space. */
+const SYMBOL = /[^\p{Alphabetic}\p{N}\p{White_Space}\p{Cc}]/u;
+
+/** Every rule in force, met or not, in the order in which they are shown. `identity`: the address and the name. */
+export function passwordRules(password: string, identity: readonly string[], policy: PasswordPolicy): Rule[] {
   const length = Array.from(password).length;
-  const long = { code: 'too_long', text: `At most ${limits.max_length} characters`, met: false };
-  return [
-    { code: 'too_short', text: `At least ${limits.min_length} characters`, met: length >= limits.min_length },
-    ...(length > limits.max_length ? [long] : []),
-    { code: 'no_uppercase', text: 'An upper-case letter', met: /\p{Lu}/u.test(password) },
-    { code: 'no_lowercase', text: 'A lower-case letter', met: /\p{Ll}/u.test(password) },
-    { code: 'no_digit', text: 'A digit', met: /\p{Nd}/u.test(password) },
-    { code: 'no_symbol', text: 'A symbol, such as ! or -', met: /[^\p{L}\p{N}\s]/u.test(password) },
-    {
-      code: 'contains_identity',
-      text: 'Not your address or name',
-      met: password !== '' && !containsIdentity(password, identity),
-    },
+  const { min_length: min, max_length: max } = policy;
+  const has = (pattern: RegExp) => pattern.test(password);
+  const isFree = password !== '' && !containsIdentity(password, identity);
+  const rules: [inForce: boolean, code: string, text: string, met: boolean][] = [
+    [true, 'too_short', `At least ${min} characters`, length >= min],
+    [length > max, 'too_long', `At most ${max} characters`, false],
+    [policy.require_uppercase, 'no_uppercase', 'An upper-case letter', has(/\p{Uppercase}/u)],
+    [policy.require_lowercase, 'no_lowercase', 'A lower-case letter', has(/\p{Lowercase}/u)],
+    [policy.require_digit, 'no_digit', 'A digit', has(/\p{N}/u)],
+    [policy.require_symbol, 'no_symbol', 'A symbol, such as ! or -', has(SYMBOL)],
+    [true, 'contains_identity', 'Not your address or name', isFree],
   ];
+  return rules.filter(([inForce]) => inForce).map(([, code, text, met]) => ({ code, text, met }));
 }
 
 function containsIdentity(password: string, identity: readonly string[]): boolean {

@@ -6,15 +6,20 @@ import { z } from '@/shared/lib/zod';
 const passwordSchema = z.object({
   min_length: z.number().catch(8),
   max_length: z.number().catch(256),
+  require_uppercase: z.boolean().catch(true),
+  require_lowercase: z.boolean().catch(true),
+  require_digit: z.boolean().catch(true),
+  require_symbol: z.boolean().catch(true),
 });
-export type PasswordLimits = z.infer<typeof passwordSchema>;
+export type PasswordPolicy = z.infer<typeof passwordSchema>;
 
-export const DEFAULT_PASSWORD_LIMITS: PasswordLimits = { min_length: 8, max_length: 256 };
+/** The rules of the contract, while the server has not yet told its own. */
+export const DEFAULT_PASSWORD_POLICY = passwordSchema.parse({});
 
 /** What the server says about itself. A part that it leaves out has the contract's default. */
 const configSchema = z.object({
   registration: z.enum(['open', 'closed']).catch('open'),
-  password: passwordSchema.catch(DEFAULT_PASSWORD_LIMITS),
+  password: passwordSchema.catch(DEFAULT_PASSWORD_POLICY),
   upload: z.object({ max_bytes: z.number().nullable().catch(null) }).catch({ max_bytes: null }),
 });
 export type Config = z.infer<typeof configSchema>;

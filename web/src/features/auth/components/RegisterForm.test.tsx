@@ -3,14 +3,13 @@ import { userEvent } from '@testing-library/user-event';
 import { describe, expect, it, vi } from 'vitest';
 
 import { RegisterForm } from '@/features/auth/components/RegisterForm';
+import { DEFAULT_PASSWORD_POLICY } from '@/shared/api/get-config';
 import { json, problem, serve } from '@/testing/fake-server';
 import { renderPage } from '@/testing/render-page';
 import { user } from '@/testing/samples';
 
-const limits = { min_length: 8, max_length: 256 };
-
 async function register(onRegistered = vi.fn()) {
-  renderPage(<RegisterForm limits={limits} onRegistered={onRegistered} />);
+  renderPage(<RegisterForm policy={DEFAULT_PASSWORD_POLICY} onRegistered={onRegistered} />);
   await userEvent.type(screen.getByLabelText('E-mail address'), 'ada@example.test');
   await userEvent.type(screen.getByLabelText('Password'), 'Vx7!aaaa');
   await userEvent.click(screen.getByRole('button', { name: 'Register' }));

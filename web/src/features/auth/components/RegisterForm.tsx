@@ -6,18 +6,18 @@ import { PasswordRules } from '@/features/auth/components/PasswordRules';
 import { formErrors } from '@/features/auth/field-errors';
 import { passwordRules } from '@/features/auth/password-rules';
 import { useFocusFirstError } from '@/features/auth/use-focus-first-error';
-import { type PasswordLimits } from '@/shared/api/get-config';
+import { type PasswordPolicy } from '@/shared/api/get-config';
 import { ErrorAlert } from '@/shared/components/Alert';
 import { Button } from '@/shared/components/Button';
 import { Field } from '@/shared/components/Field';
 
 interface Props {
-  limits: PasswordLimits;
+  policy: PasswordPolicy;
   onRegistered: (email: string) => void;
 }
 
 /** The rules are shown, not enforced, here: the server judges, and everything that it finds is shown at once. */
-export function RegisterForm({ limits, onRegistered }: Props) {
+export function RegisterForm({ policy, onRegistered }: Props) {
   const form = useRef<HTMLFormElement>(null);
   const [email, setEmail] = useState('');
   const [name, setName] = useState('');
@@ -70,7 +70,7 @@ export function RegisterForm({ limits, onRegistered }: Props) {
         value={password}
         onChange={setPassword}
         autoComplete="new-password"
-        hint={<PasswordRules rules={passwordRules(password, [email, name], limits)} />}
+        hint={<PasswordRules rules={passwordRules(password, [email, name], policy)} />}
         errors={errors.of('password')}
       />
       <Button type="submit" look="primary" busy={register.isPending}>

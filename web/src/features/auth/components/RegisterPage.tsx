@@ -2,7 +2,7 @@ import { Link } from 'react-router';
 
 import { AuthCard } from '@/features/auth/components/AuthCard';
 import { RegisterForm } from '@/features/auth/components/RegisterForm';
-import { DEFAULT_PASSWORD_LIMITS, useConfig } from '@/shared/api/get-config';
+import { DEFAULT_PASSWORD_POLICY, useConfig } from '@/shared/api/get-config';
 import { Alert } from '@/shared/components/Alert';
 
 interface Props {
@@ -17,7 +17,7 @@ export function RegisterPage({ onRegistered }: Props) {
       {closed ? (
         <Alert>This server is closed to new accounts. An administrator can make one for you.</Alert>
       ) : (
-        <RegisterForm limits={config.data?.password ?? DEFAULT_PASSWORD_LIMITS} onRegistered={onRegistered} />
+        <RegisterForm policy={config.data?.password ?? DEFAULT_PASSWORD_POLICY} onRegistered={onRegistered} />
       )}
       <p className="auth-aside">
         Have an account? <Link to="/sign-in">Sign in</Link>
