@@ -5,7 +5,7 @@ import jsxA11y from 'eslint-plugin-jsx-a11y';
 import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
-const features = readdirSync(new URL('src/features', import.meta.url));
+const features = readdirSync(`${import.meta.dirname}/src/features`);
 
 /** Every import names its layer: `@/...`. A relative path, which could climb out unseen, is for style sheets only. */
 const named = { regex: String.raw`^\.{1,2}/(?!.*\.css$)`, message: "import by '@/...'" };
