@@ -117,10 +117,12 @@ const steps = {
     const dialog = desk.page.getByRole('dialog');
     await dialog.getByRole('button', { name: 'Cancel' }).click();
     await dialog.waitFor({ state: 'detached' });
+    await desk.page.locator('button[aria-label^="End session"]:focus').waitFor();
     assert.equal(await activeSessions().count(), 2);
     await desk.page.getByRole('button', { name: /^End session/ }).click();
     await dialog.getByRole('button', { name: 'End session' }).click();
     await activeSessions().nth(1).waitFor({ state: 'detached' });
+    await desk.page.locator('h1:focus').waitFor();
   },
   'the second browser is signed out and told so': async () => {
     await phone.page.getByRole('link', { name: 'Media' }).click();
@@ -168,6 +170,7 @@ const steps = {
     await desk.page.getByRole('button', { name: 'Delete bigbuckbunny.mp4' }).click();
     await desk.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await desk.page.getByText('Nothing here yet').waitFor();
+    await desk.page.locator('h1:focus').waitFor();
   },
   'signing out leaves nothing behind': async () => {
     await desk.page.getByRole('button', { name: 'Sign out' }).click();

@@ -28,8 +28,8 @@ export function passwordRules(password: string, identity: readonly string[], pol
     [policy.require_uppercase, 'no_uppercase', 'An upper-case letter', has(/\p{Uppercase}/u)],
     [policy.require_lowercase, 'no_lowercase', 'A lower-case letter', has(/\p{Lowercase}/u)],
     [policy.require_digit, 'no_digit', 'A digit', has(/\p{N}/u)],
-    [policy.require_symbol, 'no_symbol', 'A symbol, such as ! or -', has(SYMBOL)],
-    [true, 'contains_identity', 'Not your address or name', isFree],
+    [policy.require_symbol, 'no_symbol', 'A symbol', has(SYMBOL)],
+    [true, 'contains_identity', 'Without address or name', isFree],
   ];
   return rules.filter(([inForce]) => inForce).map(([, code, text, met]) => ({ code, text, met }));
 }

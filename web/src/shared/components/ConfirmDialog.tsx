@@ -25,6 +25,7 @@ export function ConfirmDialog({ title, confirmLabel, busy, error, onConfirm, onC
     element?.showModal();
     return () => {
       element?.close();
+      queueMicrotask(focusSomewhere);
     };
   }, []);
   return (
@@ -48,4 +49,10 @@ export function ConfirmDialog({ title, confirmLabel, busy, error, onConfirm, onC
       </div>
     </dialog>
   );
+}
+
+/** Where the button that asked is gone with what it ended, the focus goes to the page's title, not nowhere. */
+function focusSomewhere(): void {
+  if (document.activeElement !== document.body) return;
+  document.querySelector('h1')?.focus();
 }
