@@ -137,7 +137,13 @@ mod tests {
 
     #[test]
     fn a_file_name_is_one_segment_of_at_most_255_bytes() {
-        for good in ["clip.mp4", ".hidden", "...", " a b ", &"é".repeat(127)] {
+        for good in [
+            "clip.mp4",
+            ".hidden",
+            "...",
+            " a b ",
+            &format!("{}a", "é".repeat(127)),
+        ] {
             assert_eq!(MediaName::parse(good).unwrap().as_str(), good);
         }
         for bad in [".", "..", "a/b", "a\\b", "../../etc/passwd"] {
