@@ -1,1 +1,27 @@
-//! Placeholder head.
+//! The read models, one file each: its table, how events change it, its queries.
+//!
+//! A projection is a pure function from an event to changes; the log applies them, in the append's own
+//! transaction ([`inline`]) or behind a checkpoint ([`tails`]). Every table can be rebuilt from zero. Personal
+//! text stays sealed here as it is in the events; whoever shows it opens it. Nothing here decides anything.
+
+pub mod email_claims;
+pub mod media;
+pub mod media_jobs;
+pub mod page;
+pub mod sessions;
+mod support;
+pub mod users;
+
+use std::sync::Arc;
+
+use eventlog::Projection;
+
+/// What must be true at the moment of the commit: claims on addresses, accounts, live sessions and tokens.
+pub fn inline() -> Vec<Arc<dyn Projection>> {
+    vec![Arc::new(email_claims::EmailClaims), Arc::new(users::Users), Arc::new(sessions::Sessions)]
+}
+
+/// Everything else: read models that follow the log.
+pub fn tails() -> Vec<Arc<dyn Projection>> {
+    vec![Arc::new(media::MediaFiles), Arc::new(media_jobs::MediaJobs)]
+}

@@ -1,0 +1,265 @@
+//! A database of either engine: opening, migrating, queries and small transactions.
+//!
+//! Statements are portable: `$1..$n` in the order of their first appearance, TEXT, 64-bit numbers and bytes.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{Arguments as _, ConnectOptions as _, Connection as _};
+
+use crate::projection::Change;
+use crate::sqlite::SqliteWriter;
+use crate::{DbError, Row, Value, postgres, sqlite};
+
+/// Connections of a pool.
+const POOL_CONNECTIONS: u32 = 10;
+/// How long a request waits for one.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which engine a database is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded, one server.
+    Sqlite,
+    /// Any number of servers.
+    Postgres,
+}
+
+/// A handle; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub(crate) kind: Arc<DatabaseKind>,
+}
+
+#[derive(Debug)]
+pub(crate) enum DatabaseKind {
+    Sqlite {
+        path: PathBuf,
+        readers: SqlitePool,
+        writer: SqliteWriter,
+    },
+    Postgres {
+        pool: PgPool,
+        options: Box<PgConnectOptions>,
+    },
+}
+
+/// A statement with its parameters.
+pub type Statement = (String, Vec<Value>);
+
+impl Database {
+    /// Opens `sqlite://path` (made with mode 0600 if missing) or `postgres://…`.
+    ///
+    /// # Errors
+    /// The engine is unknown or does not answer.
+    pub async fn open(url: &str) -> Result<Self, DbError> {
+        let kind = if let Some(path) = url.strip_prefix("sqlite://") {
+            open_sqlite(Path::new(path)).await?
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url).await?
+        } else {
+            return Err(DbError::UnknownEngine);
+        };
+        Ok(Self {
+            kind: Arc::new(kind),
+        })
+    }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> Engine {
+        match &*self.kind {
+            DatabaseKind::Sqlite { .. } => Engine::Sqlite,
+            DatabaseKind::Postgres { .. } => Engine::Postgres,
+        }
+    }
+
+    /// Brings the schema up to date. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// A migration failed, or the database is of a newer version.
+    pub async fn migrate(&self) -> Result<(), DbError> {
+        match &*self.kind {
+            DatabaseKind::Sqlite { path, .. } => migrate_sqlite(path).await,
+            DatabaseKind::Postgres { pool, .. } => {
+                Ok(sqlx::migrate!("../migrations/postgres").run(pool).await?)
+            }
+        }
+    }
+
+    /// The rows of a query.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+        match &*self.kind {
+            DatabaseKind::Sqlite { readers, .. } => {
+                let rows = sqlx::query_with(sql, sqlite_arguments(params)?)
+                    .fetch_all(readers)
+                    .await?;
+                rows.iter().map(Row::from_sqlite).collect()
+            }
+            DatabaseKind::Postgres { pool, .. } => {
+                let rows = sqlx::query_with(sql, postgres_arguments(params)?)
+                    .fetch_all(pool)
+                    .await?;
+                rows.iter().map(Row::from_postgres).collect()
+            }
+        }
+    }
+
+    /// Executes statements in one transaction; the rows that each affected.
+    ///
+    /// # Errors
+    /// The database failed; then nothing was written.
+    pub async fn execute(&self, statements: Vec<Statement>) -> Result<Vec<u64>, DbError> {
+        match &*self.kind {
+            DatabaseKind::Sqlite { writer, .. } => {
+                writer
+                    .run(move |connection| sqlite::execute(connection, &statements))
+                    .await
+            }
+            DatabaseKind::Postgres { pool, .. } => {
+                let mut transaction = pool.begin().await?;
+                let mut affected = Vec::with_capacity(statements.len());
+                for (sql, params) in &statements {
+                    let query = sqlx::query_with(sql, postgres_arguments(params)?);
+                    affected.push(query.execute(&mut *transaction).await?.rows_affected());
+                }
+                transaction.commit().await?;
+                Ok(affected)
+            }
+        }
+    }
+
+    /// Moves a tail's checkpoint from `from` to `to` and applies its changes, in one transaction. False, and
+    /// nothing done, when somebody else has moved it.
+    pub(crate) async fn advance(
+        &self,
+        tail: &'static str,
+        from: u64,
+        to: u64,
+        changes: Vec<Change>,
+    ) -> Result<bool, DbError> {
+        match &*self.kind {
+            DatabaseKind::Sqlite { writer, .. } => {
+                writer
+                    .run(move |connection| sqlite::advance(connection, tail, from, to, &changes))
+                    .await
+            }
+            DatabaseKind::Postgres { pool, .. } => {
+                postgres::advance(pool, tail, from, to, &changes).await
+            }
+        }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check(&self) -> Result<(), DbError> {
+        self.query("SELECT position FROM log_head", &[])
+            .await
+            .map(|_| ())
+    }
+
+    /// Waits for what is being written and closes every connection.
+    pub async fn close(&self) {
+        match &*self.kind {
+            DatabaseKind::Sqlite {
+                readers, writer, ..
+            } => {
+                writer.close().await;
+                readers.close().await;
+            }
+            DatabaseKind::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<DatabaseKind, DbError> {
+    sqlite::create_file(path)?;
+    let writer = SqliteWriter::open(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(sqlite::BUSY_TIMEOUT)
+        .pragma("query_only", "ON")
+        .disable_statement_logging();
+    let readers = SqlitePoolOptions::new()
+        .max_connections(POOL_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
+    Ok(DatabaseKind::Sqlite {
+        path: path.to_owned(),
+        readers,
+        writer,
+    })
+}
+
+/// A lock file keeps two processes from migrating at once.
+async fn migrate_sqlite(path: &Path) -> Result<(), DbError> {
+    let lock_path = path.with_extension("migrate.lock");
+    let lock = std::fs::File::create(&lock_path)?;
+    lock.lock()?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(sqlite::BUSY_TIMEOUT);
+    let mut connection = options.connect().await?;
+    sqlx::migrate!("../migrations/sqlite")
+        .run_direct(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(())
+}
+
+async fn open_postgres(url: &str) -> Result<DatabaseKind, DbError> {
+    let options = PgConnectOptions::from_str(url)?
+        .options([
+            ("jit", "off"),
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "10s"),
+        ])
+        .application_name("gatelog")
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(POOL_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.clone())
+        .await?;
+    Ok(DatabaseKind::Postgres {
+        pool,
+        options: Box::new(options),
+    })
+}
+
+fn sqlite_arguments(params: &[Value]) -> Result<SqliteArguments<'_>, DbError> {
+    let mut arguments = SqliteArguments::default();
+    for param in params {
+        let added = match param {
+            Value::Text(text) => arguments.add(text.as_deref()),
+            Value::Int(number) => arguments.add(*number),
+            Value::Bytes(bytes) => arguments.add(bytes.as_deref()),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+pub(crate) fn postgres_arguments(params: &[Value]) -> Result<PgArguments, DbError> {
+    let mut arguments = PgArguments::default();
+    for param in params {
+        let added = match param {
+            Value::Text(text) => arguments.add(text.as_deref()),
+            Value::Int(number) => arguments.add(*number),
+            Value::Bytes(bytes) => arguments.add(bytes.as_deref()),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}

@@ -1,0 +1,80 @@
+//! What can go wrong. No error holds a value of a row or a password of a connection.
+
+/// The database failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// PostgreSQL, or a read on SQLite.
+    #[error("the database failed: {0}")]
+    Sqlx(#[from] sqlx::Error),
+    /// The SQLite writer.
+    #[error("the database failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A migration.
+    #[error("a migration failed: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A file of the database.
+    #[error("the database file: {0}")]
+    Io(#[from] std::io::Error),
+    /// A column is not what it should be.
+    #[error("the database holds {0}")]
+    Decode(&'static str),
+    /// More waits for the SQLite writer than it takes on.
+    #[error("too much waits to be written")]
+    Busy,
+    /// The log or the writer has shut down.
+    #[error("the log is closed")]
+    Closed,
+    /// The URL names no engine.
+    #[error("the database URL must begin with sqlite:// or postgres://")]
+    UnknownEngine,
+}
+
+impl DbError {
+    /// A row that is not what it should be; `what` names it without its value.
+    pub fn decode(what: &'static str) -> Self {
+        Self::Decode(what)
+    }
+}
+
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The stream has another version: somebody else was first.
+    #[error("version conflict: expected {expected}, the stream is at {actual}")]
+    VersionConflict {
+        /// The version that the caller knew.
+        expected: u64,
+        /// The stream's version.
+        actual: u64,
+    },
+    /// The command's events are in the log already.
+    #[error("the command's events are in the log already")]
+    DuplicateEvent,
+    /// The queue is full: try again later.
+    #[error("the append queue is full")]
+    QueueFull,
+    /// The append itself is not well-formed.
+    #[error("the append is invalid: {0}")]
+    Invalid(&'static str),
+    /// An inline projection cannot take the event.
+    #[error(transparent)]
+    Projection(#[from] ProjectionError),
+    /// The database failed. Unless `Database` says otherwise nothing was written.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The connection was lost at the commit and the outcome could not be found out in time.
+    #[error("whether the append was committed is not known")]
+    OutcomeUnknown,
+}
+
+/// A projection cannot take an event.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("projection: {0}")]
+pub struct ProjectionError(String);
+
+impl ProjectionError {
+    /// With the reason.
+    pub fn new(reason: String) -> Self {
+        Self(reason)
+    }
+}

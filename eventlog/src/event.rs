@@ -1,0 +1,214 @@
+//! Events: as they are appended, as they are recorded, and as they are exported.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::AppendError;
+
+/// The largest payload of one event, in bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// The most events of one append.
+pub const EVENTS_PER_APPEND_MAX: usize = 256;
+/// The `source` of every exported event. It is part of the Merkle leaf, so no setting may change it.
+const SOURCE: &str = "gatelog";
+
+/// An event to append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// For example `UserRegistered`.
+    pub event_type: String,
+    /// For example `1.0`.
+    pub event_version: String,
+    /// The exact JSON text: `{"<event_type>":{…}}`, as cqrs-es writes it.
+    pub payload: String,
+}
+
+/// Who acted and for which request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The person or the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The request's identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// One command's events for one stream.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The kind of stream.
+    pub aggregate_type: String,
+    /// The stream.
+    pub aggregate_id: String,
+    /// The stream's version that the events follow; 0 for a new stream.
+    pub expected_version: u64,
+    /// Names the command; its events' identifiers follow from it.
+    pub command_id: Uuid,
+    /// At least one.
+    pub events: Vec<NewEvent>,
+    /// Who and for which request.
+    pub metadata: Metadata,
+}
+
+impl Append {
+    /// # Errors
+    /// [`AppendError::Invalid`].
+    pub(crate) fn check(&self) -> Result<(), AppendError> {
+        if self.events.is_empty() {
+            return Err(AppendError::Invalid("no events"));
+        }
+        if self.events.len() > EVENTS_PER_APPEND_MAX {
+            return Err(AppendError::Invalid("too many events"));
+        }
+        if self.aggregate_type.contains('/') || self.aggregate_id.contains('\0') {
+            return Err(AppendError::Invalid("the stream's name"));
+        }
+        self.events.iter().try_for_each(NewEvent::check)
+    }
+}
+
+impl NewEvent {
+    fn check(&self) -> Result<(), AppendError> {
+        if self.payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(AppendError::Invalid("a payload is too large"));
+        }
+        if inner(&self.payload, &self.event_type).is_none() || self.payload.contains(['\n', '\r']) {
+            return Err(AppendError::Invalid(
+                "a payload is not one line of the form {\"<type>\":{…}}",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// An event of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// Its place in the whole log, from 1, without gaps.
+    pub position: u64,
+    /// `UUIDv5` of the command and the event's number in it.
+    pub event_id: Uuid,
+    /// When it was appended: never before the event before it.
+    pub recorded_at: DateTime<Utc>,
+    /// The kind of stream.
+    pub aggregate_type: String,
+    /// The stream.
+    pub aggregate_id: String,
+    /// Its place in its stream, from 1.
+    pub sequence: u64,
+    /// For example `UserRegistered`.
+    pub event_type: String,
+    /// For example `1.0`.
+    pub event_version: String,
+    /// The exact JSON text.
+    pub payload: String,
+    /// [`Metadata`] as JSON text.
+    pub metadata: String,
+    /// RFC 6962 hash of the exported line.
+    pub leaf_hash: [u8; 32],
+}
+
+impl RecordedEvent {
+    /// The event's own data, without cqrs-es's tag.
+    pub fn data_text(&self) -> &str {
+        inner(&self.payload, &self.event_type).unwrap_or(&self.payload)
+    }
+}
+
+/// The text inside `{"<event_type>":…}`.
+fn inner<'a>(payload: &'a str, event_type: &str) -> Option<&'a str> {
+    let rest = payload
+        .strip_prefix("{\"")?
+        .strip_prefix(event_type)?
+        .strip_prefix("\":")?;
+    rest.strip_suffix('}').filter(|data| data.starts_with('{'))
+}
+
+/// The identifier of a command's event number `n`, from 0. Known before the append, so that sealed fields can be
+/// bound to their event.
+pub fn event_id(command_id: Uuid, n: usize) -> Uuid {
+    Uuid::new_v5(&command_id, &(n as u64).to_be_bytes())
+}
+
+/// The line that is exported, without a line end: CloudEvents 1.0 JSON with a fixed order of keys. It is the
+/// Merkle leaf, byte for byte.
+pub fn cloud_event_line(event: &RecordedEvent) -> String {
+    let metadata: Metadata = serde_json::from_str(&event.metadata).unwrap_or_default();
+    let mut line = String::with_capacity(event.payload.len() + 512);
+    let mut field = |name: &str, json: &str| {
+        line.push_str(if line.is_empty() { "{\"" } else { ",\"" });
+        line.push_str(name);
+        line.push_str("\":");
+        line.push_str(json);
+    };
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    field("specversion", "\"1.0\"");
+    field("id", &text(&event.event_id.to_string()));
+    field("source", &text(SOURCE));
+    field("type", &text(&event.event_type));
+    field("subject", &text(&event.aggregate_id));
+    field(
+        "time",
+        &text(
+            &event
+                .recorded_at
+                .to_rfc3339_opts(SecondsFormat::Micros, true),
+        ),
+    );
+    field("datacontenttype", "\"application/json\"");
+    field("data", event.data_text());
+    field("position", &event.position.to_string());
+    field(
+        "stream",
+        &text(&format!("{}/{}", event.aggregate_type, event.aggregate_id)),
+    );
+    field("version", &event.sequence.to_string());
+    field("eventversion", &text(&event.event_version));
+    if let Some(actor) = &metadata.actor {
+        field("actor", &text(actor));
+    }
+    if let Some(request_id) = &metadata.request_id {
+        field("requestid", &text(request_id));
+    }
+    line.push('}');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exported_line_is_one_cloud_event_with_a_fixed_order() {
+        let event = RecordedEvent {
+            position: 7,
+            event_id: Uuid::nil(),
+            recorded_at: DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(),
+            aggregate_type: "user".to_owned(),
+            aggregate_id: "u\"1".to_owned(),
+            sequence: 2,
+            event_type: "UserRegistered".to_owned(),
+            event_version: "1.0".to_owned(),
+            payload: r#"{"UserRegistered":{"b":1,"a":"\u0000"}}"#.to_owned(),
+            metadata: r#"{"actor":"me"}"#.to_owned(),
+            leaf_hash: [0; 32],
+        };
+        let expected = concat!(
+            r#"{"specversion":"1.0","id":"00000000-0000-0000-0000-000000000000","source":"gatelog","#,
+            r#""type":"UserRegistered","subject":"u\"1","time":"2023-11-14T22:13:20.000001Z","#,
+            r#""datacontenttype":"application/json","data":{"b":1,"a":"\u0000"},"position":7,"#,
+            r#""stream":"user/u\"1","version":2,"eventversion":"1.0","actor":"me"}"#,
+        );
+        assert_eq!(cloud_event_line(&event), expected);
+        serde_json::from_str::<serde_json::Value>(&cloud_event_line(&event)).unwrap();
+    }
+
+    #[test]
+    fn identifiers_follow_from_the_command() {
+        let command = Uuid::from_u128(1);
+        assert_eq!(event_id(command, 0), event_id(command, 0));
+        assert_ne!(event_id(command, 0), event_id(command, 1));
+    }
+}

@@ -1,0 +1,408 @@
+//! The log: appending, reading, following.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::{Batch, Pending};
+use crate::cache::AggregateCache;
+use crate::database::DatabaseKind;
+use crate::feed::{CommitObserver, Feed, head};
+use crate::postgres::PostgresAppender;
+use crate::{
+    Append, AppendError, Database, DbError, Projection, RecordedEvent, repository, sqlite,
+};
+
+/// How often the head is read when nothing says that it moved.
+const POLL: Duration = Duration::from_millis(500);
+
+/// How a log is opened.
+#[derive(Clone)]
+pub struct LogOptions {
+    /// Appends that may wait; more are refused with [`AppendError::QueueFull`].
+    pub queue_capacity: usize,
+    /// Events of one transaction.
+    pub batch_events: usize,
+    /// The clock.
+    pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    /// Aggregates that are kept in memory; 0 for none.
+    pub aggregate_cache: usize,
+}
+
+impl std::fmt::Debug for LogOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("LogOptions")
+            .field("queue_capacity", &self.queue_capacity)
+            .field("batch_events", &self.batch_events)
+            .field("aggregate_cache", &self.aggregate_cache)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            queue_capacity: 4096,
+            batch_events: 1024,
+            clock: Arc::new(system_clock),
+            aggregate_cache: 10_000,
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the default of an option that the server sets"
+)]
+fn system_clock() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// The log; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub database: Database,
+    pub cache: AggregateCache,
+    queue: mpsc::Sender<Pending>,
+    feed: Arc<Feed>,
+    last_written: Arc<AtomicU64>,
+    stop: CancellationToken,
+    writer_done: Arc<Notify>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Log {
+    /// Opens the log of a migrated database and starts its writer.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn open(
+        database: Database,
+        inline: Vec<Arc<dyn Projection>>,
+        options: LogOptions,
+    ) -> Result<Self, DbError> {
+        let head = head(&database).await?;
+        let feed = Arc::new(Feed::new(database.clone(), head));
+        let (queue, waiting) = mpsc::channel(options.queue_capacity);
+        let (stop, writer_done) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let last_written = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            engine: EngineWriter::of(&database),
+            waiting,
+            feed: Arc::clone(&feed),
+            inline: inline.into(),
+            last_written: Arc::clone(&last_written),
+            stop: stop.clone(),
+            done: Arc::clone(&writer_done),
+            batch_events: options.batch_events,
+            clock: Arc::clone(&options.clock),
+        };
+        start(writer.run());
+        start(follow(database.clone(), Arc::clone(&feed), stop.clone()));
+        let cache = AggregateCache::new(options.aggregate_cache);
+        let inner = Inner {
+            database,
+            cache,
+            queue,
+            feed,
+            last_written,
+            stop,
+            writer_done,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Appends one command's events.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn append(&self, append: Append) -> Result<Vec<RecordedEvent>, AppendError> {
+        append.check()?;
+        if self.inner.stop.is_cancelled() {
+            return Err(DbError::Closed.into());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.inner
+            .queue
+            .try_send(Pending { append, reply })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => AppendError::QueueFull,
+                mpsc::error::TrySendError::Closed(_) => DbError::Closed.into(),
+            })?;
+        answer
+            .await
+            .map_err(|_| AppendError::Database(DbError::Closed))?
+    }
+
+    /// Events after a position, in order, without a gap.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn read_all(&self, after: u64, limit: usize) -> Result<Vec<RecordedEvent>, DbError> {
+        repository::read_all(&self.inner.database, after, limit).await
+    }
+
+    /// The events of a stream, in order.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn read_stream(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+    ) -> Result<Vec<RecordedEvent>, DbError> {
+        repository::read_stream(&self.inner.database, aggregate_type, aggregate_id).await
+    }
+
+    /// The position of the last event, from the database.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn head(&self) -> Result<u64, DbError> {
+        head(&self.inner.database).await
+    }
+
+    /// The head as this node knows it: own commits at once, other nodes' as soon as they are heard of.
+    pub fn watch_head(&self) -> watch::Receiver<u64> {
+        self.inner.feed.watch()
+    }
+
+    /// The last position that this node wrote; 0 before the first.
+    pub fn last_written(&self) -> u64 {
+        self.inner.last_written.load(Ordering::SeqCst)
+    }
+
+    /// Reads the head now and tells the observers everything up to it. Callers at the same time share a read.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn catch_up(&self) -> Result<u64, DbError> {
+        self.inner.feed.catch_up().await
+    }
+
+    /// Tells `observer` every event after `after`, once and in order.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn attach_observer(
+        &self,
+        after: u64,
+        observer: Arc<dyn CommitObserver>,
+    ) -> Result<(), DbError> {
+        self.inner.feed.attach(after, observer).await
+    }
+
+    /// Refuses new appends, and returns when those that wait are committed.
+    pub async fn shut_down(&self) {
+        let done = self.inner.writer_done.notified();
+        self.inner.stop.cancel();
+        done.await;
+    }
+}
+
+/// What of an engine appends.
+enum EngineWriter {
+    Sqlite(Database),
+    Postgres(Box<PostgresAppender>),
+}
+
+impl EngineWriter {
+    fn of(database: &Database) -> Self {
+        match &*database.kind {
+            DatabaseKind::Sqlite { .. } => Self::Sqlite(database.clone()),
+            DatabaseKind::Postgres { options, .. } => {
+                Self::Postgres(Box::new(PostgresAppender::new((**options).clone())))
+            }
+        }
+    }
+
+    /// Commits a batch; `None` when everything in it has been answered with a failure.
+    fn commit(&mut self, batch: Batch) -> BoxFuture<'_, Option<Batch>> {
+        match self {
+            Self::Sqlite(database) => Box::pin(commit_sqlite(database, batch)),
+            Self::Postgres(appender) => Box::pin(commit_postgres(appender, batch)),
+        }
+    }
+}
+
+async fn commit_sqlite(database: &Database, batch: Batch) -> Option<Batch> {
+    let DatabaseKind::Sqlite { writer, .. } = &*database.kind else {
+        return None;
+    };
+    match writer
+        .run(move |connection| Ok(sqlite::commit(connection, batch)))
+        .await
+    {
+        Ok(Ok(batch)) => Some(batch),
+        Ok(Err((batch, error))) => {
+            tracing::error!(%error, appends = batch.appends.len(), "a batch was not committed");
+            batch.fail(|| DbError::from(sqlx::Error::Protocol(error.to_string())).into());
+            None
+        }
+        // The batch was dropped with the job: its callers find their channel closed.
+        Err(error) => {
+            tracing::error!(%error, "the SQLite writer did not take a batch");
+            None
+        }
+    }
+}
+
+async fn commit_postgres(appender: &mut PostgresAppender, batch: Batch) -> Option<Batch> {
+    match appender.commit(batch).await {
+        Ok(batch) => Some(batch),
+        Err((batch, error)) => {
+            tracing::error!(%error, appends = batch.appends.len(), "a batch was not committed");
+            batch.fail(|| match &error {
+                AppendError::OutcomeUnknown => AppendError::OutcomeUnknown,
+                other => DbError::from(sqlx::Error::Protocol(other.to_string())).into(),
+            });
+            None
+        }
+    }
+}
+
+struct Writer {
+    engine: EngineWriter,
+    waiting: mpsc::Receiver<Pending>,
+    feed: Arc<Feed>,
+    inline: Arc<[Arc<dyn Projection>]>,
+    last_written: Arc<AtomicU64>,
+    stop: CancellationToken,
+    done: Arc<Notify>,
+    batch_events: usize,
+    clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+}
+
+impl Writer {
+    /// Takes all that waits into one transaction, and while it commits the next collects.
+    async fn run(mut self) {
+        let mut waiting: Vec<Pending> = Vec::new();
+        while self.gather(&mut waiting).await {
+            let now = (self.clock)();
+            let batch = Batch::take(
+                &mut waiting,
+                self.batch_events,
+                Arc::clone(&self.inline),
+                now,
+            );
+            if let Some(batch) = self.engine.commit(batch).await {
+                self.publish(batch).await;
+            }
+        }
+        self.done.notify_waiters();
+        self.done.notify_one();
+    }
+
+    /// False when nothing waits and nothing more will come.
+    async fn gather(&mut self, waiting: &mut Vec<Pending>) -> bool {
+        if waiting.is_empty() {
+            tokio::select! {
+                biased;
+                pending = self.waiting.recv() => match pending {
+                    Some(pending) => waiting.push(pending),
+                    None => return false,
+                },
+                () = self.stop.cancelled() => {
+                    self.waiting.close();
+                    match self.waiting.recv().await {
+                        Some(pending) => waiting.push(pending),
+                        None => return false,
+                    }
+                }
+            }
+        }
+        while waiting.len() < self.batch_events {
+            match self.waiting.try_recv() {
+                Ok(pending) => waiting.push(pending),
+                Err(_) => break,
+            }
+        }
+        true
+    }
+
+    /// Observers first, then the callers: whoever is answered finds the observers up to date.
+    async fn publish(&self, batch: Batch) {
+        let Some(last) = batch.events.last().map(|event| event.position) else {
+            return;
+        };
+        metrics::histogram!("gatelog_log_batch_events").record(batch.events.len() as f64);
+        metrics::gauge!("gatelog_log_position").set(last as f64);
+        while let Err(error) = self.feed.deliver(&batch.events).await {
+            tracing::error!(%error, "the log's observers cannot be brought up to date; trying again");
+            tokio::time::sleep(POLL).await;
+        }
+        self.last_written.fetch_max(last, Ordering::SeqCst);
+        batch.answer();
+    }
+}
+
+/// Hears of other nodes' and processes' events: by NOTIFY where there is one, and by asking now and then.
+async fn follow(database: Database, feed: Arc<Feed>, stop: CancellationToken) {
+    let mut listener = None;
+    loop {
+        if listener.is_none() {
+            listener = listen(&database).await;
+        }
+        let is_stopped = tokio::select! {
+            () = stop.cancelled() => true,
+            () = notified(&mut listener) => false,
+            () = tokio::time::sleep(POLL) => false,
+        };
+        if is_stopped {
+            return;
+        }
+        if let Err(error) = feed.catch_up().await {
+            tracing::warn!(%error, "the head of the log cannot be read");
+        }
+    }
+}
+
+async fn listen(database: &Database) -> Option<sqlx::postgres::PgListener> {
+    let DatabaseKind::Postgres { options, .. } = &*database.kind else {
+        return None;
+    };
+    let pool = sqlx::postgres::PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with((**options).clone());
+    let mut listener = sqlx::postgres::PgListener::connect_with(&pool).await.ok()?;
+    listener.listen("gatelog_log").await.ok()?;
+    Some(listener)
+}
+
+async fn notified(listener: &mut Option<sqlx::postgres::PgListener>) {
+    match listener {
+        Some(open) => {
+            if open.recv().await.is_err() {
+                *listener = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// The one place that starts this crate's tasks; each ends when its log is shut down or dropped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the log's own two tasks; they end with it"
+)]
+fn start(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}

@@ -1,0 +1,652 @@
+//! PostgreSQL: the group commit as one statement.
+//!
+//! The row of `log_head` is the append lock. When this node's last commit is still the head, a batch is one
+//! statement and one round trip: the update of that row, conditional on the head and on every stream's
+//! version, decides whether anything of the batch is written (under READ COMMITTED a waiting update looks at
+//! the row again). When another node has written, or something conflicts, the batch goes through an explicit
+//! transaction that locks the row first.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
+use sqlx::{Arguments as _, ConnectOptions as _, Row as _};
+use uuid::Uuid;
+
+use crate::batch::{Batch, Conflict, Head};
+use crate::database::postgres_arguments;
+use crate::projection::{Change, Kind, Table};
+use crate::{AppendError, DbError, Value};
+
+/// Batches that go through the explicit transaction after a lost prediction: other nodes are writing.
+const CAUTIOUS_BATCHES: u32 = 16;
+/// How long the outcome of a lost commit is looked for.
+const FIND_OUT: Duration = Duration::from_secs(10);
+
+/// The connection that appends.
+#[derive(Debug)]
+pub(crate) struct PostgresAppender {
+    options: PgConnectOptions,
+    connection: Option<PgConnection>,
+    head: Option<Head>,
+    cautious: u32,
+}
+
+/// What became of a statement.
+enum Outcome {
+    Moved,
+    /// Nothing was written: the head was another, or these conflict.
+    NotMoved(Vec<Conflict>),
+}
+
+impl PostgresAppender {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        let options = options.options([("statement_timeout", "20s"), ("lock_timeout", "10s")]);
+        Self {
+            options,
+            connection: None,
+            head: None,
+            cautious: 0,
+        }
+    }
+
+    /// Commits the batch; appends that conflict are answered here and are not in what comes back.
+    pub(crate) async fn commit(&mut self, batch: Batch) -> Result<Batch, (Batch, AppendError)> {
+        let prediction = self.head.take().filter(|_| self.cautious == 0);
+        self.cautious = self.cautious.saturating_sub(1);
+        let batch = match prediction {
+            Some(head) => match self.predict(batch, head).await {
+                Ok(Ok(batch)) => return Ok(batch),
+                Ok(Err(batch)) => batch,
+                Err(failed) => return self.find_out(failed).await,
+            },
+            None => batch,
+        };
+        match self.lock_and_commit(batch).await {
+            Ok(batch) => Ok(batch),
+            Err(failed) => self.find_out(failed).await,
+        }
+    }
+
+    /// One round trip, on the head that this node knows. Gives the batch back when the prediction was wrong.
+    async fn predict(&mut self, batch: Batch, head: Head) -> Result<Result<Batch, Batch>, Failed> {
+        let batch = built(batch, &head)?;
+        if batch.appends.is_empty() {
+            self.head = Some(head);
+            return Ok(Ok(batch));
+        }
+        let connection = match self.connect().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(Failed::before_commit(batch, error)),
+        };
+        match append(connection, &batch, &head).await {
+            Ok(Outcome::Moved) => {
+                self.head = Some(batch.new_head.clone());
+                Ok(Ok(batch))
+            }
+            Ok(Outcome::NotMoved(conflicts)) => {
+                if conflicts.is_empty() {
+                    self.cautious = CAUTIOUS_BATCHES;
+                }
+                Ok(Err(batch))
+            }
+            Err(error) => Err(Failed::at_commit(batch, error)),
+        }
+    }
+
+    async fn lock_and_commit(&mut self, batch: Batch) -> Result<Batch, Failed> {
+        let connection = match self.connect().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(Failed::before_commit(batch, error)),
+        };
+        let head = match lock_head(connection).await {
+            Ok(head) => head,
+            Err(error) => return Err(Failed::before_commit(batch, error)),
+        };
+        let mut batch = batch;
+        loop {
+            batch = built(batch, &head)?;
+            if batch.appends.is_empty() {
+                let rolled_back = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+                self.head = rolled_back.is_ok().then_some(head);
+                return Ok(batch);
+            }
+            match append(connection, &batch, &head).await {
+                Ok(Outcome::Moved) => break,
+                Ok(Outcome::NotMoved(conflicts)) if conflicts.is_empty() => {
+                    let error = DbError::decode("a head that moved under its lock");
+                    return Err(Failed::before_commit(batch, error));
+                }
+                Ok(Outcome::NotMoved(conflicts)) => batch.refuse(&conflicts),
+                Err(error) => return Err(Failed::before_commit(batch, error)),
+            }
+        }
+        match sqlx::query("COMMIT").execute(&mut *connection).await {
+            Ok(_) => {
+                self.head = Some(batch.new_head.clone());
+                Ok(batch)
+            }
+            Err(error) => Err(Failed::at_commit(batch, error.into())),
+        }
+    }
+
+    /// The connection may have been lost after the commit: a new one waits for the lock, behind whatever the
+    /// old one still does, and looks whether the events are there.
+    async fn find_out(&mut self, failed: Failed) -> Result<Batch, (Batch, AppendError)> {
+        self.connection = None;
+        self.head = None;
+        let Failed {
+            batch,
+            error,
+            may_be_committed,
+        } = failed;
+        if !may_be_committed {
+            return Err((batch, error.into()));
+        }
+        match tokio::time::timeout(FIND_OUT, self.is_committed(&batch)).await {
+            Ok(true) => Ok(batch),
+            Ok(false) => Err((batch, error.into())),
+            Err(_) => Err((batch, AppendError::OutcomeUnknown)),
+        }
+    }
+
+    async fn is_committed(&mut self, batch: &Batch) -> bool {
+        const SQL: &str = "SELECT 1 FROM events WHERE event_id = $1";
+        let Some((_, first)) = batch.first_event_ids().first().copied() else {
+            return false;
+        };
+        loop {
+            if let Ok(found) = self.look_for(SQL, first).await {
+                return found;
+            }
+            self.connection = None;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn look_for(&mut self, sql: &str, event_id: Uuid) -> Result<bool, DbError> {
+        let connection = self.connect().await?;
+        lock_head(connection).await?;
+        let row = sqlx::query(sql)
+            .bind(event_id)
+            .fetch_optional(&mut *connection)
+            .await?;
+        sqlx::query("ROLLBACK").execute(&mut *connection).await?;
+        Ok(row.is_some())
+    }
+
+    async fn connect(&mut self) -> Result<&mut PgConnection, DbError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+}
+
+/// A batch that did not go through.
+struct Failed {
+    batch: Batch,
+    error: DbError,
+    may_be_committed: bool,
+}
+
+impl Failed {
+    fn before_commit(batch: Batch, error: DbError) -> Self {
+        Self {
+            batch,
+            error,
+            may_be_committed: false,
+        }
+    }
+
+    /// An answer of the database says that nothing was committed; anything else leaves it open.
+    fn at_commit(batch: Batch, error: DbError) -> Self {
+        let is_answer = matches!(error, DbError::Sqlx(sqlx::Error::Database(_)));
+        Self {
+            batch,
+            error,
+            may_be_committed: !is_answer,
+        }
+    }
+}
+
+fn built(mut batch: Batch, head: &Head) -> Result<Batch, Failed> {
+    match batch.build(head) {
+        Ok(()) => Ok(batch),
+        Err(error) => Err(Failed::before_commit(batch, error)),
+    }
+}
+
+async fn lock_head(connection: &mut PgConnection) -> Result<Head, DbError> {
+    const SQL: &str = "SELECT position, recorded_at, frontier FROM log_head FOR UPDATE";
+    sqlx::query("BEGIN").execute(&mut *connection).await?;
+    let row = sqlx::query(SQL).fetch_one(&mut *connection).await?;
+    Head::from_row(
+        row.try_get(0)?,
+        row.try_get(1)?,
+        row.try_get::<Vec<u8>, _>(2)?.as_slice(),
+    )
+}
+
+/// Runs the statement for a built batch on `head`.
+async fn append(
+    connection: &mut PgConnection,
+    batch: &Batch,
+    head: &Head,
+) -> Result<Outcome, DbError> {
+    let (sql, arguments) = append_statement(batch, head)?;
+    let row = sqlx::query_with(&sql, arguments)
+        .fetch_one(&mut *connection)
+        .await?;
+    outcome(&row)
+}
+
+fn append_statement(batch: &Batch, head: &Head) -> Result<(String, PgArguments), DbError> {
+    let mut sql = String::with_capacity(4096);
+    sql.push_str(APPEND);
+    let mut arguments = PgArguments::default();
+    bind_checks(&mut arguments, batch)?;
+    bind_events(&mut arguments, batch)?;
+    bind_head(&mut arguments, batch, head)?;
+    for (n, group) in groups(&batch.changes).iter().enumerate() {
+        let change = group_statement(group, &mut arguments, "EXISTS (SELECT 1 FROM moved)")?;
+        sql.push_str(&format!(", change{n} AS ({change})"));
+    }
+    sql.push_str(RESULT);
+    Ok((sql, arguments))
+}
+
+fn outcome(row: &PgRow) -> Result<Outcome, DbError> {
+    if row.try_get::<i64, _>(0)? == 1 {
+        return Ok(Outcome::Moved);
+    }
+    let mut conflicts = Vec::new();
+    let streams: Vec<i64> = row.try_get::<Option<Vec<i64>>, _>(1)?.unwrap_or_default();
+    let versions: Vec<i64> = row.try_get::<Option<Vec<i64>>, _>(2)?.unwrap_or_default();
+    for (append, actual) in streams.into_iter().zip(versions) {
+        conflicts.push(Conflict::Version {
+            append: count(append)?,
+            actual: count(actual)? as u64,
+        });
+    }
+    let duplicates: Vec<i64> = row.try_get::<Option<Vec<i64>>, _>(3)?.unwrap_or_default();
+    for append in duplicates {
+        conflicts.push(Conflict::Duplicate {
+            append: count(append)?,
+        });
+    }
+    Ok(Outcome::NotMoved(conflicts))
+}
+
+fn count(number: i64) -> Result<usize, DbError> {
+    usize::try_from(number).map_err(|_| DbError::decode("a negative count"))
+}
+
+const APPEND: &str = "WITH stream AS (SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) \
+       AS s(n, kind, id, expected)), \
+     conflict AS (SELECT s.n, a.actual FROM stream s CROSS JOIN LATERAL \
+       (SELECT COALESCE((SELECT e.sequence FROM events e WHERE e.aggregate_type = s.kind \
+          AND e.aggregate_id = s.id ORDER BY e.sequence DESC LIMIT 1), 0) AS actual) a \
+       WHERE a.actual <> s.expected), \
+     duplicate AS (SELECT c.n FROM UNNEST($5::bigint[], $6::uuid[]) AS c(n, event_id) \
+       WHERE EXISTS (SELECT 1 FROM events e WHERE e.event_id = c.event_id)), \
+     moved AS (UPDATE log_head SET position = $17, recorded_at = $18, frontier = $19, root = $20 \
+       WHERE position = $21 AND NOT EXISTS (SELECT 1 FROM conflict) \
+       AND NOT EXISTS (SELECT 1 FROM duplicate) RETURNING position), \
+     inserted AS (INSERT INTO events (position, event_id, recorded_at, aggregate_type, aggregate_id, sequence, \
+         event_type, event_version, payload, metadata, leaf_hash) \
+       SELECT n.position, n.event_id, $18, n.kind, n.id, n.sequence, n.event_type, n.event_version, \
+         n.payload::json, n.metadata::json, n.leaf_hash \
+       FROM UNNEST($7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::bigint[], $12::text[], \
+         $13::text[], $14::text[], $15::text[], $16::bytea[]) \
+       AS n(position, event_id, kind, id, sequence, event_type, event_version, payload, metadata, leaf_hash) \
+       WHERE EXISTS (SELECT 1 FROM moved))";
+
+const RESULT: &str = " SELECT (SELECT COUNT(*) FROM (SELECT pg_notify('gatelog_log', position::text) FROM moved) m), \
+     (SELECT array_agg(n ORDER BY n) FROM conflict), (SELECT array_agg(actual ORDER BY n) FROM conflict), \
+     (SELECT array_agg(n) FROM duplicate)";
+
+fn bind<'a, T>(arguments: &mut PgArguments, value: T) -> Result<(), DbError>
+where
+    T: sqlx::Encode<'a, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'a,
+{
+    arguments
+        .add(value)
+        .map_err(|error| sqlx::Error::Encode(error).into())
+}
+
+/// `$1` to `$6`.
+fn bind_checks(arguments: &mut PgArguments, batch: &Batch) -> Result<(), DbError> {
+    let streams = batch.streams();
+    bind(
+        arguments,
+        streams.iter().map(|s| s.append as i64).collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        streams.iter().map(|s| s.aggregate_type).collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        streams.iter().map(|s| s.aggregate_id).collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        streams
+            .iter()
+            .map(|s| s.expected_version.cast_signed())
+            .collect::<Vec<_>>(),
+    )?;
+    let firsts = batch.first_event_ids();
+    bind(
+        arguments,
+        firsts.iter().map(|(n, _)| *n as i64).collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        firsts.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
+    )
+}
+
+/// `$7` to `$16`.
+fn bind_events(arguments: &mut PgArguments, batch: &Batch) -> Result<(), DbError> {
+    let events = &batch.events;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.position.cast_signed())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events.iter().map(|e| e.event_id).collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.aggregate_type.as_str())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.aggregate_id.as_str())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.sequence.cast_signed())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.event_type.as_str())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.event_version.as_str())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.payload.as_str())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.metadata.as_str())
+            .collect::<Vec<_>>(),
+    )?;
+    bind(
+        arguments,
+        events
+            .iter()
+            .map(|e| e.leaf_hash.as_slice())
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// `$17` to `$21`.
+fn bind_head(arguments: &mut PgArguments, batch: &Batch, head: &Head) -> Result<(), DbError> {
+    let new = &batch.new_head;
+    bind(arguments, new.position().cast_signed())?;
+    bind(arguments, new.recorded_at_micros)?;
+    bind(arguments, new.frontier.to_bytes())?;
+    bind(arguments, new.frontier.root().to_vec())?;
+    bind(arguments, head.position().cast_signed())
+}
+
+/// Changes that one statement can make together.
+fn groups(changes: &[Change]) -> Vec<Vec<&Change>> {
+    let mut groups: Vec<Vec<&Change>> = Vec::new();
+    for change in changes {
+        let together =
+            |group: &&mut Vec<&Change>| group.first().is_some_and(|first| is_alike(first, change));
+        match groups.iter_mut().find(together) {
+            Some(group) => group.push(change),
+            None => groups.push(vec![change]),
+        }
+    }
+    groups
+}
+
+fn is_alike(a: &Change, b: &Change) -> bool {
+    match (a, b) {
+        (Change::Upsert { table: a, .. }, Change::Upsert { table: b, .. })
+        | (Change::Delete { table: a, .. }, Change::Delete { table: b, .. }) => a == b,
+        (
+            Change::Update {
+                table: a, set: x, ..
+            },
+            Change::Update {
+                table: b, set: y, ..
+            },
+        ) => {
+            a == b
+                && x.iter()
+                    .map(|(index, _)| index)
+                    .eq(y.iter().map(|(index, _)| index))
+        }
+        _ => false,
+    }
+}
+
+/// The statement for a group; `condition` keeps it from running when the batch is not written.
+fn group_statement(
+    group: &[&Change],
+    arguments: &mut PgArguments,
+    condition: &str,
+) -> Result<String, DbError> {
+    match group.first() {
+        Some(Change::Upsert { table, .. }) => upsert(table, group, arguments, condition),
+        Some(Change::Update { table, set, .. }) => {
+            let indexes: Vec<usize> = set.iter().map(|(index, _)| *index).collect();
+            update(table, &indexes, group, arguments, condition)
+        }
+        Some(Change::Delete { table, .. }) => {
+            let keys = group.iter().filter_map(|change| match change {
+                Change::Delete { key, .. } => Some(key),
+                _ => None,
+            });
+            let place = bind_column(table, 0, keys, arguments)?;
+            Ok(format!(
+                "DELETE FROM {} WHERE {} = ANY({place}) AND {condition}",
+                table.name,
+                name(table, 0)
+            ))
+        }
+        None => Err(DbError::decode("an empty group of changes")),
+    }
+}
+
+fn upsert(
+    table: &'static Table,
+    group: &[&Change],
+    arguments: &mut PgArguments,
+    condition: &str,
+) -> Result<String, DbError> {
+    let mut places = Vec::new();
+    for index in 0..table.columns.len() {
+        let values = group.iter().filter_map(|change| match change {
+            Change::Upsert { row, .. } => row.get(index),
+            _ => None,
+        });
+        places.push(bind_column(table, index, values, arguments)?);
+    }
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+    let set: Vec<String> = names
+        .iter()
+        .skip(1)
+        .map(|name| format!("{name} = excluded.{name}"))
+        .collect();
+    let columns = names.join(", ");
+    Ok(format!(
+        "INSERT INTO {} ({columns}) SELECT {columns} FROM UNNEST({}) AS u({columns}) WHERE {condition} \
+         ON CONFLICT ({}) DO UPDATE SET {}",
+        table.name,
+        places.join(", "),
+        name(table, 0),
+        set.join(", ")
+    ))
+}
+
+fn update(
+    table: &'static Table,
+    indexes: &[usize],
+    group: &[&Change],
+    arguments: &mut PgArguments,
+    condition: &str,
+) -> Result<String, DbError> {
+    let keys = group.iter().filter_map(|change| match change {
+        Change::Update { key, .. } => Some(key),
+        _ => None,
+    });
+    let mut places = vec![bind_column(table, 0, keys, arguments)?];
+    for (nth, index) in indexes.iter().enumerate() {
+        let values = group.iter().filter_map(|change| match change {
+            Change::Update { set, .. } => set.get(nth).map(|(_, value)| value),
+            _ => None,
+        });
+        places.push(bind_column(table, *index, values, arguments)?);
+    }
+    let names: Vec<&str> = indexes.iter().map(|index| name(table, *index)).collect();
+    let set: Vec<String> = names
+        .iter()
+        .map(|name| format!("{name} = u.{name}"))
+        .collect();
+    let key = name(table, 0);
+    Ok(format!(
+        "UPDATE {} SET {} FROM UNNEST({}) AS u({key}, {}) WHERE {}.{key} = u.{key} AND {condition}",
+        table.name,
+        set.join(", "),
+        places.join(", "),
+        names.join(", "),
+        table.name,
+    ))
+}
+
+/// Binds one column of a group as an array and gives its place.
+fn bind_column<'a>(
+    table: &Table,
+    index: usize,
+    values: impl Iterator<Item = &'a Value>,
+    arguments: &mut PgArguments,
+) -> Result<String, DbError> {
+    let kind = table
+        .columns
+        .get(index)
+        .map_or(Kind::Text, |column| column.kind);
+    let wrong = || DbError::decode("a change whose value is not of its column's type");
+    let cast = match kind {
+        Kind::Text => {
+            let texts: Option<Vec<Option<&str>>> = values
+                .map(|value| {
+                    if let Value::Text(text) = value {
+                        Some(text.as_deref())
+                    } else {
+                        None
+                    }
+                })
+                .collect();
+            bind(arguments, texts.ok_or_else(wrong)?)?;
+            "text"
+        }
+        Kind::Int => {
+            let numbers: Option<Vec<Option<i64>>> = values
+                .map(|value| {
+                    if let Value::Int(n) = value {
+                        Some(*n)
+                    } else {
+                        None
+                    }
+                })
+                .collect();
+            bind(arguments, numbers.ok_or_else(wrong)?)?;
+            "bigint"
+        }
+        Kind::Bytes => {
+            let bytes: Option<Vec<Option<&[u8]>>> = values
+                .map(|value| {
+                    if let Value::Bytes(b) = value {
+                        Some(b.as_deref())
+                    } else {
+                        None
+                    }
+                })
+                .collect();
+            bind(arguments, bytes.ok_or_else(wrong)?)?;
+            "bytea"
+        }
+    };
+    Ok(format!("${}::{cast}[]", arguments.len()))
+}
+
+fn name(table: &Table, index: usize) -> &'static str {
+    table.columns.get(index).map_or("", |column| column.name)
+}
+
+/// Moves a tail's checkpoint and applies its changes. The checkpoint's row is the tail's lock.
+pub(crate) async fn advance(
+    pool: &PgPool,
+    tail: &str,
+    from: u64,
+    to: u64,
+    changes: &[Change],
+) -> Result<bool, DbError> {
+    const MOVE: &str = "UPDATE tails SET position = $1 WHERE name = $2 AND position = $3";
+    let mut transaction = pool.begin().await?;
+    let params = [
+        to.cast_signed().into(),
+        tail.into(),
+        from.cast_signed().into(),
+    ];
+    let moved = sqlx::query_with(MOVE, postgres_arguments(&params)?)
+        .execute(&mut *transaction)
+        .await?;
+    if moved.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for group in groups(changes) {
+        let mut arguments = PgArguments::default();
+        let sql = group_statement(&group, &mut arguments, "TRUE")?;
+        sqlx::query_with(&sql, arguments)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(true)
+}

@@ -1,0 +1,141 @@
+//! Projections: pure functions from an event to changes of tables.
+
+use std::collections::HashMap;
+
+use crate::{ProjectionError, RecordedEvent, Value};
+
+/// A read model's table. The first column is the primary key.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns.
+    pub columns: &'static [Column],
+}
+
+/// A column.
+#[derive(Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+}
+
+/// The types that both engines have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A 64-bit number.
+    Int,
+    /// Bytes.
+    Bytes,
+}
+
+/// One change of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The whole row, new or in the place of the old one.
+    Upsert {
+        /// The table.
+        table: &'static Table,
+        /// A value for each column.
+        row: Vec<Value>,
+    },
+    /// Some columns of the row, if there is one.
+    Update {
+        /// The table.
+        table: &'static Table,
+        /// The primary key.
+        key: Value,
+        /// Column indexes and their new values.
+        set: Vec<(usize, Value)>,
+    },
+    /// The row goes.
+    Delete {
+        /// The table.
+        table: &'static Table,
+        /// The primary key.
+        key: Value,
+    },
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Table {}
+
+/// A read model: how events change its tables.
+pub trait Projection: Send + Sync + std::fmt::Debug + 'static {
+    /// Its name, also that of its checkpoint.
+    fn name(&self) -> &'static str;
+
+    /// Every table that it writes.
+    fn tables(&self) -> &'static [&'static Table];
+
+    /// The changes that an event makes. Pure.
+    ///
+    /// # Errors
+    /// The event cannot be understood: the projection stops there rather than skip it.
+    fn project(
+        &self,
+        event: &RecordedEvent,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ProjectionError>;
+}
+
+/// Folds changes to at most one for each row, so that one statement for a whole batch touches no row twice.
+pub fn fold(changes: Vec<Change>) -> Vec<Change> {
+    let mut places: HashMap<(&'static str, Value), usize> = HashMap::new();
+    let mut folded: Vec<Change> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let Some((table, key)) = place(&change) else {
+            continue;
+        };
+        match places.entry((table, key)) {
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(folded.len());
+                folded.push(change);
+            }
+            std::collections::hash_map::Entry::Occupied(occupied) => {
+                if let Some(earlier) = folded.get_mut(*occupied.get()) {
+                    merge(earlier, change);
+                }
+            }
+        }
+    }
+    folded
+}
+
+fn place(change: &Change) -> Option<(&'static str, Value)> {
+    match change {
+        Change::Upsert { table, row } => row.first().map(|key| (table.name, key.clone())),
+        Change::Update { table, key, .. } | Change::Delete { table, key } => {
+            Some((table.name, key.clone()))
+        }
+    }
+}
+
+fn merge(earlier: &mut Change, later: Change) {
+    match (earlier, later) {
+        (Change::Upsert { row, .. }, Change::Update { set, .. }) => {
+            for (index, value) in set {
+                if let Some(column) = row.get_mut(index) {
+                    *column = value;
+                }
+            }
+        }
+        (Change::Update { set: before, .. }, Change::Update { set, .. }) => {
+            before.retain(|(index, _)| !set.iter().any(|(later, _)| later == index));
+            before.extend(set);
+            before.sort_by_key(|(index, _)| *index);
+        }
+        // Nothing is there to update.
+        (Change::Delete { .. }, Change::Update { .. }) => {}
+        (earlier, later) => *earlier = later,
+    }
+}

@@ -1,0 +1,301 @@
+//! SQLite: one thread writes, in WAL mode with `synchronous=FULL`; the group commit is one transaction.
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
+use tokio::sync::oneshot;
+
+use crate::batch::{Batch, Conflict, Head};
+use crate::database::Statement;
+use crate::projection::{Change, Table};
+use crate::{DbError, Value};
+
+/// How long a statement waits for another process.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Jobs that may wait for the thread.
+const QUEUE: usize = 1024;
+/// Prepared statements that are kept.
+const STATEMENTS: usize = 256;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The thread that writes.
+#[derive(Debug)]
+pub(crate) struct SqliteWriter {
+    jobs: std::sync::Mutex<Option<SyncSender<Job>>>,
+}
+
+impl SqliteWriter {
+    pub(crate) fn open(path: &Path) -> Result<Self, DbError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000;",
+        )?;
+        let (jobs, waiting) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || work(&mut connection, &waiting))?;
+        Ok(Self {
+            jobs: std::sync::Mutex::new(Some(jobs)),
+        })
+    }
+
+    /// Runs `job` on the thread.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // A caller that has gone does not want the answer.
+            let _ = reply.send(job(connection));
+        });
+        let sender = self
+            .jobs
+            .lock()
+            .ok()
+            .and_then(|jobs| jobs.clone())
+            .ok_or(DbError::Closed)?;
+        sender.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => DbError::Busy,
+            TrySendError::Disconnected(_) => DbError::Closed,
+        })?;
+        answer.await.map_err(|_| DbError::Closed)?
+    }
+
+    /// No new jobs; the ones that wait are done first.
+    pub(crate) async fn close(&self) {
+        let finished = self.run(|_| Ok(())).await;
+        if let Ok(mut jobs) = self.jobs.lock() {
+            *jobs = None;
+        }
+        drop(finished);
+    }
+}
+
+fn work(connection: &mut Connection, waiting: &Receiver<Job>) {
+    while let Ok(job) = waiting.recv() {
+        job(connection);
+    }
+}
+
+/// Only the owner may read the database; SQLite gives its side files the same mode.
+pub(crate) fn create_file(path: &Path) -> Result<(), DbError> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)?;
+    Ok(())
+}
+
+/// Executes statements in one transaction.
+pub(crate) fn execute(
+    connection: &mut Connection,
+    statements: &[Statement],
+) -> Result<Vec<u64>, DbError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut affected = Vec::with_capacity(statements.len());
+    for (sql, params) in statements {
+        let rows = transaction
+            .prepare_cached(sql)?
+            .execute(params_from_iter(params))?;
+        affected.push(rows as u64);
+    }
+    transaction.commit()?;
+    Ok(affected)
+}
+
+/// Moves a tail's checkpoint and applies its changes.
+pub(crate) fn advance(
+    connection: &mut Connection,
+    tail: &str,
+    from: u64,
+    to: u64,
+    changes: &[Change],
+) -> Result<bool, DbError> {
+    const MOVE: &str = "UPDATE tails SET position = ?1 WHERE name = ?2 AND position = ?3";
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let moved =
+        transaction
+            .prepare_cached(MOVE)?
+            .execute(params![number(to), tail, number(from)])?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    apply(&transaction, changes)?;
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// Commits the batch; appends that conflict are answered here and are not in what comes back.
+pub(crate) fn commit(
+    connection: &mut Connection,
+    mut batch: Batch,
+) -> Result<Batch, (Batch, DbError)> {
+    match try_commit(connection, &mut batch) {
+        Ok(()) => Ok(batch),
+        Err(error) => Err((batch, error)),
+    }
+}
+
+fn try_commit(connection: &mut Connection, batch: &mut Batch) -> Result<(), DbError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let head = read_head(&transaction)?;
+    let conflicts = conflicts(&transaction, batch)?;
+    if !conflicts.is_empty() {
+        batch.refuse(&conflicts);
+    }
+    batch.build(&head)?;
+    if batch.appends.is_empty() {
+        return Ok(());
+    }
+    insert(&transaction, batch)?;
+    apply(&transaction, &batch.changes)?;
+    write_head(&transaction, &batch.new_head)?;
+    Ok(transaction.commit()?)
+}
+
+fn read_head(connection: &Connection) -> Result<Head, DbError> {
+    const SQL: &str = "SELECT position, recorded_at, frontier FROM log_head";
+    let row: (i64, i64, Vec<u8>) = connection
+        .prepare_cached(SQL)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Head::from_row(row.0, row.1, &row.2)
+}
+
+fn conflicts(connection: &Connection, batch: &Batch) -> Result<Vec<Conflict>, DbError> {
+    const VERSION: &str = "SELECT COALESCE(MAX(sequence), 0) FROM events WHERE aggregate_type = ?1 AND aggregate_id = ?2";
+    const KNOWN: &str = "SELECT 1 FROM events WHERE event_id = ?1";
+    let mut version = connection.prepare_cached(VERSION)?;
+    let mut known = connection.prepare_cached(KNOWN)?;
+    let mut conflicts = Vec::new();
+    for stream in batch.streams() {
+        let actual: i64 = version
+            .query_row(params![stream.aggregate_type, stream.aggregate_id], |row| {
+                row.get(0)
+            })?;
+        if actual != number(stream.expected_version) {
+            let actual =
+                u64::try_from(actual).map_err(|_| DbError::decode("a negative version"))?;
+            conflicts.push(Conflict::Version {
+                append: stream.append,
+                actual,
+            });
+        }
+    }
+    for (append, event_id) in batch.first_event_ids() {
+        if known
+            .query_row([event_id.to_string()], |_| Ok(()))
+            .optional()?
+            .is_some()
+        {
+            conflicts.push(Conflict::Duplicate { append });
+        }
+    }
+    Ok(conflicts)
+}
+
+fn insert(connection: &Connection, batch: &Batch) -> Result<(), DbError> {
+    const SQL: &str = "INSERT INTO events (position, event_id, recorded_at, aggregate_type, aggregate_id, \
+        sequence, event_type, event_version, payload, metadata, leaf_hash) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let mut statement = connection.prepare_cached(SQL)?;
+    for event in &batch.events {
+        statement.execute(params![
+            number(event.position),
+            event.event_id.to_string(),
+            event.recorded_at.timestamp_micros(),
+            event.aggregate_type,
+            event.aggregate_id,
+            number(event.sequence),
+            event.event_type,
+            event.event_version,
+            event.payload,
+            event.metadata,
+            event.leaf_hash,
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_head(connection: &Connection, head: &Head) -> Result<(), DbError> {
+    const SQL: &str =
+        "UPDATE log_head SET position = ?1, recorded_at = ?2, frontier = ?3, root = ?4";
+    connection.prepare_cached(SQL)?.execute(params![
+        number(head.position()),
+        head.recorded_at_micros,
+        head.frontier.to_bytes(),
+        head.frontier.root(),
+    ])?;
+    Ok(())
+}
+
+fn apply(connection: &Connection, changes: &[Change]) -> Result<(), DbError> {
+    for change in changes {
+        let (sql, values) = statement_of(change);
+        connection
+            .prepare_cached(&sql)?
+            .execute(params_from_iter(values))?;
+    }
+    Ok(())
+}
+
+fn statement_of(change: &Change) -> (String, Vec<&Value>) {
+    match change {
+        Change::Upsert { table, row } => (upsert(table), row.iter().collect()),
+        Change::Update { table, key, set } => {
+            let columns = set.iter().enumerate();
+            let columns: Vec<String> = columns
+                .map(|(n, (index, _))| format!("{} = ?{}", column(table, *index), n + 1))
+                .collect();
+            let sql = format!(
+                "UPDATE {} SET {} WHERE {} = ?{}",
+                table.name,
+                columns.join(", "),
+                column(table, 0),
+                set.len() + 1
+            );
+            (
+                sql,
+                set.iter().map(|(_, value)| value).chain([key]).collect(),
+            )
+        }
+        Change::Delete { table, key } => (
+            format!("DELETE FROM {} WHERE {} = ?1", table.name, column(table, 0)),
+            vec![key],
+        ),
+    }
+}
+
+fn upsert(table: &Table) -> String {
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+    let places: Vec<String> = (1..=names.len()).map(|n| format!("?{n}")).collect();
+    format!(
+        "INSERT OR REPLACE INTO {} ({}) VALUES ({})",
+        table.name,
+        names.join(", "),
+        places.join(", ")
+    )
+}
+
+fn column(table: &Table, index: usize) -> &'static str {
+    table.columns.get(index).map_or("", |column| column.name)
+}
+
+/// Positions and versions stay far below 2^63.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,76 @@
+//! Which account holds which address, by the claim's keyed identifier. Inline.
+
+use aggregates::email_claim::EmailClaimEvent;
+use aggregates::values::{EmailClaimId, UserId};
+use chrono::{DateTime, Utc};
+use eventlog::{Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Table};
+
+use crate::support::{micros, parse, typed};
+
+/// The projection.
+#[derive(Debug)]
+pub struct EmailClaims;
+
+static TABLE: Table = Table {
+    name: "email_claims",
+    columns: &[
+        Column { name: "claim_id", kind: Kind::Text },
+        Column { name: "user_id", kind: Kind::Text },
+        Column { name: "state", kind: Kind::Text },
+        Column { name: "since", kind: Kind::Int },
+    ],
+};
+const STATE: usize = 2;
+
+impl Projection for EmailClaims {
+    fn name(&self) -> &'static str {
+        "email_claims"
+    }
+
+    fn tables(&self) -> &'static [&'static Table] {
+        &[&TABLE]
+    }
+
+    fn project(&self, event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+        if event.aggregate_type != "email_claim" {
+            return Ok(());
+        }
+        let key = || event.aggregate_id.as_str().into();
+        changes.push(match parse(event)? {
+            EmailClaimEvent::EmailClaimed { user_id, at, .. } => Change::Upsert {
+                table: &TABLE,
+                row: vec![key(), user_id.to_string().into(), "claimed".into(), micros(at)],
+            },
+            EmailClaimEvent::EmailClaimConfirmed { .. } => {
+                Change::Update { table: &TABLE, key: key(), set: vec![(STATE, "confirmed".into())] }
+            }
+            EmailClaimEvent::EmailClaimReleased { .. } => Change::Delete { table: &TABLE, key: key() },
+        });
+        Ok(())
+    }
+}
+
+/// The account that holds the address; a claim counts from the moment it is made.
+///
+/// # Errors
+/// The database failed.
+pub async fn holder(database: &Database, claim: EmailClaimId) -> Result<Option<UserId>, DbError> {
+    const SQL: &str = "SELECT user_id FROM email_claims WHERE claim_id = $1";
+    let rows = database.query(SQL, &[claim.to_string().into()]).await?;
+    rows.first().map(|row| typed(row, 0)).transpose()
+}
+
+/// Claims that were made before `before` and never confirmed, oldest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn unconfirmed(
+    database: &Database,
+    before: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<(EmailClaimId, UserId)>, DbError> {
+    const SQL: &str = "SELECT claim_id, user_id FROM email_claims \
+                       WHERE state = 'claimed' AND since < $1 ORDER BY since LIMIT $2";
+    let rows = database.query(SQL, &[micros(before), crate::support::int(limit as u64)]).await?;
+    rows.iter().map(|row| Ok((typed(row, 0)?, typed(row, 1)?))).collect()
+}

@@ -1,0 +1,291 @@
+//! Sessions, live and ended, and the token lookup. Inline.
+
+use aggregates::session::SessionEvent;
+use aggregates::values::{AuthMethod, SessionId, TokenHash, UserId};
+use chrono::{DateTime, Utc};
+use eventlog::{
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table,
+    Value,
+};
+use uuid::Uuid;
+
+use crate::page::{Cursor, Page, probe_limit};
+use crate::support::{int, micros, names, opt_time, parse, time, to_name, to_names, typed};
+
+/// The projection.
+#[derive(Debug)]
+pub struct Sessions;
+
+static TABLE: Table = Table {
+    name: "sessions",
+    columns: &[
+        Column { name: "session_id", kind: Kind::Text },
+        Column { name: "user_id", kind: Kind::Text },
+        Column { name: "access_token_hash", kind: Kind::Text },
+        Column { name: "access_expires_at", kind: Kind::Int },
+        Column { name: "refresh_token_hash", kind: Kind::Text },
+        Column { name: "refresh_expires_at", kind: Kind::Int },
+        Column { name: "start_event_id", kind: Kind::Text },
+        Column { name: "device_name", kind: Kind::Text },
+        Column { name: "user_agent", kind: Kind::Text },
+        Column { name: "ip", kind: Kind::Text },
+        Column { name: "auth_methods", kind: Kind::Text },
+        Column { name: "auth_time", kind: Kind::Int },
+        Column { name: "created_at", kind: Kind::Int },
+        Column { name: "expires_at", kind: Kind::Int },
+        Column { name: "ended_at", kind: Kind::Int },
+        Column { name: "end_reason", kind: Kind::Text },
+    ],
+};
+const ACCESS_TOKEN_HASH: usize = 2;
+const ACCESS_EXPIRES_AT: usize = 3;
+const REFRESH_TOKEN_HASH: usize = 4;
+const REFRESH_EXPIRES_AT: usize = 5;
+const ENDED_AT: usize = 14;
+const END_REASON: usize = 15;
+
+impl Projection for Sessions {
+    fn name(&self) -> &'static str {
+        "sessions"
+    }
+
+    fn tables(&self) -> &'static [&'static Table] {
+        &[&TABLE]
+    }
+
+    fn project(&self, event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+        if event.aggregate_type != "session" {
+            return Ok(());
+        }
+        let update = |set| Change::Update { table: &TABLE, key: event.aggregate_id.as_str().into(), set };
+        match parse(event)? {
+            started @ SessionEvent::SessionStarted { .. } => changes.push(Change::Upsert {
+                table: &TABLE,
+                row: started_row(event, started)?,
+            }),
+            SessionEvent::TokensIssued { tokens, .. } => changes.push(update(vec![
+                (ACCESS_TOKEN_HASH, tokens.access_token.as_str().into()),
+                (ACCESS_EXPIRES_AT, micros(tokens.access_expires_at)),
+                (REFRESH_TOKEN_HASH, tokens.refresh_token.as_str().into()),
+                (REFRESH_EXPIRES_AT, micros(tokens.refresh_expires_at)),
+            ])),
+            SessionEvent::SessionRevoked { reason, at, .. } => changes.push(update(vec![
+                (ENDED_AT, micros(at)),
+                (END_REASON, to_name(&reason)?.into()),
+            ])),
+            SessionEvent::SessionExpired { at, .. } => {
+                changes.push(update(vec![(ENDED_AT, micros(at)), (END_REASON, "expired".into())]));
+            }
+            SessionEvent::RefreshTokenReused { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+/// The tokens come with the event that follows in the same append.
+fn started_row(event: &RecordedEvent, started: SessionEvent) -> Result<Vec<Value>, ProjectionError> {
+    let SessionEvent::SessionStarted {
+        user_id, device_name, user_agent, ip, auth_methods, auth_time, expires_at, at, ..
+    } = started
+    else {
+        return Err(ProjectionError::new("not a SessionStarted".to_owned()));
+    };
+    let sealed = |field: Option<aggregates::values::Sealed>| {
+        Value::Text(field.map(|field| field.as_str().to_owned()))
+    };
+    Ok(vec![
+        event.aggregate_id.as_str().into(),
+        user_id.to_string().into(),
+        "".into(),
+        0.into(),
+        "".into(),
+        0.into(),
+        event.event_id.to_string().into(),
+        sealed(device_name),
+        sealed(user_agent),
+        sealed(ip),
+        to_names(&auth_methods)?.into(),
+        micros(auth_time),
+        micros(at),
+        micros(expires_at),
+        Value::Int(None),
+        Value::Text(None),
+    ])
+}
+
+/// One session; personal text is sealed for the event `start_event_id`.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// Which.
+    pub session_id: SessionId,
+    /// Whose.
+    pub user_id: UserId,
+    /// The access token's hash.
+    pub access_token_hash: String,
+    /// The access token's end.
+    pub access_expires_at: DateTime<Utc>,
+    /// The event that the sealed fields belong to.
+    pub start_event_id: Uuid,
+    /// The name that the person gave the device, sealed.
+    pub device_name: Option<String>,
+    /// The `User-Agent`, sealed.
+    pub user_agent: Option<String>,
+    /// The address that it was opened from, sealed.
+    pub ip: Option<String>,
+    /// How the person proved who they are.
+    pub auth_methods: Vec<AuthMethod>,
+    /// When they last did.
+    pub auth_time: DateTime<Utc>,
+    /// Opened when.
+    pub created_at: DateTime<Utc>,
+    /// The absolute end.
+    pub expires_at: DateTime<Utc>,
+    /// The real end, once there is one.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+    /// Last seen, as the coalesced table has it.
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// Which sessions of a person to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not ended and not past their end.
+    Active,
+    /// Ended, or past their end.
+    Ended,
+}
+
+const SELECT: &str = "SELECT s.session_id, s.user_id, s.access_token_hash, s.access_expires_at, \
+     s.start_event_id, s.device_name, s.user_agent, s.ip, s.auth_methods, s.auth_time, s.created_at, \
+     s.expires_at, s.ended_at, s.end_reason, a.last_seen_at \
+     FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.session_id";
+
+/// One session.
+///
+/// # Errors
+/// The database failed.
+pub async fn find(database: &Database, session: SessionId) -> Result<Option<SessionRow>, DbError> {
+    let sql = format!("{SELECT} WHERE s.session_id = $1");
+    let rows = database.query(&sql, &[session.to_string().into()]).await?;
+    rows.first().map(from_row).transpose()
+}
+
+/// The live session that an access token belongs to.
+///
+/// # Errors
+/// The database failed.
+pub async fn find_by_access_token(
+    database: &Database,
+    token: &TokenHash,
+) -> Result<Option<SessionRow>, DbError> {
+    let sql = format!("{SELECT} WHERE s.access_token_hash = $1 AND s.ended_at IS NULL");
+    let rows = database.query(&sql, &[token.as_str().into()]).await?;
+    rows.first().map(from_row).transpose()
+}
+
+/// The live session whose current refresh token this is.
+///
+/// # Errors
+/// The database failed.
+pub async fn find_by_refresh_token(
+    database: &Database,
+    token: &TokenHash,
+) -> Result<Option<SessionRow>, DbError> {
+    let sql = format!("{SELECT} WHERE s.refresh_token_hash = $1 AND s.ended_at IS NULL");
+    let rows = database.query(&sql, &[token.as_str().into()]).await?;
+    rows.first().map(from_row).transpose()
+}
+
+/// A person's sessions, newest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn list(
+    database: &Database,
+    user: UserId,
+    state: State,
+    now: DateTime<Utc>,
+    after: &Cursor,
+    limit: usize,
+) -> Result<Page<SessionRow>, DbError> {
+    let state = match state {
+        State::Active => "s.ended_at IS NULL AND s.expires_at > $2",
+        State::Ended => "(s.ended_at IS NOT NULL OR s.expires_at <= $2)",
+    };
+    let sql = format!(
+        "{SELECT} WHERE s.user_id = $1 AND {state} AND (s.created_at, s.session_id) < ($3, $4) \
+         ORDER BY s.created_at DESC, s.session_id DESC LIMIT $5"
+    );
+    let [created_at, id] = after.values();
+    let params = [user.to_string().into(), micros(now), created_at, id, probe_limit(limit)];
+    let rows = database.query(&sql, &params).await?;
+    let rows: Vec<SessionRow> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+    Ok(Page::from_rows(rows, limit, |row| Cursor {
+        created_at: row.created_at.timestamp_micros(),
+        id: row.session_id.to_string(),
+    }))
+}
+
+/// Every session of a person that has not ended, at most `limit`.
+///
+/// # Errors
+/// The database failed.
+pub async fn not_ended(
+    database: &Database,
+    user: UserId,
+    limit: usize,
+) -> Result<Vec<SessionId>, DbError> {
+    const SQL: &str = "SELECT session_id FROM sessions WHERE user_id = $1 AND ended_at IS NULL \
+                       ORDER BY session_id LIMIT $2";
+    let rows = database.query(SQL, &[user.to_string().into(), int(limit as u64)]).await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
+}
+
+/// Sessions past their absolute end that have not ended yet, oldest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn overdue(
+    database: &Database,
+    now: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<SessionId>, DbError> {
+    const SQL: &str = "SELECT session_id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 \
+                       ORDER BY expires_at LIMIT $2";
+    let rows = database.query(SQL, &[micros(now), int(limit as u64)]).await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
+}
+
+/// Live sessions after `after` (by identifier), for loading them all in bounded steps.
+///
+/// # Errors
+/// The database failed.
+pub async fn live(database: &Database, after: &str, limit: usize) -> Result<Vec<SessionRow>, DbError> {
+    let sql = format!(
+        "{SELECT} WHERE s.ended_at IS NULL AND s.session_id > $1 ORDER BY s.session_id LIMIT $2"
+    );
+    let rows = database.query(&sql, &[after.into(), int(limit as u64)]).await?;
+    rows.iter().map(from_row).collect()
+}
+
+fn from_row(row: &Row) -> Result<SessionRow, DbError> {
+    Ok(SessionRow {
+        session_id: typed(row, 0)?,
+        user_id: typed(row, 1)?,
+        access_token_hash: row.text(2)?,
+        access_expires_at: time(row, 3)?,
+        start_event_id: typed(row, 4)?,
+        device_name: row.opt_text(5)?,
+        user_agent: row.opt_text(6)?,
+        ip: row.opt_text(7)?,
+        auth_methods: names(row, 8)?,
+        auth_time: time(row, 9)?,
+        created_at: time(row, 10)?,
+        expires_at: time(row, 11)?,
+        ended_at: opt_time(row, 12)?,
+        end_reason: row.opt_text(13)?,
+        last_seen_at: opt_time(row, 14)?,
+    })
+}

@@ -1,0 +1,146 @@
+//! The accounts. Inline, because a token's answer names the account's roles and state.
+
+use aggregates::user::UserEvent;
+use aggregates::values::{EmailClaimId, Role, UserId};
+use chrono::{DateTime, Utc};
+use eventlog::{
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table,
+    Value,
+};
+use uuid::Uuid;
+
+use crate::support::{int, micros, names, parse, time, to_names, typed};
+
+/// The projection.
+#[derive(Debug)]
+pub struct Users;
+
+static TABLE: Table = Table {
+    name: "users",
+    columns: &[
+        Column { name: "user_id", kind: Kind::Text },
+        Column { name: "email_claim_id", kind: Kind::Text },
+        Column { name: "email", kind: Kind::Text },
+        Column { name: "email_event_id", kind: Kind::Text },
+        Column { name: "name", kind: Kind::Text },
+        Column { name: "name_event_id", kind: Kind::Text },
+        Column { name: "roles", kind: Kind::Text },
+        Column { name: "disabled", kind: Kind::Int },
+        Column { name: "created_at", kind: Kind::Int },
+    ],
+};
+const NAME: usize = 4;
+const NAME_EVENT_ID: usize = 5;
+const DISABLED: usize = 7;
+
+impl Projection for Users {
+    fn name(&self) -> &'static str {
+        "users"
+    }
+
+    fn tables(&self) -> &'static [&'static Table] {
+        &[&TABLE]
+    }
+
+    fn project(&self, event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+        if event.aggregate_type != "user" {
+            return Ok(());
+        }
+        let key: Value = event.aggregate_id.as_str().into();
+        let event_id = event.event_id.to_string();
+        let update = |set| Change::Update { table: &TABLE, key: key.clone(), set };
+        match parse(event)? {
+            UserEvent::UserRegistered { email, email_claim_id, name, roles, at, .. } => {
+                changes.push(Change::Upsert {
+                    table: &TABLE,
+                    row: vec![
+                        key,
+                        email_claim_id.to_string().into(),
+                        email.as_str().into(),
+                        event_id.as_str().into(),
+                        Value::Text(name.as_ref().map(|name| name.as_str().to_owned())),
+                        Value::Text(name.map(|_| event_id)),
+                        to_names(&roles)?.into(),
+                        0.into(),
+                        micros(at),
+                    ],
+                });
+            }
+            UserEvent::UserNameChanged { name, .. } => {
+                let name = Value::Text(name.map(|name| name.as_str().to_owned()));
+                changes.push(update(vec![(NAME, name), (NAME_EVENT_ID, event_id.into())]));
+            }
+            UserEvent::UserDisabled { .. } => changes.push(update(vec![(DISABLED, 1.into())])),
+            UserEvent::UserEnabled { .. } => changes.push(update(vec![(DISABLED, 0.into())])),
+            UserEvent::UserRegistrationAbandoned { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+/// A field of an event, still sealed, with the event that it was sealed for.
+#[derive(Debug, Clone)]
+pub struct SealedField {
+    /// The sealed text.
+    pub text: String,
+    /// The event it belongs to.
+    pub event_id: Uuid,
+}
+
+/// One account.
+#[derive(Debug, Clone)]
+pub struct UserRow {
+    /// Who.
+    pub user_id: UserId,
+    /// The claim on the address.
+    pub email_claim_id: EmailClaimId,
+    /// The address, sealed.
+    pub email: SealedField,
+    /// The name, sealed.
+    pub name: Option<SealedField>,
+    /// Roles.
+    pub roles: Vec<Role>,
+    /// Whether it was disabled.
+    pub is_disabled: bool,
+    /// Registered when.
+    pub created_at: DateTime<Utc>,
+}
+
+const SELECT: &str = "SELECT user_id, email_claim_id, email, email_event_id, name, name_event_id, roles, \
+                      disabled, created_at FROM users";
+
+/// One account.
+///
+/// # Errors
+/// The database failed.
+pub async fn find(database: &Database, user: UserId) -> Result<Option<UserRow>, DbError> {
+    let sql = format!("{SELECT} WHERE user_id = $1");
+    let rows = database.query(&sql, &[user.to_string().into()]).await?;
+    rows.first().map(from_row).transpose()
+}
+
+/// Accounts after `after` (by identifier), for loading them all in bounded steps.
+///
+/// # Errors
+/// The database failed.
+pub async fn all(database: &Database, after: &str, limit: usize) -> Result<Vec<UserRow>, DbError> {
+    let sql = format!("{SELECT} WHERE user_id > $1 ORDER BY user_id LIMIT $2");
+    let rows = database.query(&sql, &[after.into(), int(limit as u64)]).await?;
+    rows.iter().map(from_row).collect()
+}
+
+fn from_row(row: &Row) -> Result<UserRow, DbError> {
+    let name = match row.opt_text(4)? {
+        Some(text) => Some(SealedField { text, event_id: typed(row, 5)? }),
+        None => None,
+    };
+    Ok(UserRow {
+        user_id: typed(row, 0)?,
+        email_claim_id: typed(row, 1)?,
+        email: SealedField { text: row.text(2)?, event_id: typed(row, 3)? },
+        name,
+        roles: names(row, 6)?,
+        is_disabled: row.int(7)? != 0,
+        created_at: time(row, 8)?,
+    })
+}
