@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod execute;
 mod feed;
+mod filter;
 mod log;
 mod merkle;
 mod postgres;
@@ -33,6 +34,7 @@ pub use event::{
 };
 pub use execute::{CommandContext, ExecuteError, Outcome};
 pub use feed::CommitObserver;
+pub use filter::EventFilter;
 pub use log::{Log, LogOptions};
 pub use merkle::{Frontier, Hash, leaf_hash};
 pub use projection::{Change, Column, Kind, Projection, Table, fold};

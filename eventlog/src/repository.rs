@@ -13,7 +13,7 @@ const COLUMNS: &str = "position, recorded_at, aggregate_type, aggregate_id, sequ
                        leaf_hash";
 
 /// PostgreSQL's own types are shown as text.
-fn select(engine: Engine, rest: &str) -> String {
+pub(crate) fn select(engine: Engine, rest: &str) -> String {
     let texts = match engine {
         Engine::Sqlite => "event_id, payload, metadata",
         Engine::Postgres => "event_id::text, payload::text, metadata::text",
@@ -54,7 +54,7 @@ pub(crate) async fn read_stream(
     rows.iter().map(recorded).collect()
 }
 
-fn recorded(row: &Row) -> Result<RecordedEvent, DbError> {
+pub(crate) fn recorded(row: &Row) -> Result<RecordedEvent, DbError> {
     let number =
         |index| u64::try_from(row.int(index)?).map_err(|_| DbError::decode("a negative number"));
     let leaf_hash = row
