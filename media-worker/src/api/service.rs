@@ -12,7 +12,7 @@ pub struct Health {
 }
 
 /// The layers that the launcher really applied to itself when it was asked at start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a list of independent facts, as JSON"

@@ -20,6 +20,8 @@ use crate::endpoint::Endpoint;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For a whole call that streams nothing, and for the first byte of an answer that streams.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Shorter than the worker's, so that a connection is not used in the moment in which it closes it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Three heartbeats.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest answer that is collected in memory.
@@ -46,6 +48,7 @@ impl Transport {
     pub(super) fn new(endpoint: &Endpoint, keys: Keys) -> Result<Self, ClientError> {
         let builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         let (builder, base) = match endpoint {

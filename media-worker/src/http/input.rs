@@ -1,0 +1,130 @@
+//! `PUT …/input`: streams the input into the job's folder while hashing it.
+
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Json;
+use axum::body::{Body, BodyDataStream};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, timeout_at};
+
+use axum::extract::State;
+
+use super::ApiError;
+use super::caller::DeclaredBody;
+use super::path::Known;
+use crate::api::{ErrorCode, JobStatus, Sha256Digest};
+use crate::jobs::Job;
+use crate::service::Service;
+
+/// The lowest accepted rate, in bytes a second, on average over the window.
+const MIN_BYTES_PER_SECOND: u64 = 64 * 1024;
+
+pub(super) async fn receive(
+    State(service): State<Arc<Service>>,
+    Known(job): Known,
+    Extension(declared): Extension<DeclaredBody>,
+    body: Body,
+) -> Result<Json<JobStatus>, ApiError> {
+    if declared.sha256 != job.spec.input_sha256 {
+        return Err(ErrorCode::DigestMismatch.into());
+    }
+    if declared.length > job.spec.input_size {
+        return Err(ErrorCode::InputTooBig.into());
+    }
+    if declared.length < job.spec.input_size {
+        return Err(ErrorCode::LengthMismatch.into());
+    }
+    // Received before: the body need not be read.
+    if let Some(receiving) = job.begin_receiving()? {
+        let pace = Pace::new(service.upload_window);
+        store(&job, body.into_data_stream(), pace).await?;
+        receiving.verified();
+        metrics::counter!("media_worker_input_bytes_total").increment(declared.length);
+    }
+    Ok(Json(job.status()))
+}
+
+async fn store(job: &Job, body: BodyDataStream, pace: Pace) -> Result<(), ApiError> {
+    let file = job
+        .folder
+        .create_input()
+        .map_err(|error| disk(job, &error))?;
+    let digest = copy(job, body, File::from_std(file), pace).await?;
+    if digest != job.spec.input_sha256 {
+        return Err(ErrorCode::DigestMismatch.into());
+    }
+    job.folder.seal_input().map_err(|error| disk(job, &error))
+}
+
+/// Writes exactly the ordered number of bytes and returns their digest.
+async fn copy(
+    job: &Job,
+    mut body: BodyDataStream,
+    mut file: File,
+    mut pace: Pace,
+) -> Result<Sha256Digest, ApiError> {
+    let (mut hasher, mut left) = (Sha256::new(), job.spec.input_size);
+    while left > 0 {
+        let piece = next(job, &mut body, &pace).await?;
+        let length = piece.len() as u64;
+        left = left.checked_sub(length).ok_or(ErrorCode::InputTooBig)?;
+        hasher.update(&piece);
+        file.write_all(&piece)
+            .await
+            .map_err(|error| disk(job, &error))?;
+        pace.advance(length);
+        job.touch();
+    }
+    file.flush().await.map_err(|error| disk(job, &error))?;
+    Ok(Sha256Digest::from_hasher(hasher))
+}
+
+async fn next(job: &Job, body: &mut BodyDataStream, pace: &Pace) -> Result<Bytes, ErrorCode> {
+    tokio::select! {
+        biased;
+        () = job.cancel.cancelled() => Err(ErrorCode::AlreadyFinished),
+        piece = timeout_at(pace.due, body.next()) => match piece {
+            Ok(Some(Ok(piece))) => Ok(piece),
+            Ok(Some(Err(_)) | None) => Err(ErrorCode::UploadInterrupted),
+            Err(_) => Err(ErrorCode::UploadTooSlow),
+        },
+    }
+}
+
+fn disk(job: &Job, error: &std::io::Error) -> ApiError {
+    tracing::error!(job = %job.key, %error, "an input cannot be written");
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => ErrorCode::DiskLow.into(),
+        _ => ErrorCode::Internal.into(),
+    }
+}
+
+/// When the next portion of the input is due.
+struct Pace {
+    window: Duration,
+    due: Instant,
+    since: u64,
+}
+
+impl Pace {
+    fn new(window: Duration) -> Self {
+        Self {
+            window,
+            due: Instant::now() + window,
+            since: 0,
+        }
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.since += bytes;
+        if self.since >= MIN_BYTES_PER_SECOND * self.window.as_secs() {
+            *self = Self::new(self.window);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What is decided about an input before any decoder sees it: its container, the size of a still
+//! picture, what the probe says, and whether the policy admits it. Never runs anything.
+
+mod dimensions;
+mod policy;
+mod probe;
+mod sniff;
+
+pub use dimensions::{Dimensions, of_image};
+pub use policy::InputPolicy;
+pub use probe::{Probe, parse as parse_probe};
+pub use sniff::{Container, HEAD_BYTES, sniff};

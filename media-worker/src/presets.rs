@@ -1,0 +1,214 @@
+//! The fixed recipes: what `FFmpeg` is told, within which limits, and what must come out.
+//!
+//! Every argument is a constant of this module, the name of a sniffed container, or a number. No
+//! caller's string can reach a command line, because nothing here takes one.
+
+use std::time::Duration;
+
+use crate::input::Container;
+use crate::sandbox::Limits;
+
+/// The name of the input in every job's folder.
+pub const INPUT_NAME: &str = "input";
+pub const METADATA_NAME: &str = "metadata.json";
+pub const POSTER_NAME: &str = "poster.webp";
+/// The box that a poster fits in, in pixels a side.
+pub const POSTER_BOX: u32 = 1280;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Demuxers of the accepted containers.
+const FORMATS: &str = "mov,matroska,webm,wav,avi,ogg,flac,mp3,flv,mpegts,mpeg,gif,png_pipe,jpeg_pipe,\
+                       webp_pipe";
+/// Decoders that may be opened.
+const CODECS: &str = "h264,hevc,vp8,vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video,mpeg1video,h263,\
+                      theora,flv,vp6,vp6f,msmpeg4,msmpeg4v2,wmv2,mjpeg,png,apng,gif,webp,prores,\
+                      dvvideo,rawvideo,aac,aac_latm,mp3,mp3float,mp2,mp2float,ac3,eac3,opus,libopus,\
+                      vorbis,libvorbis,flac,alac,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,\
+                      pcm_s32le,pcm_f32le,pcm_mulaw,pcm_alaw,adpcm_ms,adpcm_ima_wav";
+/// What the probe reports. No tags: they are free text of any size.
+const PROBED: &str = "format=format_name,duration,size,bit_rate:stream=index,codec_type,codec_name,\
+                      profile,level,width,height,pix_fmt,avg_frame_rate,sample_rate,channels,duration,\
+                      color_transfer:stream_disposition=attached_pic:stream_side_data=rotation";
+/// Scales before it chooses: 24 whole frames of the source would be held otherwise.
+const POSTER_FILTER: &str = "scale='min(1280,iw)':'min(1280,ih)':\
+                             force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1,\
+                             format=yuv420p,thumbnail=n=24";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    Ffmpeg,
+    Ffprobe,
+}
+
+/// One run of one program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    pub program: Program,
+    pub args: Vec<String>,
+    pub limits: Limits,
+    pub wall: Duration,
+    /// The longest time without progress; `None` for a program whose standard output is a document
+    /// and not its progress.
+    pub stall: Option<Duration>,
+    /// The most that may come on standard output, in bytes.
+    pub max_stdout_bytes: u64,
+}
+
+/// Reads format and streams as JSON on standard output.
+pub fn probe(container: Container) -> Invocation {
+    let args = words("-v error -protocol_whitelist file -format_whitelist")
+        .chain([
+            FORMATS.to_owned(),
+            "-f".to_owned(),
+            container.demuxer().to_owned(),
+        ])
+        .chain(words(
+            "-max_streams 32 -probesize 5000000 -analyzeduration 5000000 -show_entries",
+        ))
+        .chain([PROBED.to_owned()])
+        .chain(words("-of json=c=1"))
+        .chain([INPUT_NAME.to_owned()]);
+    Invocation {
+        program: Program::Ffprobe,
+        args: args.collect(),
+        limits: Limits {
+            memory_bytes: 640 * MIB,
+            cpu_seconds: 20,
+            file_bytes: MIB,
+            threads: 32,
+        },
+        wall: Duration::from_secs(20),
+        stall: None,
+        max_stdout_bytes: MIB,
+    }
+}
+
+/// Says on standard output which `FFmpeg` this is.
+pub fn version() -> Invocation {
+    Invocation {
+        program: Program::Ffmpeg,
+        args: vec!["-version".to_owned()],
+        ..probe(Container::Mov)
+    }
+}
+
+/// Takes one picture at `seek_ms` milliseconds.
+pub fn poster(container: Container, seek_ms: u64) -> Invocation {
+    let mut args = input_args(container, Some(seek_ms));
+    args.extend(words("-map 0:v:0 -an -vf"));
+    args.push(POSTER_FILTER.to_owned());
+    args.extend(words("-frames:v 1 -c:v libwebp -quality 80 -f webp"));
+    args.push(POSTER_NAME.to_owned());
+    Invocation {
+        program: Program::Ffmpeg,
+        args,
+        limits: Limits {
+            memory_bytes: 1024 * MIB,
+            cpu_seconds: 60,
+            file_bytes: 16 * MIB,
+            threads: 64,
+        },
+        wall: Duration::from_secs(45),
+        stall: Some(Duration::from_secs(30)),
+        max_stdout_bytes: MIB,
+    }
+}
+
+/// Where a poster is taken when the caller does not say: a tenth of the duration, at most 10 s.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value lies between 0 and 10,000"
+)]
+pub fn default_seek_ms(duration_seconds: Option<f64>) -> u64 {
+    (duration_seconds.unwrap_or_default() * 100.0).clamp(0.0, 10_000.0) as u64
+}
+
+/// The part of `FFmpeg`'s command line that is the same for every preset.
+fn input_args(container: Container, seek_ms: Option<u64>) -> Vec<String> {
+    let seek = seek_ms.map(|ms| ["-ss".to_owned(), format!("{}.{:03}", ms / 1000, ms % 1000)]);
+    words("-nostdin -hide_banner -nostats -loglevel error -y -max_alloc 536870912")
+        .chain(words("-filter_threads 1 -progress pipe:1 -stats_period 1"))
+        .chain(words("-protocol_whitelist file -format_whitelist"))
+        .chain(
+            [
+                FORMATS,
+                "-codec_whitelist",
+                CODECS,
+                "-f",
+                container.demuxer(),
+            ]
+            .map(str::to_owned),
+        )
+        .chain(words("-max_pixels 35389440 -max_streams 32"))
+        .chain(words(
+            "-probesize 5000000 -analyzeduration 5000000 -threads 2",
+        ))
+        .chain(seek.into_iter().flatten())
+        .chain(words("-t 7200 -i"))
+        .chain([INPUT_NAME.to_owned()])
+        .chain(words("-sn -dn -map_metadata -1 -map_chapters -1"))
+        .collect()
+}
+
+fn words(constant: &'static str) -> impl Iterator<Item = String> {
+    constant.split(' ').map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::api::Params;
+
+    /// One argument a line, so that a change shows as a line in a review.
+    fn golden(name: &str, invocation: &Invocation) {
+        let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        let expected = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(invocation.args.join("\n") + "\n", expected, "{path}");
+    }
+
+    #[test]
+    fn the_command_lines_are_the_reviewed_ones() {
+        golden("metadata", &probe(Container::Mov));
+        golden("poster", &poster(Container::Matroska, 1_250));
+    }
+
+    proptest! {
+        /// Whatever order is accepted, its command line differs from the reviewed one in two places:
+        /// the sniffed demuxer and a number.
+        #[test]
+        fn no_callers_string_reaches_a_command_line(
+            order in r#"\{"preset":"(poster|metadata)","params":\{"seek_ms":("\PC{0,9}"|[0-9]{1,12})\}\}"#,
+            which in 0..Container::ALL.len(),
+        ) {
+            #[derive(serde::Deserialize)]
+            struct Order { params: Params }
+            let Ok(order) = serde_json::from_str::<Order>(&order) else { return Ok(()) };
+            let seek_ms = order.params.seek_ms.map_or(0, u64::from);
+            let reviewed = poster(Container::Mov, 0).args;
+            let args = poster(Container::ALL[which], seek_ms).args;
+            prop_assert_eq!(args.len(), reviewed.len());
+            for (argument, expected) in args.iter().zip(&reviewed) {
+                let is_number = argument.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+                let is_demuxer = Container::ALL.iter().any(|c| c.demuxer() == argument);
+                prop_assert!(argument == expected || is_number || is_demuxer, "{}", argument);
+            }
+        }
+    }
+
+    #[test]
+    fn a_poster_is_taken_early_but_not_at_the_start() {
+        for (duration, expected) in [
+            (None, 0),
+            (Some(0.0), 0),
+            (Some(5.28), 528),
+            (Some(7200.0), 10_000),
+            (Some(f64::NAN), 0),
+        ] {
+            assert_eq!(default_seek_ms(duration), expected, "{duration:?}");
+        }
+    }
+}

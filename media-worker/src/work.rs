@@ -1,0 +1,245 @@
+//! What is done with an input, from its first bytes to the manifest: sniff, measure, probe, judge,
+//! decode, check. Each step can end the job; no later step runs then.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::{EventBody, Failure, FailureCode, JobResult, OutputFile, Preset};
+use crate::input::{self, Container, Dimensions, HEAD_BYTES, InputPolicy, Probe};
+use crate::jobs::{Job, Outcome, Success};
+use crate::outputs::{self, MAX_POSTER_BYTES};
+use crate::presets::{self, Invocation, POSTER_NAME};
+use crate::runner::{Finished, Place, Progress, Runner};
+
+/// How far into a still picture its dimensions are looked for, in bytes: behind a large colour profile
+/// or thumbnail.
+const PICTURE_HEAD_BYTES: usize = 1024 * 1024;
+
+/// How many lines of a run's diagnostics become events.
+const MAX_LOG_LINES: usize = 32;
+
+/// Does the work of jobs.
+#[derive(Debug)]
+pub struct Workshop {
+    pub runner: Runner,
+    pub policy: InputPolicy,
+    /// The first line of `ffmpeg -version`.
+    pub ffmpeg_version: String,
+}
+
+/// One job in progress.
+struct Work<'a> {
+    shop: &'a Workshop,
+    job: &'a Arc<Job>,
+    uid: Option<u32>,
+    policy: InputPolicy,
+    deadline: Instant,
+}
+
+impl Workshop {
+    /// Works on a job that is `running` until it has ended. `uid` is the user of its slot.
+    pub async fn perform(&self, job: &Arc<Job>, uid: Option<u32>) -> Outcome {
+        let work = Work {
+            shop: self,
+            job,
+            uid,
+            policy: self.policy.narrowed(&job.spec.limits),
+            deadline: Instant::now() + Duration::from_millis(job.spec.deadline_ms),
+        };
+        match work.perform().await {
+            Ok(success) => Outcome::Succeeded(success),
+            Err(failure) if failure.code == FailureCode::Cancelled => Outcome::Cancelled,
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+}
+
+impl Work<'_> {
+    async fn perform(&self) -> Result<Success, Failure> {
+        let container = self.recognise()?;
+        let probe = self.probe(container).await?;
+        self.policy.admit(&probe).map_err(without_detail)?;
+        let output = match self.job.spec.preset {
+            Preset::Metadata => outputs::write_metadata(&self.job.folder, &probe.metadata)?,
+            Preset::Poster => self.poster(container, &probe).await?,
+        };
+        let ffmpeg_version = self.shop.ffmpeg_version.clone();
+        let result = JobResult {
+            metadata: probe.metadata,
+            ffmpeg_version,
+        };
+        Ok(Success {
+            result,
+            outputs: vec![output],
+        })
+    }
+
+    /// Before any program runs: the container, and for a still picture its dimensions.
+    fn recognise(&self) -> Result<Container, Failure> {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        let input = self
+            .job
+            .folder
+            .open_input()
+            .map_err(|_| internal("the input is gone"))?;
+        let mut input = input.take(PICTURE_HEAD_BYTES as u64);
+        let unreadable = |_| internal("the input cannot be read");
+        input
+            .by_ref()
+            .take(HEAD_BYTES as u64)
+            .read_to_end(&mut head)
+            .map_err(unreadable)?;
+        let container = input::sniff(&head);
+        let container =
+            container.ok_or_else(|| without_detail(FailureCode::UnsupportedContainer))?;
+        if container.is_picture() {
+            input.read_to_end(&mut head).map_err(unreadable)?;
+            let picture = input::of_image(container, &head);
+            let picture = picture.ok_or_else(|| without_detail(FailureCode::CorruptInput))?;
+            self.policy
+                .admit_dimensions(picture)
+                .map_err(without_detail)?;
+        }
+        Ok(container)
+    }
+
+    async fn probe(&self, container: Container) -> Result<Probe, Failure> {
+        let finished = self.run(&presets::probe(container), |_| ()).await?;
+        let probe = input::parse_probe(&finished.stdout).filter(|probe| probe.streams > 0);
+        probe.ok_or(Failure {
+            code: FailureCode::CorruptInput,
+            detail: finished.diagnostics,
+        })
+    }
+
+    async fn poster(&self, container: Container, probe: &Probe) -> Result<OutputFile, Failure> {
+        let Some(source) = probe.pictures.first() else {
+            return Err(without_detail(FailureCode::NoVideoStream));
+        };
+        let own_choice = self.job.spec.params.seek_ms.map(u64::from);
+        let seek_ms =
+            own_choice.unwrap_or_else(|| presets::default_seek_ms(probe.metadata.duration_seconds));
+        let mut finished = self.poster_at(container, seek_ms).await?;
+        if seek_ms > 0 && !self.has_frame() {
+            // The duration can lie, and the only key frame can be the first one.
+            finished = self.poster_at(container, 0).await?;
+        }
+        if !self.has_frame() {
+            let detail = finished.diagnostics;
+            return Err(Failure {
+                code: FailureCode::CorruptInput,
+                detail,
+            });
+        }
+        self.check_poster(*source)
+    }
+
+    async fn poster_at(&self, container: Container, seek_ms: u64) -> Result<Finished, Failure> {
+        let removed = self.job.folder.remove_output(POSTER_NAME);
+        removed.map_err(|_| internal("an earlier output cannot be removed"))?;
+        let invocation = presets::poster(container, seek_ms);
+        let finished = self
+            .run(&invocation, |progress| self.report(progress))
+            .await?;
+        if finished.progress.ended {
+            Ok(finished)
+        } else {
+            let detail = "FFmpeg ended without the end of its progress".to_owned();
+            Err(Failure {
+                code: FailureCode::OutputCheckFailed,
+                detail,
+            })
+        }
+    }
+
+    /// `FFmpeg` ends well, with an empty file or none, when there is no frame at the chosen time.
+    fn has_frame(&self) -> bool {
+        let file = self.job.folder.open_output(POSTER_NAME);
+        file.and_then(|file| file.metadata())
+            .is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    fn check_poster(&self, source: Option<Dimensions>) -> Result<OutputFile, Failure> {
+        let max_bytes = self
+            .job
+            .spec
+            .limits
+            .max_output_bytes
+            .unwrap_or(MAX_POSTER_BYTES);
+        outputs::check_poster(&self.job.folder, source, max_bytes)
+    }
+
+    /// Runs a program; an error unless it ended well.
+    async fn run(
+        &self,
+        invocation: &Invocation,
+        report: impl FnMut(Progress),
+    ) -> Result<Finished, Failure> {
+        let place = Place {
+            dir: self.job.folder.path(),
+            uid: self.uid,
+            deadline: self.deadline,
+        };
+        let running = self
+            .shop
+            .runner
+            .run(invocation, place, &self.job.cancel, report);
+        let finished = running.await.map_err(|error| {
+            tracing::error!(job = %self.job.key, %error, "a program cannot be run");
+            internal("a program cannot be run")
+        })?;
+        for line in finished.diagnostics.lines().take(MAX_LOG_LINES) {
+            self.job.events.push(EventBody::Log {
+                line: line.to_owned(),
+            });
+        }
+        let code = finished.ending.failure(
+            &finished.diagnostics,
+            invocation.limits.cpu_seconds,
+            finished.elapsed,
+        );
+        match code {
+            Some(code) => Err(Failure {
+                code,
+                detail: finished.diagnostics,
+            }),
+            None => Ok(finished),
+        }
+    }
+
+    fn report(&self, progress: Progress) {
+        let Progress {
+            out_time_us,
+            fps,
+            speed,
+            ..
+        } = progress;
+        // One picture has no length to compare with.
+        self.job.set_progress(
+            None,
+            EventBody::Progress {
+                pct: None,
+                out_time_us,
+                fps,
+                speed,
+            },
+        );
+    }
+}
+
+fn without_detail(code: FailureCode) -> Failure {
+    Failure {
+        code,
+        detail: String::new(),
+    }
+}
+
+fn internal(detail: &str) -> Failure {
+    Failure {
+        code: FailureCode::WorkerInternal,
+        detail: detail.to_owned(),
+    }
+}
