@@ -1,1 +1,24 @@
-//! The server.
+//! Gatelog, the server: HTTP in, commands out, read models back.
+//!
+//! Every decision is an event in one log. `http` translates requests into commands and queries, `policies` follow
+//! events, `ports` do what touches the world, `app` puts it together. No rule of the business is here; those are in
+//! the crate `aggregates`.
+
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod idempotency;
+pub mod keyring;
+pub mod last_seen;
+pub mod lifecycle;
+pub mod policies;
+pub mod ports;
+pub mod read_models;
+pub mod revocation;
+pub mod serve;
+pub mod sign_in;
+pub mod sniff;
+pub mod telemetry;
+pub mod token_check;

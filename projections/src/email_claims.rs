@@ -3,7 +3,9 @@
 use aggregates::email_claim::EmailClaimEvent;
 use aggregates::values::{EmailClaimId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Table};
+use eventlog::{
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Table,
+};
 
 use crate::support::{micros, parse, typed};
 
@@ -11,13 +13,26 @@ use crate::support::{micros, parse, typed};
 #[derive(Debug)]
 pub struct EmailClaims;
 
+static TABLES: &[&Table] = &[&TABLE];
 static TABLE: Table = Table {
     name: "email_claims",
     columns: &[
-        Column { name: "claim_id", kind: Kind::Text },
-        Column { name: "user_id", kind: Kind::Text },
-        Column { name: "state", kind: Kind::Text },
-        Column { name: "since", kind: Kind::Int },
+        Column {
+            name: "claim_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "user_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "state",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "since",
+            kind: Kind::Int,
+        },
     ],
 };
 const STATE: usize = 2;
@@ -28,10 +43,14 @@ impl Projection for EmailClaims {
     }
 
     fn tables(&self) -> &'static [&'static Table] {
-        &[&TABLE]
+        TABLES
     }
 
-    fn project(&self, event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+    fn project(
+        &self,
+        event: &RecordedEvent,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ProjectionError> {
         if event.aggregate_type != "email_claim" {
             return Ok(());
         }
@@ -39,12 +58,22 @@ impl Projection for EmailClaims {
         changes.push(match parse(event)? {
             EmailClaimEvent::EmailClaimed { user_id, at, .. } => Change::Upsert {
                 table: &TABLE,
-                row: vec![key(), user_id.to_string().into(), "claimed".into(), micros(at)],
+                row: vec![
+                    key(),
+                    user_id.to_string().into(),
+                    "claimed".into(),
+                    micros(at),
+                ],
             },
-            EmailClaimEvent::EmailClaimConfirmed { .. } => {
-                Change::Update { table: &TABLE, key: key(), set: vec![(STATE, "confirmed".into())] }
-            }
-            EmailClaimEvent::EmailClaimReleased { .. } => Change::Delete { table: &TABLE, key: key() },
+            EmailClaimEvent::EmailClaimConfirmed { .. } => Change::Update {
+                table: &TABLE,
+                key: key(),
+                set: vec![(STATE, "confirmed".into())],
+            },
+            EmailClaimEvent::EmailClaimReleased { .. } => Change::Delete {
+                table: &TABLE,
+                key: key(),
+            },
         });
         Ok(())
     }
@@ -71,6 +100,10 @@ pub async fn unconfirmed(
 ) -> Result<Vec<(EmailClaimId, UserId)>, DbError> {
     const SQL: &str = "SELECT claim_id, user_id FROM email_claims \
                        WHERE state = 'claimed' AND since < $1 ORDER BY since LIMIT $2";
-    let rows = database.query(SQL, &[micros(before), crate::support::int(limit as u64)]).await?;
-    rows.iter().map(|row| Ok((typed(row, 0)?, typed(row, 1)?))).collect()
+    let rows = database
+        .query(SQL, &[micros(before), crate::support::int(limit as u64)])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((typed(row, 0)?, typed(row, 1)?)))
+        .collect()
 }

@@ -18,7 +18,11 @@ use eventlog::Projection;
 
 /// What must be true at the moment of the commit: claims on addresses, accounts, live sessions and tokens.
 pub fn inline() -> Vec<Arc<dyn Projection>> {
-    vec![Arc::new(email_claims::EmailClaims), Arc::new(users::Users), Arc::new(sessions::Sessions)]
+    vec![
+        Arc::new(email_claims::EmailClaims),
+        Arc::new(users::Users),
+        Arc::new(sessions::Sessions),
+    ]
 }
 
 /// Everything else: read models that follow the log.

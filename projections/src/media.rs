@@ -3,7 +3,9 @@
 use aggregates::media::MediaEvent;
 use aggregates::values::{MediaId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table};
+use eventlog::{
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table,
+};
 
 use crate::page::{Cursor, Page, probe_limit};
 use crate::support::{count, int, micros, parse, time, typed};
@@ -13,18 +15,46 @@ use crate::users::SealedField;
 #[derive(Debug)]
 pub struct MediaFiles;
 
+static TABLES: &[&Table] = &[&TABLE];
 static TABLE: Table = Table {
     name: "media",
     columns: &[
-        Column { name: "media_id", kind: Kind::Text },
-        Column { name: "owner_id", kind: Kind::Text },
-        Column { name: "name", kind: Kind::Text },
-        Column { name: "name_event_id", kind: Kind::Text },
-        Column { name: "bytes", kind: Kind::Int },
-        Column { name: "sha256", kind: Kind::Text },
-        Column { name: "content_type", kind: Kind::Text },
-        Column { name: "object", kind: Kind::Text },
-        Column { name: "created_at", kind: Kind::Int },
+        Column {
+            name: "media_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "owner_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "name",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "name_event_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "bytes",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "sha256",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "content_type",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "object",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "created_at",
+            kind: Kind::Int,
+        },
     ],
 };
 
@@ -34,31 +64,42 @@ impl Projection for MediaFiles {
     }
 
     fn tables(&self) -> &'static [&'static Table] {
-        &[&TABLE]
+        TABLES
     }
 
-    fn project(&self, event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+    fn project(
+        &self,
+        event: &RecordedEvent,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ProjectionError> {
         if event.aggregate_type != "media" {
             return Ok(());
         }
         let key = event.aggregate_id.as_str().into();
         changes.push(match parse(event)? {
-            MediaEvent::MediaStored { owner, name, bytes, sha256, content_type, object, at, .. } => {
-                Change::Upsert {
-                    table: &TABLE,
-                    row: vec![
-                        key,
-                        owner.to_string().into(),
-                        name.as_str().into(),
-                        event.event_id.to_string().into(),
-                        int(bytes),
-                        sha256.as_str().into(),
-                        content_type.into(),
-                        object.into(),
-                        micros(at),
-                    ],
-                }
-            }
+            MediaEvent::MediaStored {
+                owner,
+                name,
+                bytes,
+                sha256,
+                content_type,
+                object,
+                at,
+                ..
+            } => Change::Upsert {
+                table: &TABLE,
+                row: vec![
+                    key,
+                    owner.to_string().into(),
+                    name.as_str().into(),
+                    event.event_id.to_string().into(),
+                    int(bytes),
+                    sha256.as_str().into(),
+                    content_type.into(),
+                    object.into(),
+                    micros(at),
+                ],
+            },
             MediaEvent::MediaDeleted { .. } => Change::Delete { table: &TABLE, key },
         });
         Ok(())
@@ -93,9 +134,15 @@ const SELECT: &str = "SELECT media_id, owner_id, name, name_event_id, bytes, sha
 ///
 /// # Errors
 /// The database failed.
-pub async fn find(database: &Database, owner: UserId, media: MediaId) -> Result<Option<MediaRow>, DbError> {
+pub async fn find(
+    database: &Database,
+    owner: UserId,
+    media: MediaId,
+) -> Result<Option<MediaRow>, DbError> {
     let sql = format!("{SELECT} WHERE media_id = $1 AND owner_id = $2");
-    let rows = database.query(&sql, &[media.to_string().into(), owner.to_string().into()]).await?;
+    let rows = database
+        .query(&sql, &[media.to_string().into(), owner.to_string().into()])
+        .await?;
     rows.first().map(from_row).transpose()
 }
 
@@ -127,7 +174,10 @@ fn from_row(row: &Row) -> Result<MediaRow, DbError> {
     Ok(MediaRow {
         media_id: typed(row, 0)?,
         owner: typed(row, 1)?,
-        name: SealedField { text: row.text(2)?, event_id: typed(row, 3)? },
+        name: SealedField {
+            text: row.text(2)?,
+            event_id: typed(row, 3)?,
+        },
         bytes: count(row, 4)?,
         sha256: row.text(5)?,
         content_type: row.text(6)?,

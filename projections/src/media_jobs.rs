@@ -6,8 +6,8 @@ use aggregates::media_job::{
 use aggregates::values::{JobId, MediaId, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{
-    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table,
-    Value,
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row,
+    Table, Value,
 };
 
 use crate::page::{Cursor, Page, probe_limit};
@@ -17,27 +17,82 @@ use crate::support::{count, int, micros, opt_time, parse, time, typed};
 #[derive(Debug)]
 pub struct MediaJobs;
 
+static TABLES: &[&Table] = &[&TABLE];
 static TABLE: Table = Table {
     name: "media_jobs",
     columns: &[
-        Column { name: "job_id", kind: Kind::Text },
-        Column { name: "media_id", kind: Kind::Text },
-        Column { name: "owner_id", kind: Kind::Text },
-        Column { name: "preset", kind: Kind::Text },
-        Column { name: "preset_version", kind: Kind::Int },
-        Column { name: "options", kind: Kind::Text },
-        Column { name: "input_sha256", kind: Kind::Text },
-        Column { name: "input_bytes", kind: Kind::Int },
-        Column { name: "state", kind: Kind::Text },
-        Column { name: "attempt", kind: Kind::Int },
-        Column { name: "not_before", kind: Kind::Int },
-        Column { name: "deadline_at", kind: Kind::Int },
-        Column { name: "error_code", kind: Kind::Text },
-        Column { name: "outputs", kind: Kind::Text },
-        Column { name: "result", kind: Kind::Text },
-        Column { name: "created_at", kind: Kind::Int },
-        Column { name: "started_at", kind: Kind::Int },
-        Column { name: "finished_at", kind: Kind::Int },
+        Column {
+            name: "job_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "media_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "owner_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "preset",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "preset_version",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "options",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "input_sha256",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "input_bytes",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "state",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "attempt",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "not_before",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "deadline_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "error_code",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "outputs",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "result",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "created_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "started_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "finished_at",
+            kind: Kind::Int,
+        },
     ],
 };
 const STATE: usize = 8;
@@ -55,7 +110,7 @@ impl Projection for MediaJobs {
     }
 
     fn tables(&self) -> &'static [&'static Table] {
-        &[&TABLE]
+        TABLES
     }
 
     fn project(
@@ -68,10 +123,15 @@ impl Projection for MediaJobs {
         }
         let key: Value = event.aggregate_id.as_str().into();
         changes.push(match parse(event)? {
-            requested @ MediaJobEvent::MediaJobRequested { .. } => {
-                Change::Upsert { table: &TABLE, row: requested_row(key, requested)? }
-            }
-            later => Change::Update { table: &TABLE, key, set: changed(later)? },
+            requested @ MediaJobEvent::MediaJobRequested { .. } => Change::Upsert {
+                table: &TABLE,
+                row: requested_row(key, requested)?,
+            },
+            later => Change::Update {
+                table: &TABLE,
+                key,
+                set: changed(later)?,
+            },
         });
         Ok(())
     }
@@ -79,7 +139,16 @@ impl Projection for MediaJobs {
 
 fn requested_row(key: Value, event: MediaJobEvent) -> Result<Vec<Value>, ProjectionError> {
     let MediaJobEvent::MediaJobRequested {
-        media_id, owner, preset, preset_version, input_sha256, input_bytes, options, deadline_at, at, ..
+        media_id,
+        owner,
+        preset,
+        preset_version,
+        input_sha256,
+        input_bytes,
+        options,
+        deadline_at,
+        at,
+        ..
     } = event
     else {
         return Err(ProjectionError::new("not a MediaJobRequested".to_owned()));
@@ -111,13 +180,22 @@ fn changed(event: MediaJobEvent) -> Result<Vec<(usize, Value)>, ProjectionError>
     let state = |state: JobState| (STATE, state.as_str().into());
     Ok(match event {
         MediaJobEvent::MediaJobDispatched { attempt, at, .. } => {
-            vec![state(JobState::Running), (ATTEMPT, int(attempt.into())), (STARTED_AT, micros(at))]
+            vec![
+                state(JobState::Running),
+                (ATTEMPT, int(attempt.into())),
+                (STARTED_AT, micros(at)),
+            ]
         }
         MediaJobEvent::MediaJobLeaseExpired { .. } => vec![state(JobState::Queued)],
         MediaJobEvent::MediaJobAttemptFailed { retry_at, .. } => {
             vec![state(JobState::Queued), (NOT_BEFORE, micros(retry_at))]
         }
-        MediaJobEvent::MediaJobSucceeded { outputs, result, at, .. } => vec![
+        MediaJobEvent::MediaJobSucceeded {
+            outputs,
+            result,
+            at,
+            ..
+        } => vec![
             state(JobState::Succeeded),
             (OUTPUTS, json(&outputs)?.into()),
             (RESULT, Value::Text(result.as_ref().map(json).transpose()?)),
@@ -132,7 +210,9 @@ fn changed(event: MediaJobEvent) -> Result<Vec<(usize, Value)>, ProjectionError>
             vec![state(JobState::Cancelled), (FINISHED_AT, micros(at))]
         }
         MediaJobEvent::MediaJobRequested { .. } => {
-            return Err(ProjectionError::new("a second MediaJobRequested".to_owned()));
+            return Err(ProjectionError::new(
+                "a second MediaJobRequested".to_owned(),
+            ));
         }
     })
 }
@@ -169,7 +249,13 @@ impl JobState {
     }
 
     fn from_name(name: &str) -> Result<Self, DbError> {
-        let all = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+        let all = [
+            Self::Queued,
+            Self::Running,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Cancelled,
+        ];
         let found = all.into_iter().find(|state| state.as_str() == name);
         found.ok_or_else(|| DbError::decode("an unknown job state"))
     }
@@ -228,7 +314,19 @@ pub async fn find(
     job: JobId,
 ) -> Result<Option<JobRow>, DbError> {
     let sql = format!("{SELECT} WHERE job_id = $1 AND owner_id = $2");
-    let rows = database.query(&sql, &[job.to_string().into(), owner.to_string().into()]).await?;
+    let rows = database
+        .query(&sql, &[job.to_string().into(), owner.to_string().into()])
+        .await?;
+    rows.first().map(from_row).transpose()
+}
+
+/// One job, whoever's it is; for the process manager.
+///
+/// # Errors
+/// The database failed.
+pub async fn find_any(database: &Database, job: JobId) -> Result<Option<JobRow>, DbError> {
+    let sql = format!("{SELECT} WHERE job_id = $1");
+    let rows = database.query(&sql, &[job.to_string().into()]).await?;
     rows.first().map(from_row).transpose()
 }
 
@@ -306,7 +404,9 @@ pub async fn orphaned(
         "{SELECT} WHERE state = 'running' AND NOT EXISTS (SELECT 1 FROM media_job_leases l \
          WHERE l.job_id = media_jobs.job_id AND l.lease_until > $1) ORDER BY created_at LIMIT $2"
     );
-    let rows = database.query(&sql, &[micros(now), int(limit as u64)]).await?;
+    let rows = database
+        .query(&sql, &[micros(now), int(limit as u64)])
+        .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -321,7 +421,9 @@ pub async fn overdue(
 ) -> Result<Vec<JobId>, DbError> {
     const SQL: &str = "SELECT job_id FROM media_jobs WHERE state = 'queued' AND deadline_at <= $1 \
                        ORDER BY deadline_at LIMIT $2";
-    let rows = database.query(SQL, &[micros(now), int(limit as u64)]).await?;
+    let rows = database
+        .query(SQL, &[micros(now), int(limit as u64)])
+        .await?;
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 

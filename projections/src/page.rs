@@ -14,7 +14,10 @@ pub struct Cursor {
 impl Cursor {
     /// A cursor before the newest row.
     pub fn start() -> Self {
-        Self { created_at: i64::MAX, id: String::new() }
+        Self {
+            created_at: i64::MAX,
+            id: String::new(),
+        }
     }
 
     pub(crate) fn values(&self) -> [Value; 2] {
@@ -43,5 +46,8 @@ impl<T> Page<T> {
 
 /// One row more than asked for tells whether there is a next page.
 pub(crate) fn probe_limit(limit: usize) -> Value {
-    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1).into()
+    i64::try_from(limit)
+        .unwrap_or(i64::MAX)
+        .saturating_add(1)
+        .into()
 }

@@ -4,8 +4,8 @@ use aggregates::session::SessionEvent;
 use aggregates::values::{AuthMethod, SessionId, TokenHash, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{
-    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table,
-    Value,
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row,
+    Table, Value,
 };
 use uuid::Uuid;
 
@@ -16,25 +16,74 @@ use crate::support::{int, micros, names, opt_time, parse, time, to_name, to_name
 #[derive(Debug)]
 pub struct Sessions;
 
+static TABLES: &[&Table] = &[&TABLE];
 static TABLE: Table = Table {
     name: "sessions",
     columns: &[
-        Column { name: "session_id", kind: Kind::Text },
-        Column { name: "user_id", kind: Kind::Text },
-        Column { name: "access_token_hash", kind: Kind::Text },
-        Column { name: "access_expires_at", kind: Kind::Int },
-        Column { name: "refresh_token_hash", kind: Kind::Text },
-        Column { name: "refresh_expires_at", kind: Kind::Int },
-        Column { name: "start_event_id", kind: Kind::Text },
-        Column { name: "device_name", kind: Kind::Text },
-        Column { name: "user_agent", kind: Kind::Text },
-        Column { name: "ip", kind: Kind::Text },
-        Column { name: "auth_methods", kind: Kind::Text },
-        Column { name: "auth_time", kind: Kind::Int },
-        Column { name: "created_at", kind: Kind::Int },
-        Column { name: "expires_at", kind: Kind::Int },
-        Column { name: "ended_at", kind: Kind::Int },
-        Column { name: "end_reason", kind: Kind::Text },
+        Column {
+            name: "session_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "user_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "access_token_hash",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "access_expires_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "refresh_token_hash",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "refresh_expires_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "start_event_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "device_name",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "user_agent",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "ip",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "auth_methods",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "auth_time",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "created_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "expires_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "ended_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "end_reason",
+            kind: Kind::Text,
+        },
     ],
 };
 const ACCESS_TOKEN_HASH: usize = 2;
@@ -50,14 +99,22 @@ impl Projection for Sessions {
     }
 
     fn tables(&self) -> &'static [&'static Table] {
-        &[&TABLE]
+        TABLES
     }
 
-    fn project(&self, event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+    fn project(
+        &self,
+        event: &RecordedEvent,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ProjectionError> {
         if event.aggregate_type != "session" {
             return Ok(());
         }
-        let update = |set| Change::Update { table: &TABLE, key: event.aggregate_id.as_str().into(), set };
+        let update = |set| Change::Update {
+            table: &TABLE,
+            key: event.aggregate_id.as_str().into(),
+            set,
+        };
         match parse(event)? {
             started @ SessionEvent::SessionStarted { .. } => changes.push(Change::Upsert {
                 table: &TABLE,
@@ -74,7 +131,10 @@ impl Projection for Sessions {
                 (END_REASON, to_name(&reason)?.into()),
             ])),
             SessionEvent::SessionExpired { at, .. } => {
-                changes.push(update(vec![(ENDED_AT, micros(at)), (END_REASON, "expired".into())]));
+                changes.push(update(vec![
+                    (ENDED_AT, micros(at)),
+                    (END_REASON, "expired".into()),
+                ]));
             }
             SessionEvent::RefreshTokenReused { .. } => {}
         }
@@ -83,9 +143,20 @@ impl Projection for Sessions {
 }
 
 /// The tokens come with the event that follows in the same append.
-fn started_row(event: &RecordedEvent, started: SessionEvent) -> Result<Vec<Value>, ProjectionError> {
+fn started_row(
+    event: &RecordedEvent,
+    started: SessionEvent,
+) -> Result<Vec<Value>, ProjectionError> {
     let SessionEvent::SessionStarted {
-        user_id, device_name, user_agent, ip, auth_methods, auth_time, expires_at, at, ..
+        user_id,
+        device_name,
+        user_agent,
+        ip,
+        auth_methods,
+        auth_time,
+        expires_at,
+        at,
+        ..
     } = started
     else {
         return Err(ProjectionError::new("not a SessionStarted".to_owned()));
@@ -219,7 +290,13 @@ pub async fn list(
          ORDER BY s.created_at DESC, s.session_id DESC LIMIT $5"
     );
     let [created_at, id] = after.values();
-    let params = [user.to_string().into(), micros(now), created_at, id, probe_limit(limit)];
+    let params = [
+        user.to_string().into(),
+        micros(now),
+        created_at,
+        id,
+        probe_limit(limit),
+    ];
     let rows = database.query(&sql, &params).await?;
     let rows: Vec<SessionRow> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
     Ok(Page::from_rows(rows, limit, |row| Cursor {
@@ -239,7 +316,9 @@ pub async fn not_ended(
 ) -> Result<Vec<SessionId>, DbError> {
     const SQL: &str = "SELECT session_id FROM sessions WHERE user_id = $1 AND ended_at IS NULL \
                        ORDER BY session_id LIMIT $2";
-    let rows = database.query(SQL, &[user.to_string().into(), int(limit as u64)]).await?;
+    let rows = database
+        .query(SQL, &[user.to_string().into(), int(limit as u64)])
+        .await?;
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
@@ -254,7 +333,9 @@ pub async fn overdue(
 ) -> Result<Vec<SessionId>, DbError> {
     const SQL: &str = "SELECT session_id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 \
                        ORDER BY expires_at LIMIT $2";
-    let rows = database.query(SQL, &[micros(now), int(limit as u64)]).await?;
+    let rows = database
+        .query(SQL, &[micros(now), int(limit as u64)])
+        .await?;
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
@@ -262,11 +343,17 @@ pub async fn overdue(
 ///
 /// # Errors
 /// The database failed.
-pub async fn live(database: &Database, after: &str, limit: usize) -> Result<Vec<SessionRow>, DbError> {
+pub async fn live(
+    database: &Database,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<SessionRow>, DbError> {
     let sql = format!(
         "{SELECT} WHERE s.ended_at IS NULL AND s.session_id > $1 ORDER BY s.session_id LIMIT $2"
     );
-    let rows = database.query(&sql, &[after.into(), int(limit as u64)]).await?;
+    let rows = database
+        .query(&sql, &[after.into(), int(limit as u64)])
+        .await?;
     rows.iter().map(from_row).collect()
 }
 

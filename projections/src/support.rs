@@ -9,7 +9,10 @@ use serde::de::DeserializeOwned;
 /// The event's payload as the aggregate's event type.
 pub fn parse<T: DeserializeOwned>(event: &RecordedEvent) -> Result<T, ProjectionError> {
     serde_json::from_str(&event.payload).map_err(|error| {
-        ProjectionError::new(format!("{} at position {}: {error}", event.event_type, event.position))
+        ProjectionError::new(format!(
+            "{} at position {}: {error}",
+            event.event_type, event.position
+        ))
     })
 }
 
@@ -31,7 +34,9 @@ pub fn opt_time(row: &Row, index: usize) -> Result<Option<DateTime<Utc>>, DbErro
 
 /// A text column as a domain type.
 pub fn typed<T: FromStr>(row: &Row, index: usize) -> Result<T, DbError> {
-    row.text(index)?.parse().map_err(|_| DbError::decode("a text that is not of its type"))
+    row.text(index)?
+        .parse()
+        .map_err(|_| DbError::decode("a text that is not of its type"))
 }
 
 /// A column of comma-separated names.
@@ -57,7 +62,11 @@ pub fn to_name<T: serde::Serialize>(value: &T) -> Result<String, ProjectionError
 
 /// The names of a list, comma-separated.
 pub fn to_names<T: serde::Serialize>(values: &[T]) -> Result<String, ProjectionError> {
-    values.iter().map(to_name).collect::<Result<Vec<_>, _>>().map(|names| names.join(","))
+    values
+        .iter()
+        .map(to_name)
+        .collect::<Result<Vec<_>, _>>()
+        .map(|names| names.join(","))
 }
 
 /// A count as the database's integer.

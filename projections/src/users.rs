@@ -4,8 +4,8 @@ use aggregates::user::UserEvent;
 use aggregates::values::{EmailClaimId, Role, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{
-    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table,
-    Value,
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row,
+    Table, Value,
 };
 use uuid::Uuid;
 
@@ -15,18 +15,46 @@ use crate::support::{int, micros, names, parse, time, to_names, typed};
 #[derive(Debug)]
 pub struct Users;
 
+static TABLES: &[&Table] = &[&TABLE];
 static TABLE: Table = Table {
     name: "users",
     columns: &[
-        Column { name: "user_id", kind: Kind::Text },
-        Column { name: "email_claim_id", kind: Kind::Text },
-        Column { name: "email", kind: Kind::Text },
-        Column { name: "email_event_id", kind: Kind::Text },
-        Column { name: "name", kind: Kind::Text },
-        Column { name: "name_event_id", kind: Kind::Text },
-        Column { name: "roles", kind: Kind::Text },
-        Column { name: "disabled", kind: Kind::Int },
-        Column { name: "created_at", kind: Kind::Int },
+        Column {
+            name: "user_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "email_claim_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "email",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "email_event_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "name",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "name_event_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "roles",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "disabled",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "created_at",
+            kind: Kind::Int,
+        },
     ],
 };
 const NAME: usize = 4;
@@ -39,18 +67,33 @@ impl Projection for Users {
     }
 
     fn tables(&self) -> &'static [&'static Table] {
-        &[&TABLE]
+        TABLES
     }
 
-    fn project(&self, event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+    fn project(
+        &self,
+        event: &RecordedEvent,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ProjectionError> {
         if event.aggregate_type != "user" {
             return Ok(());
         }
         let key: Value = event.aggregate_id.as_str().into();
         let event_id = event.event_id.to_string();
-        let update = |set| Change::Update { table: &TABLE, key: key.clone(), set };
+        let update = |set| Change::Update {
+            table: &TABLE,
+            key: key.clone(),
+            set,
+        };
         match parse(event)? {
-            UserEvent::UserRegistered { email, email_claim_id, name, roles, at, .. } => {
+            UserEvent::UserRegistered {
+                email,
+                email_claim_id,
+                name,
+                roles,
+                at,
+                ..
+            } => {
                 changes.push(Change::Upsert {
                     table: &TABLE,
                     row: vec![
@@ -125,19 +168,27 @@ pub async fn find(database: &Database, user: UserId) -> Result<Option<UserRow>, 
 /// The database failed.
 pub async fn all(database: &Database, after: &str, limit: usize) -> Result<Vec<UserRow>, DbError> {
     let sql = format!("{SELECT} WHERE user_id > $1 ORDER BY user_id LIMIT $2");
-    let rows = database.query(&sql, &[after.into(), int(limit as u64)]).await?;
+    let rows = database
+        .query(&sql, &[after.into(), int(limit as u64)])
+        .await?;
     rows.iter().map(from_row).collect()
 }
 
 fn from_row(row: &Row) -> Result<UserRow, DbError> {
     let name = match row.opt_text(4)? {
-        Some(text) => Some(SealedField { text, event_id: typed(row, 5)? }),
+        Some(text) => Some(SealedField {
+            text,
+            event_id: typed(row, 5)?,
+        }),
         None => None,
     };
     Ok(UserRow {
         user_id: typed(row, 0)?,
         email_claim_id: typed(row, 1)?,
-        email: SealedField { text: row.text(2)?, event_id: typed(row, 3)? },
+        email: SealedField {
+            text: row.text(2)?,
+            event_id: typed(row, 3)?,
+        },
         name,
         roles: names(row, 6)?,
         is_disabled: row.int(7)? != 0,

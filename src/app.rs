@@ -1,0 +1,148 @@
+//! The composition root: what the server is made of, put together once.
+
+use std::sync::Arc;
+
+use eventlog::{Database, Log, LogOptions, Metadata};
+use media_worker::auth::Keys;
+use media_worker::client::WorkerClient;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::idempotency::Idempotency;
+use crate::keyring::Vault;
+use crate::last_seen::LastSeen;
+use crate::policies::dispatch_media_jobs::JobQueue;
+use crate::ports::blobs::Blobs;
+use crate::ports::passwords::Passwords;
+use crate::ports::{clock, ids};
+use crate::read_models::ReadModels;
+use crate::token_check::{Lease, TokenCheck};
+
+/// Everything that a request or a policy may need.
+#[derive(Debug)]
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database, for queries.
+    pub database: Database,
+    /// The log.
+    pub log: Log,
+    /// Sealed secrets.
+    pub vault: Vault,
+    /// The hot path.
+    pub tokens: TokenCheck,
+    /// For how long the hot path may believe its memory.
+    pub lease: Arc<Lease>,
+    /// When each session was last seen.
+    pub last_seen: Arc<LastSeen>,
+    /// Stored answers.
+    pub idempotency: Idempotency,
+    /// Password hashing.
+    pub passwords: Passwords,
+    /// Uploads and outputs.
+    pub blobs: Blobs,
+    /// The models that follow the log.
+    pub read_models: ReadModels,
+    /// The media jobs that this node drives.
+    pub jobs: JobQueue,
+    /// The media worker.
+    pub worker: WorkerClient,
+    /// This process, to other nodes.
+    pub node_id: Uuid,
+}
+
+/// The log and what it needs, without a server around it; for the command line.
+#[derive(Debug)]
+pub struct Core {
+    /// The database.
+    pub database: Database,
+    /// The log.
+    pub log: Log,
+    /// Sealed secrets.
+    pub vault: Vault,
+}
+
+impl Core {
+    /// Opens and migrates the database, and opens the log and the vault.
+    ///
+    /// # Errors
+    /// The database, the migrations, or a master key that is not the database's.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data_dir)?;
+        let database = Database::open(config.database_url.expose()).await?;
+        database.migrate().await?;
+        let vault = Vault::open(database.clone(), &config.master_key, clock::now()).await?;
+        let options = LogOptions {
+            clock: Arc::new(clock::now),
+            ..LogOptions::default()
+        };
+        let log = Log::open(database.clone(), projections::inline(), options).await?;
+        Ok(Self {
+            database,
+            log,
+            vault,
+        })
+    }
+}
+
+impl App {
+    /// Puts the server together. Nothing is served and no policy runs yet.
+    ///
+    /// # Errors
+    /// Anything that would keep it from serving.
+    pub async fn build(config: Config) -> anyhow::Result<Arc<Self>> {
+        let Core {
+            database,
+            log,
+            vault,
+        } = Core::open(&config).await?;
+        let node_id = ids::new_id();
+        let lease = Arc::new(Lease::new(database.clone(), node_id));
+        let tokens = TokenCheck::start(database.clone(), log.clone(), Arc::clone(&lease)).await?;
+        let keys = Keys::parse(config.media.worker_secret.expose())?;
+        let worker = WorkerClient::new(&config.media.worker_endpoint, keys)?;
+        Ok(Arc::new(Self {
+            lease,
+            tokens,
+            last_seen: Arc::new(LastSeen::default()),
+            idempotency: Idempotency::new(database.clone(), vault.clone()),
+            passwords: Passwords::new(config.password_hash_threads)?,
+            blobs: Blobs::local(&config.media.storage_dir)?,
+            read_models: ReadModels::new(&database, &log, projections::tails()).await?,
+            jobs: JobQueue::new(config.media.jobs_per_node),
+            worker,
+            node_id,
+            config,
+            database,
+            log,
+            vault,
+        }))
+    }
+}
+
+/// Who acts and for which request: what goes into the metadata of every event.
+#[derive(Debug, Clone, Default)]
+pub struct Acting {
+    /// The person, or the policy.
+    pub actor: Option<String>,
+    /// The request's identifier.
+    pub request_id: Option<Uuid>,
+}
+
+impl Acting {
+    /// A policy, by name.
+    pub fn policy(name: &str) -> Self {
+        Self {
+            actor: Some(format!("policy:{name}")),
+            request_id: None,
+        }
+    }
+
+    /// The metadata of the events that result.
+    pub fn metadata(&self) -> Metadata {
+        Metadata {
+            actor: self.actor.clone(),
+            request_id: self.request_id.map(|id| id.to_string()),
+        }
+    }
+}

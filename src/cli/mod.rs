@@ -1,0 +1,76 @@
+//! The command line. Each command opens only what it needs.
+
+mod admin;
+mod events;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::Core;
+use crate::config::{Config, Source};
+use crate::{http, serve, telemetry};
+
+/// Signing people in and processing their media, with every decision an event in one verifiable log.
+#[derive(Debug, Parser)]
+#[command(name = "gatelog", version)]
+pub struct Cli {
+    /// A TOML file with the same keys as the environment, which goes first.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve,
+    /// Brings the database's schema up to date.
+    Migrate,
+    /// Checks the settings, and makes the keys of a first start.
+    CheckConfig,
+    /// Accounts with roles.
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// The log.
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Prints the OpenAPI document.
+    Openapi,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// What to tell the person at the terminal.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    if matches!(cli.command, Command::Openapi) {
+        return print(&(http::document().to_pretty_json()? + "\n"));
+    }
+    let config = Config::load(&Source::from_process(cli.config.as_deref())?)?;
+    telemetry::install(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async move {
+        match cli.command {
+            Command::Serve => serve::serve(config).await,
+            Command::Migrate => Core::open(&config).await.map(|_| ()),
+            Command::CheckConfig => print("the settings are good\n"),
+            Command::Admin(command) => admin::run(&config, command).await,
+            Command::Events(command) => events::run(&config, command).await,
+            Command::Openapi => Ok(()),
+        }
+    })
+}
+
+/// Standard output; a reader that has gone is not an error of ours.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,59 @@
+//! Blob storage and the media worker.
+
+use std::path::{Path, PathBuf};
+
+use media_worker::endpoint::Endpoint;
+
+use super::secrets::{self, Secret};
+use super::{ConfigError, Source};
+
+/// Where uploads are kept and who processes them.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// The folder of the blob store (`STORAGE_URL=file://…`).
+    pub storage_dir: PathBuf,
+    /// Where the worker listens (`unix:/path` or `http://host:port`).
+    pub worker_endpoint: Endpoint,
+    /// The HMAC secret shared with the worker.
+    pub worker_secret: Secret,
+    /// The largest upload, in bytes.
+    pub upload_max_bytes: u64,
+    /// Jobs that one person may have running at once.
+    pub jobs_per_user: usize,
+    /// Jobs that this node drives at once.
+    pub jobs_per_node: usize,
+}
+
+impl MediaConfig {
+    pub(super) fn load(source: &Source, data_dir: &Path) -> Result<Self, ConfigError> {
+        const GIB: u64 = 1 << 30;
+        Ok(Self {
+            storage_dir: storage_dir(source, data_dir)?,
+            worker_endpoint: worker_endpoint(source, data_dir)?,
+            worker_secret: secrets::load_or_make(
+                source,
+                "MEDIA_WORKER_SECRET",
+                data_dir,
+                "media-worker.secret",
+            )?,
+            upload_max_bytes: source.number("UPLOAD_MAX_BYTES", 2 * GIB, 1..=1024 * GIB)?,
+            jobs_per_user: source.number("MEDIA_JOBS_PER_USER", 2, 1..=1_000)?,
+            jobs_per_node: source.number("MEDIA_JOBS_PER_NODE", 16, 1..=1_000)?,
+        })
+    }
+}
+
+fn storage_dir(source: &Source, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+    let default = format!("file://{}", data_dir.join("blobs").display());
+    let url = source.text("STORAGE_URL", &default)?;
+    url.strip_prefix("file://")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .ok_or_else(|| ConfigError::bad("STORAGE_URL", "must be file:// and a folder"))
+}
+
+fn worker_endpoint(source: &Source, data_dir: &Path) -> Result<Endpoint, ConfigError> {
+    let socket = std::path::absolute(data_dir.join("media-worker.sock"))
+        .map_err(|error| ConfigError::bad("DATA_DIR", error))?;
+    source.parse("MEDIA_WORKER_URL", &format!("unix:{}", socket.display()))
+}

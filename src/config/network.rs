@@ -1,0 +1,85 @@
+//! Listeners, the public address, proxies and browser origins.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use http::HeaderValue;
+use ipnet::IpNet;
+
+use super::{ConfigError, Source};
+
+/// Where the server listens and whom it believes.
+#[derive(Debug, Clone)]
+pub struct NetworkConfig {
+    /// The public listener.
+    pub listen_addr: SocketAddr,
+    /// The operations listener (`/livez`, `/readyz`, `/metrics`); never exposed to the public.
+    pub ops_listen_addr: SocketAddr,
+    /// The address that people use, without a trailing slash.
+    pub public_url: String,
+    /// Only from these is `X-Forwarded-For` believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Exact origins that browsers may call from; empty allows none.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Seconds that a request may take before it is answered 503; uploads and streams are exempt.
+    pub request_timeout_seconds: u64,
+}
+
+impl NetworkConfig {
+    pub(super) fn load(source: &Source) -> Result<Self, ConfigError> {
+        let listen_addr: SocketAddr = source.parse("LISTEN_ADDR", "127.0.0.1:8080")?;
+        Ok(Self {
+            listen_addr,
+            ops_listen_addr: source.parse("OPS_LISTEN_ADDR", "127.0.0.1:8081")?,
+            public_url: public_url(source, listen_addr)?,
+            trusted_proxies: source.list("TRUSTED_PROXIES")?,
+            cors_origins: origins(source)?,
+            request_timeout_seconds: source.number("REQUEST_TIMEOUT", 30, 1..=600)?,
+        })
+    }
+}
+
+fn public_url(source: &Source, listen_addr: SocketAddr) -> Result<String, ConfigError> {
+    let url = source.text("PUBLIC_URL", &format!("http://{listen_addr}"))?;
+    match http::Uri::from_str(&url) {
+        Ok(uri)
+            if uri.authority().is_some() && matches!(uri.scheme_str(), Some("http" | "https")) =>
+        {
+            Ok(url.trim_end_matches('/').to_owned())
+        }
+        _ => Err(ConfigError::bad(
+            "PUBLIC_URL",
+            "must be an http or https URL",
+        )),
+    }
+}
+
+fn origins(source: &Source) -> Result<Vec<HeaderValue>, ConfigError> {
+    source
+        .list::<Origin>("CORS_ORIGINS")
+        .map(|list| list.into_iter().map(|origin| origin.0).collect())
+}
+
+struct Origin(HeaderValue);
+
+impl FromStr for Origin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str =
+            "must list exact origins such as https://app.example.com; * is refused";
+        let uri = http::Uri::from_str(text).map_err(|_| WANTED)?;
+        let scheme = uri
+            .scheme_str()
+            .filter(|scheme| matches!(*scheme, "http" | "https"));
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        let exact = match (scheme, authority) {
+            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+            _ => return Err(WANTED),
+        };
+        if exact != text || text.contains('*') || text.contains('@') {
+            return Err(WANTED);
+        }
+        HeaderValue::from_str(text).map(Self).map_err(|_| WANTED)
+    }
+}

@@ -1,0 +1,145 @@
+//! Secrets: read from a setting, from a file, or made on the first start. They never print.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rand::TryRngCore as _;
+use zeroize::Zeroizing;
+
+use super::{ConfigError, Source};
+
+/// A text that must not be shown.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text itself; for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+/// The master key: 32 bytes that everything sealed is sealed under.
+#[derive(Clone)]
+pub struct MasterKey {
+    bytes: Zeroizing<[u8; 32]>,
+    /// The file that this start made, so that the operator can be told to back it up.
+    pub made_file: Option<String>,
+}
+
+impl MasterKey {
+    /// The key's bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
+    pub(super) fn load(source: &Source, data_dir: &Path) -> Result<Self, ConfigError> {
+        const FILE: &str = "master.key";
+        let path = data_dir.join(FILE);
+        let is_new = !path.exists();
+        let secret = load_or_make(source, "MASTER_KEY", data_dir, FILE)?;
+        let made_file = (is_new && path.exists()).then(|| path.display().to_string());
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        hex::decode_to_slice(secret.expose(), bytes.as_mut_slice())
+            .map_err(|_| ConfigError::bad("MASTER_KEY", "must be 64 hexadecimal characters"))?;
+        Ok(Self { bytes, made_file })
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("MasterKey(..)")
+    }
+}
+
+/// The secret `key`; when it is not set, the one in `data_dir/file`, which is made (mode 0600) if missing.
+pub(super) fn load_or_make(
+    source: &Source,
+    key: &str,
+    data_dir: &Path,
+    file: &str,
+) -> Result<Secret, ConfigError> {
+    if let Some(value) = source.secret(key)? {
+        if value.len() < 32 {
+            return Err(ConfigError::bad(
+                key,
+                "is too short: at least 32 characters",
+            ));
+        }
+        return Ok(Secret::new(value));
+    }
+    let path = data_dir.join(file);
+    if !path.exists() {
+        make_file(&path)
+            .map_err(|error| ConfigError::bad(key, format!("{}: {error}", path.display())))?;
+    }
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| ConfigError::bad(key, format!("{}: {error}", path.display())))?;
+    Ok(Secret::new(text.trim().to_owned()))
+}
+
+/// Written beside and linked into place, so that a second process that starts at the same moment reads a
+/// whole secret or loses the race and reads the winner's.
+fn make_file(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    rand::rngs::OsRng
+        .try_fill_bytes(bytes.as_mut_slice())
+        .map_err(std::io::Error::other)?;
+    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)?;
+    writeln!(
+        file,
+        "{}",
+        Zeroizing::new(hex::encode(bytes.as_slice())).as_str()
+    )?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_master_key_is_made_once_and_only_its_owner_may_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = Source::from_pairs(&[], &[]);
+        let first = MasterKey::load(&source, dir.path()).unwrap();
+        let second = MasterKey::load(&source, dir.path()).unwrap();
+        assert_eq!(first.bytes(), second.bytes());
+        assert!(first.made_file.is_some() && second.made_file.is_none());
+        let mode = std::fs::metadata(dir.path().join("master.key"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,45 @@
+//! Lifetimes of tokens and sessions, and who may register.
+
+use super::{ConfigError, Source};
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Anyone.
+    Open,
+    /// Nobody, but through the command line.
+    Closed,
+}
+
+/// Lifetimes in whole seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenConfig {
+    /// An access token's life (default 15 minutes).
+    pub access_ttl_seconds: i64,
+    /// A refresh token's life (default 30 days, and never past the session's end).
+    pub refresh_ttl_seconds: i64,
+    /// A session's absolute life (default 30 days: NIST SP 800-63B-4, AAL1).
+    pub session_max_age_seconds: i64,
+    /// Who may register.
+    pub registration: Registration,
+}
+
+impl TokenConfig {
+    pub(super) fn load(source: &Source) -> Result<Self, ConfigError> {
+        const YEAR: i64 = 366 * 86_400;
+        Ok(Self {
+            access_ttl_seconds: source.number("ACCESS_TOKEN_TTL", 900, 1..=YEAR)?,
+            refresh_ttl_seconds: source.number("REFRESH_TOKEN_TTL", 30 * 86_400, 1..=YEAR)?,
+            session_max_age_seconds: source.number("SESSION_MAX_AGE", 30 * 86_400, 1..=YEAR)?,
+            registration: registration(source)?,
+        })
+    }
+}
+
+fn registration(source: &Source) -> Result<Registration, ConfigError> {
+    match source.text("REGISTRATION", "open")?.as_str() {
+        "open" => Ok(Registration::Open),
+        "closed" => Ok(Registration::Closed),
+        _ => Err(ConfigError::bad("REGISTRATION", "must be open or closed")),
+    }
+}

@@ -1,0 +1,122 @@
+//! The whole route table, a line a route.
+
+pub mod audit;
+pub mod caller;
+pub mod config;
+pub mod delivery;
+pub mod edge;
+mod errors;
+pub mod extract;
+pub mod idempotent;
+pub mod jobs;
+mod layers;
+pub mod me;
+pub mod media;
+mod metrics;
+pub mod openapi;
+pub mod ops;
+pub mod problem;
+pub mod problems;
+pub mod reads;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
+pub mod verify;
+pub mod web;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get};
+use http::{HeaderValue, header};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// Calls whose repetition with the same `Idempotency-Key` writes nothing again.
+fn idempotent_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(users::create::create))
+        .routes(routes!(sessions::create::create))
+        .routes(routes!(jobs::create::create))
+}
+
+/// Calls that answer within the request time-out.
+fn short_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(me::show::show))
+        .routes(routes!(config::show))
+        .routes(routes!(sessions::list::list, sessions::revoke::revoke_many))
+        .routes(routes!(
+            sessions::show::show_current,
+            sessions::revoke::revoke_current
+        ))
+        .routes(routes!(sessions::show::show, sessions::revoke::revoke))
+        .routes(routes!(tokens::refresh::refresh))
+        .routes(routes!(media::list::list))
+        .routes(routes!(media::show::show, media::delete::delete))
+        .routes(routes!(jobs::list::list))
+        .routes(routes!(jobs::show::show, jobs::cancel::cancel))
+}
+
+/// Calls that stream, for as long as it takes.
+fn streaming_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(media::create::create))
+        .routes(routes!(media::content::content))
+        .routes(routes!(jobs::output::output))
+        .routes(routes!(audit::events::list))
+}
+
+/// Only for the document: any method is taken, and the edge answers most of them.
+fn verify_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(verify::verify))
+}
+
+/// The OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let api = OpenApiRouter::<Arc<App>>::with_openapi(openapi::ApiDoc::openapi());
+    let api = api
+        .merge(idempotent_api())
+        .merge(short_api())
+        .merge(streaming_api())
+        .merge(verify_api());
+    api.into_openapi()
+}
+
+/// The public listener's service, without the edge around it.
+pub fn router(app: &Arc<App>) -> Router {
+    let state = Arc::clone(app);
+    let api = Router::from(idempotent_api())
+        .layer(from_fn_with_state(Arc::clone(&state), idempotent::layer))
+        .merge(Router::from(short_api()))
+        .layer(from_fn_with_state(Arc::clone(&state), layers::time_out))
+        .merge(Router::from(streaming_api()))
+        .route("/v1/verify", any(verify::verify))
+        .route("/openapi.json", get(|| async { axum::Json(document()) }))
+        .route("/problems/{slug}", get(problems::show))
+        .route_layer(from_fn(layers::route));
+    api.merge(docs())
+        .fallback(web::fallback)
+        .layer(from_fn(layers::no_token_in_url))
+        .layer(layers::cors(&app.config.network))
+        .layer(CatchPanicLayer::custom(edge::answer_panic))
+        .with_state(state)
+}
+
+/// `/docs`, served from the binary; its page needs styles of its own.
+fn docs() -> Router<Arc<App>> {
+    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                  object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+    let swagger = utoipa_swagger_ui::SwaggerUi::new("/docs")
+        .config(utoipa_swagger_ui::Config::from("/openapi.json").try_it_out_enabled(true));
+    Router::from(swagger).layer(SetResponseHeaderLayer::overriding(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    ))
+}

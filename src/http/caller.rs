@@ -1,0 +1,202 @@
+//! Who may call, as argument types: a handler that forgets one cannot get at the resource.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use aggregates::values::{Role, SessionId, UserId};
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use ipnet::IpNet;
+
+use super::problem::{Kind, Problem};
+use crate::app::App;
+use crate::token_check::Good;
+
+/// Anyone with a good token.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The person.
+    pub user_id: UserId,
+    /// The session that the token belongs to.
+    pub session_id: SessionId,
+    /// The token and its account.
+    pub good: Good,
+}
+
+/// A caller whose account has the role `auditor`.
+#[derive(Debug, Clone)]
+pub struct Auditor(pub Caller);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers)?;
+        let good = app.tokens.check(token).await?.ok_or_else(invalid_token)?;
+        app.last_seen.note(good.token.session_id);
+        Ok(Self {
+            user_id: good.token.user_id,
+            session_id: good.token.session_id,
+            good,
+        })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Auditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if caller.good.account.roles.contains(&Role::Auditor) {
+            return Ok(Self(caller));
+        }
+        Err(Problem::new(
+            Kind::Forbidden,
+            "this call needs the role auditor",
+        ))
+    }
+}
+
+/// The bearer token of a request (RFC 6750, section 2.1).
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(missing_token());
+    };
+    let text = value.to_str().map_err(|_| invalid_token())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(invalid_token)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(invalid_token())
+    }
+}
+
+/// 401: there is no token, or several.
+pub(super) fn missing_token() -> Problem {
+    Problem::new(Kind::InvalidToken, "this call needs one bearer token")
+}
+
+/// 401: the token is not good.
+pub(super) fn invalid_token() -> Problem {
+    Problem::new(
+        Kind::InvalidToken,
+        "the bearer token is malformed, expired or revoked",
+    )
+}
+
+/// 400: a token in the URL.
+pub(super) fn token_in_url() -> Problem {
+    Problem::new(
+        Kind::TokenInUrl,
+        "send the token in the Authorization header, never in a URL",
+    )
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientIp(pub IpAddr);
+
+impl FromRequestParts<Arc<App>> for ClientIp {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer
+            .ok_or_else(|| Problem::internal("the connection has no address"))?
+            .0
+            .ip();
+        Ok(Self(client_ip(
+            peer,
+            &parts.headers,
+            &app.config.network.trusted_proxies,
+        )))
+    }
+}
+
+/// The right-most address of `X-Forwarded-For` that is not a trusted proxy's; the peer's own unless the peer
+/// is one. What stands further left is the client's claim and is never believed.
+fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
+    let mut client = peer.to_canonical();
+    if !is_trusted(client) {
+        return client;
+    }
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        for entry in value.to_str().unwrap_or_default().rsplit(',') {
+            let Ok(ip) = entry.trim().parse::<IpAddr>() else {
+                return client;
+            };
+            client = ip.to_canonical();
+            if !is_trusted(client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn ip(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        client_ip(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn a_stranger_cannot_choose_an_address() {
+        assert_eq!(
+            ip("203.0.113.9", &["1.2.3.4"], &["10.0.0.0/8"]),
+            "203.0.113.9"
+        );
+        assert_eq!(ip("203.0.113.9", &["1.2.3.4"], &[]), "203.0.113.9");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_from_the_right() {
+        assert_eq!(
+            ip("10.0.0.1", &["6.6.6.6, 203.0.113.9"], &["10.0.0.0/8"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            ip(
+                "10.0.0.1",
+                &["6.6.6.6", "203.0.113.9, 10.0.0.2"],
+                &["10.0.0.0/8"]
+            ),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            ip("10.0.0.1", &["6.6.6.6, garbage"], &["10.0.0.0/8"]),
+            "10.0.0.1"
+        );
+        assert_eq!(
+            ip("::ffff:10.0.0.1", &["2001:db8::1"], &["10.0.0.0/8"]),
+            "2001:db8::1"
+        );
+    }
+
+    #[test]
+    fn the_bearer_token_is_read_strictly() {
+        let headers = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            headers
+        };
+        assert_eq!(bearer(&headers(&["bearer abc"])).unwrap(), "abc");
+        for bad in [&[][..], &["abc"], &["Basic abc"], &["Bearer a", "Bearer b"]] {
+            assert_eq!(bearer(&headers(bad)).unwrap_err().kind, Kind::InvalidToken);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `GET /v1/config`: the rules in force, for anyone.
+
+use std::sync::Arc;
+
+use aggregates::values::PasswordPolicy;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::config::Registration;
+
+/// What a client needs to know before it has an account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PublicConfig)]
+pub struct PublicConfig {
+    /// `open` or `closed`.
+    registration: &'static str,
+    /// The rules for a new password.
+    password: PasswordRules,
+    /// Limits of uploads.
+    upload: UploadLimits,
+    /// Presets of media jobs.
+    media_presets: Vec<&'static str>,
+}
+
+/// The rules for a new password; lengths in characters.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a list of independent rules, as JSON"
+)]
+pub struct PasswordRules {
+    min_length: usize,
+    max_length: usize,
+    require_uppercase: bool,
+    require_lowercase: bool,
+    require_digit: bool,
+    require_symbol: bool,
+}
+
+/// Limits of uploads.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UploadLimits {
+    max_bytes: u64,
+}
+
+/// The rules in force.
+#[utoipa::path(
+    get, path = "/v1/config", tag = "accounts", operation_id = "show_config",
+    responses((status = 200, body = PublicConfig)),
+)]
+pub async fn show(State(app): State<Arc<App>>) -> axum::Json<PublicConfig> {
+    let policy = PasswordPolicy::default();
+    axum::Json(PublicConfig {
+        registration: match app.config.tokens.registration {
+            Registration::Open => "open",
+            Registration::Closed => "closed",
+        },
+        password: PasswordRules {
+            min_length: policy.min,
+            max_length: policy.max,
+            require_uppercase: policy.require_upper,
+            require_lowercase: policy.require_lower,
+            require_digit: policy.require_digit,
+            require_symbol: policy.require_symbol,
+        },
+        upload: UploadLimits {
+            max_bytes: app.config.media.upload_max_bytes,
+        },
+        media_presets: aggregates::media_job::Preset::ALL
+            .iter()
+            .map(|preset| preset.as_str())
+            .collect(),
+    })
+}

@@ -1,0 +1,255 @@
+//! The edge: what happens to every request and every answer, once.
+//!
+//! Outside of everything else it gives the request its identifier, answers `/v1/verify` without going through
+//! the router (the hot path), turns every failure into problem+json, adds the security headers, counts, and
+//! logs. It never reads a body.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::response::{IntoResponse as _, Response};
+use futures::future::{BoxFuture, Either};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use tower::Service;
+use uuid::Uuid;
+
+use super::problem::{Kind, Problem};
+use super::verify;
+use crate::app::App;
+use crate::ports::{clock, ids};
+
+/// The name of the header that carries the request's identifier.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The identifier of the request at hand, in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestId(pub Uuid);
+
+/// The outermost service.
+#[derive(Debug, Clone)]
+pub struct Edge<S> {
+    inner: S,
+    app: Arc<App>,
+}
+
+impl<S> Edge<S> {
+    /// Wraps the router.
+    pub fn new(inner: S, app: Arc<App>) -> Self {
+        Self { inner, app }
+    }
+}
+
+type Answer = Result<Response, Infallible>;
+
+impl<S> Service<Request> for Edge<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<Ready<Answer>, BoxFuture<'static, Answer>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let request_id = request_id(request.headers());
+        if request.uri().path() == "/v1/verify"
+            && let Some(answer) = verify::answer_from_memory(&self.app, &request)
+        {
+            return Either::Left(ready(Ok(finish(answer, request_id))));
+        }
+        request.extensions_mut().insert(RequestId(request_id));
+        let started = clock::monotonic();
+        let line = Line::of(&request);
+        let mut inner = self.inner.clone();
+        std::mem::swap(&mut inner, &mut self.inner);
+        Either::Right(Box::pin(async move {
+            let Ok(mut response) = inner.call(request).await;
+            let route = response.extensions_mut().remove::<Route>();
+            let response = finish(response, request_id);
+            line.log(&response, request_id, route, started);
+            Ok(response)
+        }))
+    }
+}
+
+/// The client's identifier if it is a UUID, else a new one.
+fn request_id(headers: &HeaderMap) -> Uuid {
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok());
+    given.unwrap_or_else(ids::new_id)
+}
+
+/// Renders a problem, and adds the headers that every answer has.
+fn finish(mut response: Response, request_id: Uuid) -> Response {
+    let mut buffer = [0_u8; uuid::fmt::Hyphenated::LENGTH];
+    let id: &str = request_id.as_hyphenated().encode_lower(&mut buffer);
+    if response.status().as_u16() >= 400 {
+        response = as_problem(response, id);
+    }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    for (name, value) in &SECURITY_HEADERS {
+        if !headers.contains_key(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    response
+}
+
+/// OWASP Secure Headers. The policy fits the web application; pages that need another bring their own.
+static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-site"),
+    ),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; \
+             form-action 'self'; frame-ancestors 'none'",
+        ),
+    ),
+];
+
+/// A problem of ours is rendered; a bare failure of a library becomes the problem of its status.
+fn as_problem(mut response: Response, request_id: &str) -> Response {
+    let (problem, is_ours) = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => (problem, true),
+        None => (of_status(response.status()), false),
+    };
+    if let Some(cause) = problem.cause() {
+        if problem.kind.status().is_server_error() {
+            tracing::error!(
+                request_id,
+                problem = problem.kind.slug(),
+                cause,
+                "request failed"
+            );
+        } else {
+            tracing::debug!(
+                request_id,
+                problem = problem.kind.slug(),
+                cause,
+                "request refused"
+            );
+        }
+    }
+    if is_ours
+        || response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_none_or(is_plain)
+    {
+        let mut rendered = problem.render(request_id);
+        keep(&response, &mut rendered);
+        return rendered;
+    }
+    response
+}
+
+fn is_plain(value: &HeaderValue) -> bool {
+    !value.as_bytes().starts_with(b"application/problem+json")
+}
+
+/// What a library's failure says in its headers is kept: the methods that are allowed, CORS, the range.
+fn keep(from: &Response, to: &mut Response) {
+    let kept = [header::ALLOW, header::VARY, header::CONTENT_RANGE];
+    for (name, value) in from.headers() {
+        if kept.contains(name) || name.as_str().starts_with("access-control-") {
+            to.headers_mut().insert(name, value.clone());
+        }
+    }
+}
+
+fn of_status(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
+            Kind::MethodNotAllowed,
+            "this resource does not have this method",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Kind::PayloadTooLarge, "the body is too large")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
+            Kind::UnsupportedMediaType,
+            "the body is not of a type that this call takes",
+        ),
+        StatusCode::RANGE_NOT_SATISFIABLE => Problem::new(
+            Kind::RangeNotSatisfiable,
+            "the range lies outside the content",
+        ),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            Problem::new(Kind::ValidationFailed, "the body cannot be accepted")
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => {
+            Problem::unavailable("the request took too long")
+        }
+        other if other.is_client_error() => {
+            Problem::new(Kind::MalformedRequest, "the request cannot be read")
+        }
+        other => Problem::internal(format!("a bare {other}")),
+    }
+}
+
+/// The route's pattern, which the router leaves on the answer for the metrics.
+#[derive(Debug, Clone)]
+pub struct Route(pub MatchedPath);
+
+/// What the access log says of a request: never its query, which may hold what a person typed.
+struct Line {
+    method: http::Method,
+    path: String,
+}
+
+impl Line {
+    fn of(request: &Request<Body>) -> Self {
+        let path: String = request.uri().path().chars().take(256).collect();
+        Self {
+            method: request.method().clone(),
+            path,
+        }
+    }
+
+    fn log(&self, response: &Response, request_id: Uuid, route: Option<Route>, started: Instant) {
+        let status = response.status().as_u16();
+        let elapsed = started.elapsed();
+        let route = route.as_ref().map_or("unmatched", |route| route.0.as_str());
+        let method = super::metrics::method_label(&self.method);
+        super::metrics::request(method, route, status, elapsed);
+        tracing::info!(
+            %request_id,
+            method,
+            path = self.path,
+            status,
+            duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
+}
+
+/// Answers a panic in a handler with a plain 500. The panic hook has logged it.
+pub fn answer_panic(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::internal("a handler panicked").into_response()
+}

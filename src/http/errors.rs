@@ -1,0 +1,130 @@
+//! The one mapping from inner errors to problems. Every variant is named, so that a new one does not compile until
+//! it has a status and a slug.
+
+use aggregates::media::MediaError;
+use aggregates::media_job::MediaJobError;
+use aggregates::session::SessionError;
+use eventlog::{AppendError, DbError, ExecuteError};
+
+use super::problem::{Kind, Problem};
+use crate::keyring::{KeyringError, VaultError};
+use crate::ports::passwords::PasswordError;
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Busy => {
+                Self::new(Kind::Overloaded, "too much waits to be written").because(error)
+            }
+            DbError::Sqlx(_) | DbError::Sqlite(_) | DbError::Closed | DbError::Io(_) => {
+                Self::unavailable(error)
+            }
+            DbError::Migrate(_) | DbError::Decode(_) | DbError::UnknownEngine => {
+                Self::internal(error)
+            }
+        }
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => error.into(),
+            VaultError::Keyring(error) => error.into(),
+            VaultError::WrongMasterKey { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<KeyringError> for Problem {
+    fn from(error: KeyringError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::new(
+                Kind::TooManyAttempts,
+                "too many passwords are being checked at this moment",
+            )
+            .retry_after(2),
+            PasswordError::Fault(_) => Self::internal(error),
+        }
+    }
+}
+
+/// An aggregate's refusal as a problem.
+trait Refusal: std::error::Error {
+    fn problem(&self) -> Problem;
+}
+
+impl<E: Refusal> From<ExecuteError<E>> for Problem {
+    fn from(error: ExecuteError<E>) -> Self {
+        match error {
+            ExecuteError::Refused(refusal) => refusal.problem(),
+            ExecuteError::Conflict => Self::new(
+                Kind::Conflict,
+                "others changed the same thing at the same time",
+            ),
+            ExecuteError::Overloaded => Self::new(Kind::Overloaded, "too much waits to be written"),
+            ExecuteError::Load(cause) => Self::internal(cause),
+            ExecuteError::Append(error) => error.into(),
+        }
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::VersionConflict { .. } | AppendError::DuplicateEvent => Self::new(
+                Kind::Conflict,
+                "others changed the same thing at the same time",
+            )
+            .because(error),
+            AppendError::QueueFull => Self::new(Kind::Overloaded, "too much waits to be written"),
+            AppendError::Database(error) => error.into(),
+            AppendError::OutcomeUnknown => Self::unavailable(error),
+            AppendError::Invalid(_) | AppendError::Projection(_) => Self::internal(error),
+        }
+    }
+}
+
+impl Refusal for SessionError {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::NotStarted => Problem::not_found(),
+            Self::SessionEnded
+            | Self::SessionExpired
+            | Self::InvalidRefreshToken
+            | Self::RefreshTokenExpired => {
+                Problem::new(Kind::InvalidToken, "the session has ended")
+            }
+            Self::AlreadyStarted | Self::NotAuthenticated | Self::NotYetExpired => {
+                Problem::internal(self)
+            }
+        }
+    }
+}
+
+impl Refusal for MediaError {
+    fn problem(&self) -> Problem {
+        Problem::not_found().because(self)
+    }
+}
+
+impl Refusal for MediaJobError {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::NotRequested => Problem::not_found(),
+            Self::AlreadyFinished => {
+                Problem::new(Kind::JobFinished, "the job has already finished")
+            }
+            Self::StillLeased | Self::NotYetDue | Self::StaleAttempt | Self::NotYetExpired => {
+                Problem::new(Kind::Conflict, "the job is in another state by now").because(self)
+            }
+            Self::RequestDiffers | Self::DeadlineExceeded => Problem::internal(self),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The layer for routes that take an `Idempotency-Key` and a JSON body.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::caller::bearer;
+use super::extract::read_body;
+use super::problem::{Kind, Problem};
+use super::reads::POSITION;
+use crate::app::App;
+use crate::idempotency::{Answer, Claim, Record};
+use crate::ports::{clock, ids};
+
+/// The request header.
+pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Answers larger than this are not kept; no answer of a JSON call comes near.
+const ANSWER_BYTES: usize = 256 * 1024;
+
+/// Answers a repeated request from the record; without a key it does nothing.
+pub async fn layer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match handle(&app, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn handle(app: &Arc<App>, request: Request, next: Next) -> Result<Response, Problem> {
+    let Some(key) = key(&request)? else {
+        return Ok(next.run(request).await);
+    };
+    let (parts, body) = request.into_parts();
+    let bytes = read_body(body).await?;
+    let method = parts.method.as_str().as_bytes();
+    let path = parts.uri.path().as_bytes();
+    let who = caller(app, &parts.headers).await?;
+    let scope: [&[u8]; 4] = [&who, method, path, key.as_bytes()];
+    let claim = app.idempotency.claim(&scope, &bytes, clock::now()).await?;
+    let record = match begin(claim)? {
+        Begin::Work(record) => record,
+        Begin::Answer(answer) => return Ok(replay(answer)),
+    };
+    let response = next
+        .run(Request::from_parts(parts, Body::from(bytes)))
+        .await;
+    finish(app, record, response).await
+}
+
+/// What a claim means for the request at hand.
+pub enum Begin {
+    /// Do the work.
+    Work(Record),
+    /// It was done; this was the answer.
+    Answer(Answer),
+}
+
+/// Refuses what cannot be answered now.
+///
+/// # Errors
+/// 409 or 422, by the claim.
+pub fn begin(claim: Claim) -> Result<Begin, Problem> {
+    match claim {
+        Claim::New(record) => Ok(Begin::Work(record)),
+        Claim::Done(answer) => Ok(Begin::Answer(answer)),
+        Claim::NotKept => Err(Problem::new(
+            Kind::IdempotencyReplay,
+            "this request succeeded before, and its answer held a token that is not kept",
+        )),
+        Claim::InProgress => Err(Problem::new(
+            Kind::IdempotencyInProgress,
+            "a request with this key is being worked on",
+        )
+        .retry_after(1)),
+        Claim::OtherRequest => Err(Problem::new(
+            Kind::IdempotencyKeyReused,
+            "this key was used for another request",
+        )),
+    }
+}
+
+/// The key of a request, checked.
+///
+/// # Errors
+/// 400 when it is empty, longer than 255 characters or not printable ASCII.
+pub fn key(request: &Request) -> Result<Option<String>, Problem> {
+    key_of(request.headers())
+}
+
+/// As [`key`], from the headers.
+///
+/// # Errors
+/// 400 when it is empty, longer than 255 characters or not printable ASCII.
+pub fn key_of(headers: &http::HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(KEY) else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .ok()
+        .filter(|text| (1..=255).contains(&text.len()));
+    text.map(|text| Some(text.to_owned())).ok_or_else(|| {
+        Problem::new(
+            Kind::MalformedRequest,
+            "Idempotency-Key must be 1 to 255 printable characters",
+        )
+    })
+}
+
+/// Keys belong to the person, whichever session they use; without a good token, to the token as it stands.
+async fn caller(app: &App, headers: &http::HeaderMap) -> Result<Vec<u8>, Problem> {
+    let Ok(token) = bearer(headers) else {
+        return Ok(Vec::new());
+    };
+    let good = app.tokens.check(token).await?;
+    Ok(good.map_or_else(
+        || ids::token_digest(token).to_vec(),
+        |good| good.token.user_id.to_string().into_bytes(),
+    ))
+}
+
+/// Keeps a success, gives the key back after a failure that wrote nothing.
+async fn finish(app: &App, record: Record, response: Response) -> Result<Response, Problem> {
+    if !response.status().is_success() {
+        app.idempotency.forget(record).await?;
+        return Ok(response);
+    }
+    let holds_token = response
+        .headers()
+        .get(header::CACHE_CONTROL)
+        .is_some_and(|v| v == "no-store");
+    if holds_token {
+        app.idempotency.complete(record, None).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, ANSWER_BYTES)
+        .await
+        .map_err(Problem::internal)?;
+    let kept = answer_of(parts.status, &parts.headers, &body);
+    app.idempotency.complete(record, Some(&kept)).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// The parts of an answer that are kept.
+pub fn answer_of(status: StatusCode, headers: &http::HeaderMap, body: &[u8]) -> Answer {
+    let kept = [header::CONTENT_TYPE, header::LOCATION, POSITION];
+    let headers = kept.iter().filter_map(|name| {
+        let value = headers.get(name)?.to_str().ok()?;
+        Some((name.as_str().to_owned(), value.to_owned()))
+    });
+    Answer {
+        status: status.as_u16(),
+        headers: headers.collect(),
+        body: String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+/// The answer as it was, marked as a repetition.
+pub fn replay(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    let mark = HeaderName::from_static("idempotency-replayed");
+    response
+        .headers_mut()
+        .insert(mark, HeaderValue::from_static("true"));
+    response
+}

@@ -1,0 +1,8 @@
+//! `/v1/jobs` and `/v1/media/{id}/jobs`.
+
+pub mod cancel;
+pub mod create;
+pub mod list;
+pub mod output;
+pub mod show;
+pub mod view;

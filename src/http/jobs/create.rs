@@ -1,0 +1,140 @@
+//! `POST /v1/media/{id}/jobs`: asks for a media job.
+
+use std::sync::Arc;
+
+use aggregates::media_job::{JobOptions, MediaJob, Preset, RequestMediaJob};
+use aggregates::values::{JobId, MediaId, Sha256Hex};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use chrono::TimeDelta;
+use eventlog::CommandContext;
+use http::{HeaderName, StatusCode, header};
+use projections::media::MediaRow;
+use projections::media_jobs;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::view::{JobView, view};
+use crate::app::{Acting, App};
+use crate::http::caller::Caller;
+use crate::http::edge::RequestId;
+use crate::http::extract::{Id, Json};
+use crate::http::media::show::own;
+use crate::http::problem::{Problem, ProblemBody};
+use crate::http::reads::{TailRead, Written};
+use crate::policies::dispatch_media_jobs::preset_version;
+use crate::ports::{clock, ids};
+
+/// From then on no attempt at a job is begun.
+const DEADLINE: TimeDelta = TimeDelta::hours(6);
+
+/// What to do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateJob)]
+pub struct Body {
+    /// `metadata` or `poster`.
+    #[schema(value_type = String)]
+    preset: Preset,
+    /// What may be chosen.
+    #[serde(default)]
+    options: Options,
+}
+
+/// What may be chosen. Numbers only.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = JobOptions)]
+pub struct Options {
+    /// `poster`: where to take the picture, in milliseconds.
+    seek_ms: Option<u32>,
+}
+
+/// Asks for a job. The same request is the same job.
+#[utoipa::path(
+    post, path = "/v1/media/{id}/jobs", tag = "media", operation_id = "create_job", request_body = Body,
+    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
+    responses(
+        (status = 202, body = JobView, headers(("Location" = String), ("Gatelog-Position" = u64))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    _: TailRead,
+    Id(id): Id<MediaId>,
+    Json(body): Json<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let media = own(&app, &caller, id).await?;
+    let request = request(&media, &body)?;
+    let job_id = request.job_id;
+    let acting = Acting {
+        actor: Some(caller.user_id.to_string()),
+        request_id: Some(request_id),
+    };
+    let context = CommandContext {
+        command_id: ids::new_id(),
+        metadata: acting.metadata(),
+        creates: false,
+    };
+    let outcome = app
+        .log
+        .execute::<MediaJob>(&job_id.to_string(), request.into(), &context)
+        .await?;
+    let position = outcome.position.unwrap_or_else(|| app.log.last_written());
+    app.read_models
+        .wait_for(position, std::time::Duration::from_secs(2))
+        .await;
+    let row = media_jobs::find(&app.database, caller.user_id, job_id).await?;
+    let row = row.ok_or_else(|| Problem::unavailable("the job is not in its read model yet"))?;
+    let location = [(
+        HeaderName::from(header::LOCATION),
+        format!("/v1/jobs/{job_id}"),
+    )];
+    let answer = (StatusCode::ACCEPTED, location, axum::Json(view(&app, &row)));
+    Ok(Written {
+        position: outcome.position,
+        answer,
+    })
+}
+
+fn request(media: &MediaRow, body: &Body) -> Result<RequestMediaJob, Problem> {
+    let options = JobOptions {
+        seek_ms: body.options.seek_ms,
+    };
+    let preset_version = preset_version(body.preset);
+    let at = clock::now();
+    Ok(RequestMediaJob {
+        job_id: job_id(media, body.preset, preset_version, options),
+        media_id: media.media_id,
+        owner: media.owner,
+        preset: body.preset,
+        preset_version,
+        input_sha256: media
+            .sha256
+            .parse::<Sha256Hex>()
+            .map_err(Problem::internal)?,
+        input_bytes: media.bytes,
+        options,
+        deadline_at: at + DEADLINE,
+        at,
+    })
+}
+
+/// `UUIDv5` of everything that decides what comes out.
+fn job_id(media: &MediaRow, preset: Preset, version: u32, options: JobOptions) -> JobId {
+    let seek = options.seek_ms.map(|ms| ms.to_string()).unwrap_or_default();
+    let text = format!(
+        "{}/{version}/{}/seek_ms={seek}",
+        preset.as_str(),
+        media.sha256
+    );
+    JobId::from(Uuid::new_v5(&media.media_id.into(), text.as_bytes()))
+}

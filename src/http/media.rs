@@ -1,0 +1,8 @@
+//! `/v1/media`.
+
+pub mod content;
+pub mod create;
+pub mod delete;
+pub mod list;
+pub mod show;
+pub mod view;

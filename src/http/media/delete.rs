@@ -1,0 +1,58 @@
+//! `DELETE /v1/media/{id}`: deletes a file, its jobs and their outputs.
+
+use std::sync::Arc;
+
+use aggregates::media::{Media, MediaCommand};
+use aggregates::values::MediaId;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use eventlog::CommandContext;
+
+use super::show::own;
+use crate::app::{Acting, App};
+use crate::http::caller::Caller;
+use crate::http::edge::RequestId;
+use crate::http::extract::{Id, NO_CONTENT};
+use crate::http::problem::{Problem, ProblemBody};
+use crate::http::reads::{TailRead, Written};
+use crate::ports::{clock, ids};
+
+/// Deletes a file. Its jobs are cancelled, and its content and outputs are removed soon after.
+#[utoipa::path(
+    delete, path = "/v1/media/{id}", tag = "media", operation_id = "delete_media",
+    params(("id" = uuid::Uuid, Path)),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    _: TailRead,
+    Id(id): Id<MediaId>,
+) -> Result<impl IntoResponse, Problem> {
+    own(&app, &caller, id).await?;
+    let acting = Acting {
+        actor: Some(caller.user_id.to_string()),
+        request_id: Some(request_id),
+    };
+    let context = CommandContext {
+        command_id: ids::new_id(),
+        metadata: acting.metadata(),
+        creates: false,
+    };
+    let command = MediaCommand::Delete { at: clock::now() };
+    let outcome = app
+        .log
+        .execute::<Media>(&id.to_string(), command, &context)
+        .await?;
+    Ok(Written {
+        position: outcome.position,
+        answer: NO_CONTENT,
+    })
+}

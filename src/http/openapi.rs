@@ -1,0 +1,37 @@
+//! The OpenAPI 3.1 document: generated from the code, served at `/openapi.json`, committed as `docs/openapi.json`.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+/// The frame that the routes fill.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Gatelog",
+        description = "Signing people in and processing their media, with every decision an event in one verifiable log.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "accounts", description = "People"),
+        (name = "sessions", description = "Signing in, sessions, tokens"),
+        (name = "media", description = "Files and jobs"),
+        (name = "audit", description = "The log"),
+    ),
+    modifiers(&Bearer),
+)]
+pub struct ApiDoc;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "An opaque token of 64 lower-case hexadecimal characters",
+            ))
+            .build();
+        let components = openapi.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}

@@ -1,0 +1,71 @@
+//! The operations listener: `/livez`, `/readyz`, `/metrics`. Never on the public one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{HeaderValue, StatusCode, header};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+
+use crate::app::App;
+
+/// How long a dependency may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A read model this far behind the log's head is not ready.
+const LAG_EVENTS: u64 = 10_000;
+
+/// The routes.
+pub fn router(app: Arc<App>, metrics: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(move || exposition(metrics.clone())))
+        .with_state(app)
+}
+
+async fn exposition(metrics: PrometheusHandle) -> Response {
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4");
+    ([(header::CONTENT_TYPE, content_type)], metrics.render()).into_response()
+}
+
+/// Each dependency by name. The media worker is reported and does not make the server unready: people sign in
+/// without it, and jobs wait for it.
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let (database, blobs, worker) = tokio::join!(
+        within(app.database.check()),
+        within(app.blobs.check()),
+        within(app.worker.health()),
+    );
+    let head = *app.log.watch_head().borrow();
+    let tails = app.read_models.positions();
+    let lag: Vec<_> = tails
+        .iter()
+        .map(|(name, at)| (*name, head.saturating_sub(*at)))
+        .collect();
+    let is_current = lag.iter().all(|(_, behind)| *behind <= LAG_EVENTS);
+    let is_ready = database && blobs && is_current;
+    let word = |is_fine: bool| if is_fine { "ok" } else { "failing" };
+    let body = json!({
+        "ready": is_ready,
+        "database": word(database),
+        "blobs": word(blobs),
+        "read_models": { "state": word(is_current), "events_behind": lag.into_iter().collect::<std::collections::BTreeMap<_, _>>() },
+        "media_worker": word(worker),
+        "log_position": head,
+        "live_tokens": app.tokens.live_tokens(),
+    });
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(body)).into_response()
+}
+
+async fn within<T, E>(check: impl Future<Output = Result<T, E>>) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, check).await, Ok(Ok(_)))
+}

@@ -1,0 +1,306 @@
+//! Errors as clients see them: `application/problem+json` (RFC 9457).
+//!
+//! The only place that gives an error a status and a slug. Every kind has a page at `/problems/<slug>`. What
+//! went wrong inside travels beside the problem to the edge, which logs it once; it never reaches a client.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Declares the kinds: name, slug, status, title, and the text of its page.
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $name:ident => $slug:literal, $status:ident, $title:literal, $page:literal;)+) => {
+        /// Every kind of problem that this server answers with.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind { $($(#[$meta])* #[doc = $title] $name,)+ }
+
+        impl Kind {
+            /// All kinds, in the order of their pages.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The last part of the problem's `type`.
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug,)+ }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            /// A short text for people.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// What it means and what to do.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$name => $page,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    MalformedRequest => "malformed-request", BAD_REQUEST, "Malformed request",
+        "The request cannot be read: the body is not JSON, a parameter is missing or is not of its form. Mend the request; sending it again unchanged gives the same answer.";
+    TokenInUrl => "token-in-url", BAD_REQUEST, "Token in a URL",
+        "A token was sent in the URL, where logs and histories would keep it. Send it as 'Authorization: Bearer <token>' and consider the one that was sent exposed: revoke its session.";
+    InvalidToken => "invalid-token", UNAUTHORIZED, "Invalid token",
+        "The bearer token is missing, malformed, expired, or its session has ended. Sign in again, or refresh the tokens.";
+    InvalidCredentials => "invalid-credentials", UNAUTHORIZED, "Invalid credentials",
+        "The address and the password do not belong together. Whether an account with that address exists is not told.";
+    RefreshTokenReused => "refresh-token-reused", UNAUTHORIZED, "Refresh token reused",
+        "A refresh token that was already exchanged came again. Somebody else may hold a copy, so the session has ended. Sign in again.";
+    AccountDisabled => "account-disabled", FORBIDDEN, "Account disabled",
+        "The account was disabled by an administrator.";
+    RegistrationClosed => "registration-closed", FORBIDDEN, "Registration closed",
+        "This server does not let people register by themselves. An administrator can make an account.";
+    Forbidden => "forbidden", FORBIDDEN, "Forbidden",
+        "The caller is known but may not do this; a role is missing.";
+    ReauthenticationRequired => "reauthentication-required", FORBIDDEN, "Reauthentication required",
+        "The last proof of identity is too long ago for this call. Authenticate again, then repeat it.";
+    NotFound => "not-found", NOT_FOUND, "Not found",
+        "There is no such resource, or it belongs to somebody else, which is not told apart.";
+    MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
+        "The resource exists, but not with this method. The header Allow lists the ones that it has.";
+    EmailTaken => "email-taken", CONFLICT, "Address taken",
+        "An account with this address exists already.";
+    JobFinished => "job-finished", CONFLICT, "Job finished",
+        "The job has already succeeded or failed, so it cannot be cancelled.";
+    Conflict => "conflict", CONFLICT, "Conflict",
+        "Other requests changed the same thing at the same moment, several times over. Read it again and repeat the call if it still makes sense.";
+    IdempotencyReplay => "idempotency-replay", CONFLICT, "Answer not stored",
+        "A request with this Idempotency-Key has already succeeded, and its answer held a token, which is shown only once and never stored. Nothing was done again.";
+    IdempotencyInProgress => "idempotency-in-progress", CONFLICT, "Still in progress",
+        "A request with this Idempotency-Key is being worked on at this moment. Repeat it after the time in Retry-After.";
+    PayloadTooLarge => "payload-too-large", PAYLOAD_TOO_LARGE, "Payload too large",
+        "The body is larger than this call takes. GET /v1/config states the limit for uploads.";
+    UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
+        "The body is not of a type that this call takes. For uploads the first bytes of the file decide, not the header.";
+    RangeNotSatisfiable => "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "Range not satisfiable",
+        "The range lies outside the content. The header Content-Range states its size.";
+    ValidationFailed => "validation-failed", UNPROCESSABLE_ENTITY, "Validation failed",
+        "The body is JSON, but fields are missing, unknown, of another type, or break a rule. The list 'errors' names every one.";
+    IdempotencyKeyReused => "idempotency-key-reused", UNPROCESSABLE_ENTITY, "Idempotency key reused",
+        "This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.";
+    TooManyAttempts => "too-many-attempts", TOO_MANY_REQUESTS, "Too many attempts",
+        "Too many requests of this kind at once. Wait for the seconds in Retry-After.";
+    ReadModelBehind => "read-model-behind", SERVICE_UNAVAILABLE, "Read model behind",
+        "The read model has not yet reached the position in Gatelog-Min-Position. Repeat the call after the time in Retry-After.";
+    Overloaded => "overloaded", SERVICE_UNAVAILABLE, "Overloaded",
+        "More is waiting than this server takes on. Nothing was written. Repeat the call after the time in Retry-After.";
+    Unavailable => "unavailable", SERVICE_UNAVAILABLE, "Unavailable",
+        "A part that this call needs does not answer at the moment. Repeat the call after the time in Retry-After.";
+    InternalError => "internal-error", INTERNAL_SERVER_ERROR, "Internal error",
+        "A fault of the server. Tell the operator the request_id.";
+}
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The field, as the body spells it.
+    pub field: String,
+    /// A stable code.
+    pub code: String,
+    /// A text for people.
+    pub message: String,
+}
+
+impl FieldError {
+    /// A field error.
+    pub fn new(field: &str, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// The body of every error (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// `/problems/<slug>`; that path answers with a page that explains it.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A short text for people.
+    pub title: &'a str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this request.
+    pub detail: &'a str,
+    /// The request's identifier, as in `X-Request-Id`.
+    pub request_id: &'a str,
+    /// The fields that are wrong; only with 422.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub errors: &'a [FieldError],
+}
+
+/// A problem on its way to the edge, which adds the request's identifier and logs the cause.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Which.
+    pub kind: Kind,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    retry_after_seconds: Option<u32>,
+    headers: Vec<(http::HeaderName, HeaderValue)>,
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A problem with its own detail.
+    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        let retry_after_seconds = match kind.status() {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Some(1),
+            _ => None,
+        };
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds,
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// A 422 that names every field that is wrong.
+    pub fn validation(errors: Vec<FieldError>) -> Self {
+        let detail = format!("{} field(s) cannot be accepted", errors.len());
+        Self {
+            errors,
+            ..Self::new(Kind::ValidationFailed, detail)
+        }
+    }
+
+    /// A fault of ours. The cause is logged and not told.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        let problem = Self::new(
+            Kind::InternalError,
+            "the server could not complete the request",
+        );
+        problem.because(cause)
+    }
+
+    /// Something that the call needs does not answer. The cause is logged and not told.
+    pub fn unavailable(cause: impl std::fmt::Display) -> Self {
+        Self::new(
+            Kind::Unavailable,
+            "a part that this call needs does not answer",
+        )
+        .because(cause)
+    }
+
+    /// No such resource.
+    pub fn not_found() -> Self {
+        Self::new(Kind::NotFound, "there is no such resource")
+    }
+
+    /// What the log shall say; clients never see it.
+    #[must_use]
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Another `Retry-After` than the kind's own.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// A header of the answer.
+    #[must_use]
+    pub fn header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The cause, for the log.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The final answer.
+    pub fn render(&self, request_id: &str) -> Response {
+        let body = ProblemBody {
+            kind: format!("/problems/{}", self.kind.slug()),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            request_id,
+            errors: &self.errors,
+        };
+        let text = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (self.kind.status(), text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.kind.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, challenge(self.kind));
+        }
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
+        response
+    }
+}
+
+/// RFC 6750, section 3. Sign-in failures name the scheme only: no token was presented.
+fn challenge(kind: Kind) -> HeaderValue {
+    match kind {
+        Kind::InvalidToken | Kind::RefreshTokenReused => {
+            HeaderValue::from_static("Bearer realm=\"gatelog\", error=\"invalid_token\"")
+        }
+        _ => HeaderValue::from_static("Bearer realm=\"gatelog\""),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.kind.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slug_is_its_own_and_fit_for_a_path() {
+        let mut slugs: Vec<_> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
+        assert!(
+            slugs
+                .iter()
+                .all(|slug| slug.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        );
+        slugs.sort_unstable();
+        slugs.dedup();
+        assert_eq!(slugs.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn the_cause_is_never_in_the_answer() {
+        let problem = Problem::internal("password=hunter2");
+        let response = problem.render("id");
+        assert_eq!(response.status(), 500);
+        let body = futures::executor::block_on(axum::body::to_bytes(response.into_body(), 10_000))
+            .unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("hunter2"));
+    }
+}

@@ -1,0 +1,7 @@
+//! `/v1/sessions`.
+
+pub mod create;
+pub mod list;
+pub mod revoke;
+pub mod show;
+pub mod view;

@@ -1,0 +1,3 @@
+//! `/v1/tokens`.
+
+pub mod refresh;

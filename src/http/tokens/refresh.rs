@@ -1,0 +1,116 @@
+//! `POST /v1/tokens/refresh`: new tokens for the current refresh token, once.
+
+use std::sync::Arc;
+
+use aggregates::session::{Session, SessionCommand, SessionError, SessionEvent};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use eventlog::{CommandContext, ExecuteError, RecordedEvent};
+use http::header;
+use projections::sessions;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use aggregates::values::TokenHash;
+
+use crate::app::{Acting, App};
+use crate::http::edge::RequestId;
+use crate::http::extract::Json;
+use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::reads::Written;
+use crate::http::sessions::create::TokensView;
+use crate::ports::{clock, ids};
+use crate::sign_in;
+use crate::token_check::is_well_formed;
+
+/// The refresh token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RefreshTokens)]
+pub struct Body {
+    /// 64 hexadecimal characters.
+    #[schema(value_type = String)]
+    refresh_token: Zeroizing<String>,
+}
+
+/// New tokens. The old ones are no longer good; presenting the old refresh token again ends the session.
+#[utoipa::path(
+    post, path = "/v1/tokens/refresh", tag = "sessions", operation_id = "refresh_tokens", request_body = Body,
+    responses(
+        (status = 200, body = TokensView, headers(("Gatelog-Position" = u64))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token, refresh-token-reused"),
+    ),
+)]
+pub async fn refresh(
+    State(app): State<Arc<App>>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Json(body): Json<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    if !is_well_formed(&body.refresh_token) {
+        return Err(invalid());
+    }
+    let presented = TokenHash::from_bytes(ids::token_digest(&body.refresh_token));
+    let session = sessions::find_by_refresh_token(&app.database, &presented).await?;
+    let session = session.ok_or_else(invalid)?;
+    let at = clock::now();
+    let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
+    let acting = Acting {
+        actor: Some(session.user_id.to_string()),
+        request_id: Some(request_id),
+    };
+    let context = CommandContext {
+        command_id: ids::new_id(),
+        metadata: acting.metadata(),
+        creates: false,
+    };
+    let command = SessionCommand::IssueToken {
+        presented_refresh: presented,
+        tokens: tokens.pair.clone(),
+        at,
+    };
+    let outcome = app
+        .log
+        .execute::<Session>(&session.session_id.to_string(), command, &context)
+        .await;
+    let outcome = outcome.map_err(of_refresh)?;
+    app.lease
+        .settle(outcome.position.unwrap_or_default())
+        .await
+        .map_err(Problem::unavailable)?;
+    if outcome.events.iter().any(is_reuse) {
+        return Err(Problem::new(
+            Kind::RefreshTokenReused,
+            "the refresh token was used before; the session has ended",
+        ));
+    }
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    let answer = (
+        headers,
+        axum::Json(TokensView::new(&tokens, &app.config.tokens)),
+    );
+    Ok(Written {
+        position: outcome.position,
+        answer,
+    })
+}
+
+fn is_reuse(event: &RecordedEvent) -> bool {
+    let reused: Result<SessionEvent, _> = serde_json::from_str(&event.payload);
+    matches!(reused, Ok(SessionEvent::RefreshTokenReused { .. }))
+}
+
+fn invalid() -> Problem {
+    Problem::new(
+        Kind::InvalidToken,
+        "the refresh token is malformed, expired or unknown",
+    )
+}
+
+fn of_refresh(error: ExecuteError<SessionError>) -> Problem {
+    match error {
+        ExecuteError::Refused(_) => invalid(),
+        other => other.into(),
+    }
+}

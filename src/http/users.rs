@@ -1,0 +1,4 @@
+//! `/v1/users`.
+
+pub mod create;
+pub mod view;

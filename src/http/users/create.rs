@@ -1,0 +1,135 @@
+//! `POST /v1/users`: registers an account.
+
+use std::sync::Arc;
+
+use aggregates::values::{DisplayName, EmailAddress, PasswordPolicy};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::{HeaderName, StatusCode, header};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::view::UserView;
+use crate::accounts::{self, NewAccount, RegisterError, Registered};
+use crate::app::{Acting, App};
+use crate::config::Registration;
+use crate::http::edge::RequestId;
+use crate::http::extract::Json;
+use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::http::reads::Written;
+
+/// Who registers.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateUser)]
+pub struct Body {
+    /// The address.
+    #[schema(max_length = 254)]
+    email: String,
+    /// By the rules of `GET /v1/config`.
+    #[schema(value_type = String)]
+    password: Zeroizing<String>,
+    /// The name.
+    #[schema(min_length = 1, max_length = 100)]
+    name: Option<String>,
+}
+
+/// Registers an account.
+#[utoipa::path(
+    post, path = "/v1/users", tag = "accounts", operation_id = "create_user", request_body = Body,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
+    responses(
+        (status = 201, body = UserView, headers(("Location" = String), ("Gatelog-Position" = u64))),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "registration-closed"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "email-taken"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+    ),
+)]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Json(body): Json<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    if app.config.tokens.registration == Registration::Closed {
+        return Err(Problem::new(
+            Kind::RegistrationClosed,
+            "registration is closed on this server",
+        ));
+    }
+    let account = check(&body)?;
+    let phc = app.passwords.hash(body.password).await?;
+    let acting = Acting {
+        actor: None,
+        request_id: Some(request_id),
+    };
+    let registered = accounts::register(&app.log, &app.vault, &account, &phc, &acting).await?;
+    let location = [(HeaderName::from(header::LOCATION), "/v1/me")];
+    let answer = (
+        StatusCode::CREATED,
+        location,
+        axum::Json(shown(&account, &registered)),
+    );
+    Ok(Written {
+        position: registered.position,
+        answer,
+    })
+}
+
+/// Every field that is wrong, at once.
+fn check(body: &Body) -> Result<NewAccount, Problem> {
+    let mut errors = Vec::new();
+    let email = EmailAddress::parse(&body.email)
+        .map_err(|error| errors.push(FieldError::new("email", error.code, error.message)))
+        .ok();
+    let name = body.name.as_deref().map(DisplayName::parse).transpose();
+    let name = name
+        .map_err(|error| errors.push(FieldError::new("name", error.code, error.message)))
+        .unwrap_or_default();
+    let policy = PasswordPolicy::default();
+    let failures =
+        accounts::password_failures(&policy, &body.password, email.as_ref(), name.as_ref());
+    errors.extend(
+        failures
+            .into_iter()
+            .map(|failure| FieldError::new("password", failure.code(), failure.message())),
+    );
+    match email {
+        Some(email) if errors.is_empty() => Ok(NewAccount {
+            email,
+            name,
+            roles: Vec::new(),
+        }),
+        _ => Err(Problem::validation(errors)),
+    }
+}
+
+fn shown(account: &NewAccount, registered: &Registered) -> UserView {
+    UserView {
+        id: registered.user_id.into(),
+        email: account.email.as_str().to_owned(),
+        email_verified: false,
+        name: account.name.as_ref().map(|name| name.as_str().to_owned()),
+        totp_enabled: false,
+        recovery_codes_left: 0,
+        roles: account.roles.clone(),
+        created_at: registered.at,
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::EmailTaken => Self::new(
+                Kind::EmailTaken,
+                "an account with this address exists already",
+            ),
+            RegisterError::Overloaded => {
+                Self::new(Kind::Overloaded, "too much is waiting to be written")
+            }
+            RegisterError::Vault(error) => error.into(),
+            RegisterError::Log(cause) => Self::unavailable(cause),
+        }
+    }
+}

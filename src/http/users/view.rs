@@ -1,0 +1,65 @@
+//! An account as clients see it.
+
+use aggregates::values::Role;
+use chrono::{DateTime, Utc};
+use projections::users::{SealedField, UserRow};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::keyring::PersonKey;
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserView {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// The address, as it was given.
+    pub email: String,
+    /// Whether the address was confirmed by mail.
+    pub email_verified: bool,
+    /// The name.
+    pub name: Option<String>,
+    /// Whether a second factor is on.
+    pub totp_enabled: bool,
+    /// Recovery codes that were not used yet.
+    pub recovery_codes_left: u32,
+    /// Roles.
+    #[schema(value_type = Vec<String>)]
+    pub roles: Vec<Role>,
+    /// Registered when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Opens the sealed fields of an account.
+///
+/// # Errors
+/// The vault failed, or the person's key is gone (then there is no such account any more).
+pub async fn view(app: &App, row: &UserRow) -> Result<UserView, Problem> {
+    let key = app
+        .vault
+        .person_key(row.user_id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    Ok(UserView {
+        id: row.user_id.into(),
+        email: open(&key, "email", &row.email)?,
+        email_verified: false,
+        name: row
+            .name
+            .as_ref()
+            .map(|name| open(&key, "name", name))
+            .transpose()?,
+        totp_enabled: false,
+        recovery_codes_left: 0,
+        roles: row.roles.clone(),
+        created_at: row.created_at,
+    })
+}
+
+fn open(key: &PersonKey, field: &str, sealed: &SealedField) -> Result<String, Problem> {
+    Ok(key.open(sealed.event_id, field, &sealed.text)?)
+}

@@ -1,0 +1,238 @@
+//! The vault: mutable tables of secrets that must never be in an event, sealed under the master key.
+//!
+//! An entry is written before the event that refers to it. An entry whose event never came is an orphan,
+//! and the policy that abandons the registration removes it.
+
+use aggregates::values::UserId;
+use chrono::{DateTime, Utc};
+use eventlog::{Database, DbError, Value};
+use zeroize::Zeroizing;
+
+use super::{Cipher, Keyring, KeyringError, PersonKey, derive, key_id};
+use crate::config::MasterKey;
+use crate::ports::clock::micros;
+use crate::ports::ids;
+
+/// Why the vault did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// An entry does not open.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The vault was sealed under another master key.
+    #[error(
+        "the database was sealed under another master key (it names {stored}, the given key is {given})"
+    )]
+    WrongMasterKey {
+        /// The identifier in the database.
+        stored: String,
+        /// The identifier of the key given.
+        given: String,
+    },
+}
+
+/// The sealed tables.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    database: Database,
+    keyring: Keyring,
+}
+
+impl Vault {
+    /// Opens the vault, and makes the system keys on the first start.
+    ///
+    /// # Errors
+    /// The database failed, or the master key is not the one that it was sealed under.
+    pub async fn open(
+        database: Database,
+        master: &MasterKey,
+        now: DateTime<Utc>,
+    ) -> Result<Self, VaultError> {
+        let wrap = Cipher::new(&derive(master.bytes(), "gatelog/key-wrap/v1"));
+        let master_key_id = key_id(&derive(master.bytes(), "gatelog/key-id/v1"));
+        let email_claims =
+            system_key(&database, &wrap, &master_key_id, "email_claims", now).await?;
+        let keyring = Keyring {
+            vault: Cipher::new(&derive(master.bytes(), "gatelog/vault/v1")),
+            idempotency: derive(master.bytes(), "gatelog/idempotency/v1"),
+            wrap,
+            master_key_id,
+            email_claims,
+        };
+        Ok(Self { database, keyring })
+    }
+
+    /// The keyring.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Makes a person's key and stores it with the hash of the password (a PHC string), together.
+    ///
+    /// # Errors
+    /// The database failed, or there is no randomness.
+    pub async fn create_person(
+        &self,
+        user: UserId,
+        phc: &str,
+        now: DateTime<Utc>,
+    ) -> Result<PersonKey, VaultError> {
+        const KEY: &str = "INSERT INTO vault_person_keys (user_id, wrapped_key, master_key_id, created_at) \
+                           VALUES ($1, $2, $3, $4)";
+        const PASSWORD: &str = "INSERT INTO vault_passwords (user_id, sealed_phc, master_key_id, updated_at) \
+                                VALUES ($1, $2, $3, $4)";
+        let key = ids::random_bytes::<32>().map_err(KeyringError::from)?;
+        let name = user.to_string();
+        let row = |sealed: Vec<u8>| -> Vec<Value> {
+            vec![
+                name.as_str().into(),
+                sealed.into(),
+                self.keyring.master_key_id.as_str().into(),
+                micros(now).into(),
+            ]
+        };
+        let wrapped = self
+            .keyring
+            .wrap
+            .seal(key.as_slice(), &place("person_key", &name))?;
+        let sealed = self
+            .keyring
+            .vault
+            .seal(phc.as_bytes(), &place("password", &name))?;
+        self.database
+            .execute(vec![
+                (KEY.into(), row(wrapped)),
+                (PASSWORD.into(), row(sealed)),
+            ])
+            .await?;
+        Ok(PersonKey::from_bytes(&key))
+    }
+
+    /// Removes everything of a person; for registrations that failed.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn remove_person(&self, user: UserId) -> Result<(), VaultError> {
+        let statements = [
+            "DELETE FROM vault_person_keys WHERE user_id = $1",
+            "DELETE FROM vault_passwords WHERE user_id = $1",
+        ];
+        let key: Value = user.to_string().into();
+        let statements = statements
+            .map(|sql| (sql.into(), vec![key.clone()]))
+            .to_vec();
+        self.database.execute(statements).await?;
+        Ok(())
+    }
+
+    /// A person's key; `None` when it was destroyed.
+    ///
+    /// # Errors
+    /// The database failed, or the key does not open.
+    pub async fn person_key(&self, user: UserId) -> Result<Option<PersonKey>, VaultError> {
+        const SQL: &str = "SELECT wrapped_key FROM vault_person_keys WHERE user_id = $1";
+        let name = user.to_string();
+        let rows = self.database.query(SQL, &[name.as_str().into()]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let bytes = self
+            .keyring
+            .wrap
+            .open(&row.bytes(0)?, &place("person_key", &name))?;
+        Ok(Some(PersonKey::from_bytes(&*key_bytes(&bytes)?)))
+    }
+
+    /// The PHC string of a person's password.
+    ///
+    /// # Errors
+    /// The database failed, or the entry does not open.
+    pub async fn password_hash(
+        &self,
+        user: UserId,
+    ) -> Result<Option<Zeroizing<String>>, VaultError> {
+        const SQL: &str = "SELECT sealed_phc FROM vault_passwords WHERE user_id = $1";
+        let name = user.to_string();
+        let rows = self.database.query(SQL, &[name.as_str().into()]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let bytes = self
+            .keyring
+            .vault
+            .open(&row.bytes(0)?, &place("password", &name))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| KeyringError::DoesNotOpen)?;
+        Ok(Some(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Seals a stored answer of the idempotency table.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_answer(&self, record: &str, answer: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Ok(self.keyring.vault.seal(answer, &place("answer", record))?)
+    }
+
+    /// Opens what [`Self::seal_answer`] made.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn open_answer(
+        &self,
+        record: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        Ok(self.keyring.vault.open(sealed, &place("answer", record))?)
+    }
+}
+
+/// The associated data: which table and row an entry belongs to, so that entries cannot be swapped.
+fn place(table: &str, row: &str) -> Vec<u8> {
+    format!("{table}/{row}").into_bytes()
+}
+
+fn key_bytes(bytes: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
+    bytes
+        .try_into()
+        .map(Zeroizing::new)
+        .map_err(|_| KeyringError::DoesNotOpen)
+}
+
+/// A random key of the installation, made once. It outlives rotations of the master key, since what it
+/// names stands in the log for ever.
+async fn system_key(
+    database: &Database,
+    wrap: &Cipher,
+    master_key_id: &str,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    const INSERT: &str = "INSERT INTO vault_system_keys (name, wrapped_key, master_key_id, created_at) \
+                          VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
+    const SELECT: &str = "SELECT wrapped_key, master_key_id FROM vault_system_keys WHERE name = $1";
+    let aad = place("system_key", name);
+    let mut rows = database.query(SELECT, &[name.into()]).await?;
+    if rows.is_empty() {
+        let key = ids::random_bytes::<32>().map_err(KeyringError::from)?;
+        let wrapped = wrap.seal(key.as_slice(), &aad)?;
+        let row = vec![
+            name.into(),
+            wrapped.into(),
+            master_key_id.into(),
+            micros(now).into(),
+        ];
+        database.execute(vec![(INSERT.into(), row)]).await?;
+        rows = database.query(SELECT, &[name.into()]).await?;
+    }
+    let row = rows.first().ok_or(KeyringError::DoesNotOpen)?;
+    let stored = row.text(1)?;
+    let opened = wrap.open(&row.bytes(0)?, &aad);
+    let bytes = opened.map_err(|_| VaultError::WrongMasterKey {
+        stored,
+        given: master_key_id.to_owned(),
+    })?;
+    Ok(key_bytes(&bytes)?)
+}

@@ -1,0 +1,114 @@
+//! A deleted file loses its jobs, its content and its outputs; a cancelled job loses its place at the worker.
+
+use std::sync::Arc;
+
+use aggregates::media::MediaEvent;
+use aggregates::media_job::{MediaJob, MediaJobCommand, MediaJobEvent};
+use aggregates::values::MediaId;
+use async_trait::async_trait;
+use eventlog::{ExecuteError, ReactError, Reactor, RecordedEvent};
+use media_worker::api::JobKey;
+use media_worker::client::ClientError;
+use projections::media_jobs;
+
+use super::{again, context};
+use crate::app::App;
+use crate::ports::clock;
+
+const NAME: &str = "clean_up_media";
+/// How long the read model of the jobs may take to reach the event.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The policy.
+pub struct CleanUpMedia {
+    app: Arc<App>,
+}
+
+impl CleanUpMedia {
+    /// Over `app`.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    async fn deleted(&self, media: MediaId, object: &str, position: u64) -> Result<(), ReactError> {
+        if !self.app.read_models.wait_for(position, PATIENCE).await {
+            return Err(again("the read model of the jobs is behind"));
+        }
+        for job in media_jobs::of_media(&self.app.database, media)
+            .await
+            .map_err(again)?
+        {
+            let command = MediaJobCommand::Cancel {
+                by: None,
+                at: clock::now(),
+            };
+            let id = job.job_id.to_string();
+            match self
+                .app
+                .log
+                .execute::<MediaJob>(&id, command, &context(NAME))
+                .await
+            {
+                Ok(_) | Err(ExecuteError::Refused(_)) => {}
+                Err(error) => return Err(again(error)),
+            }
+            self.app
+                .blobs
+                .delete_outputs(job.job_id)
+                .await
+                .map_err(again)?;
+        }
+        self.app.blobs.delete(object).await.map_err(again)
+    }
+
+    /// Best effort: a worker that cannot be reached kills the job itself when nobody asks for it.
+    async fn cancelled(&self, job: &str, attempt: u32) -> Result<(), ReactError> {
+        let key = JobKey {
+            job: job.parse().map_err(again)?,
+            attempt,
+        };
+        match self.app.worker.cancel(key).await {
+            Ok(_) | Err(ClientError::NotFound) => {}
+            Err(error) => {
+                tracing::info!(%key, %error, "a cancelled job is left to the worker's own guard")
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for CleanUpMedia {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(NAME)
+    }
+}
+
+#[async_trait]
+impl Reactor for CleanUpMedia {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reacts_to(&self, aggregate_type: &str) -> bool {
+        matches!(aggregate_type, "media" | "media_job")
+    }
+
+    async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
+        if event.aggregate_type == "media" {
+            let parsed: MediaEvent = serde_json::from_str(&event.payload).map_err(again)?;
+            if let MediaEvent::MediaDeleted { object, .. } = parsed {
+                let media = event.aggregate_id.parse().map_err(again)?;
+                return self.deleted(media, &object, event.position).await;
+            }
+            return Ok(());
+        }
+        let parsed: MediaJobEvent = serde_json::from_str(&event.payload).map_err(again)?;
+        match parsed {
+            MediaJobEvent::MediaJobCancelled {
+                running_attempt: Some(attempt),
+                ..
+            } => self.cancelled(&event.aggregate_id, attempt).await,
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! One attempt at one job: reserve, dispatch, send the input, start, follow, collect.
+//!
+//! Every step asks the worker where the attempt stands and goes on from there, so that an attempt can be picked up
+//! at any point by the same node after a restart or by another node.
+
+use std::time::Duration;
+
+use aggregates::media_job::{
+    FailureCode, MediaJob, MediaJobCommand, MediaJobError, Preset, retry_delay,
+};
+use eventlog::ExecuteError;
+use futures::StreamExt as _;
+use media_worker::api::{
+    self, EventBody, JobKey, JobSpec, JobState, JobStatus, Params, Sha256Digest,
+};
+use media_worker::client::ClientError;
+use projections::media::MediaRow;
+use projections::{media, media_jobs::JobRow};
+
+use super::{NAME, Place, leases, outputs};
+use crate::app::App;
+use crate::policies::context;
+use crate::ports::blobs::BlobError;
+use crate::ports::{clock, ids};
+
+/// The longest that an attempt may run once started.
+const RUN_AT_MOST: Duration = Duration::from_secs(600);
+/// A worker that cannot be reached for this long has lost the attempt.
+const SILENCE: Duration = Duration::from_secs(20);
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How an attempt ends, other than well.
+pub enum Stop {
+    /// The attempt failed.
+    Failed(FailureCode),
+    /// The file is gone: there is nothing to do any more.
+    InputGone,
+    /// Somebody else decides about the job now, or this node cannot decide at the moment; the lease runs out.
+    LetGo(String),
+}
+
+/// Gives a queued job to the worker, if it has a free slot, and sees it through.
+pub(super) async fn dispatch(place: Place, row: JobRow) {
+    let app = &place.app;
+    let key = JobKey {
+        job: row.job_id.into(),
+        attempt: row.attempt + 1,
+    };
+    match reserve(app, &row, key).await {
+        Ok(true) => see_through(app, &row, key).await,
+        Ok(false) => {}
+        Err(Stop::LetGo(reason)) => tracing::info!(%key, reason, "a media job was not dispatched"),
+        Err(stop) => settle(app, &row, key, stop).await,
+    }
+}
+
+/// Takes over a running job whose lease has run out.
+pub(super) async fn adopt(place: Place, row: JobRow) {
+    let app = &place.app;
+    let key = JobKey {
+        job: row.job_id.into(),
+        attempt: row.attempt,
+    };
+    match leases::take(app, row.job_id, row.attempt, clock::now()).await {
+        Ok(true) => {
+            tracing::info!(%key, "adopting a media job");
+            see_through(app, &row, key).await;
+        }
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%key, %error, "a media job cannot be adopted yet"),
+    }
+}
+
+/// A slot at the worker first, then the event: a busy or absent worker costs no attempt.
+async fn reserve(app: &App, row: &JobRow, key: JobKey) -> Result<bool, Stop> {
+    let spec = spec(row)?;
+    match app.worker.put_job(key, &spec).await {
+        Ok(_) => {}
+        Err(ClientError::Busy { .. }) => return Ok(false),
+        Err(ClientError::Unreachable) => {
+            metrics::counter!("gatelog_media_worker_unreachable_total").increment(1);
+            return Err(Stop::LetGo("the media worker cannot be reached".to_owned()));
+        }
+        // A refusal is the job's own fault or the installation's: it is dispatched and fails with its code.
+        Err(ClientError::Rejected {
+            code: api::ErrorCode::InvalidSpec,
+        }) => {
+            record_dispatch(app, row, key).await?;
+            return Err(Stop::Failed(FailureCode::VersionSkew));
+        }
+        Err(ClientError::Rejected {
+            code: api::ErrorCode::InputTooBig,
+        }) => {
+            record_dispatch(app, row, key).await?;
+            return Err(Stop::Failed(FailureCode::InputTooBig));
+        }
+        Err(error) => return Err(Stop::LetGo(error.to_string())),
+    }
+    record_dispatch(app, row, key).await?;
+    Ok(true)
+}
+
+async fn record_dispatch(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
+    let at = clock::now();
+    let taken = leases::take(app, row.job_id, key.attempt, at)
+        .await
+        .map_err(let_go)?;
+    if !taken {
+        return Err(Stop::LetGo("another node has the lease".to_owned()));
+    }
+    let worker = app.config.media.worker_endpoint.to_string();
+    let command = MediaJobCommand::Dispatch {
+        worker,
+        attempt: key.attempt,
+        lease_until: at + leases::LEASE,
+        at,
+    };
+    app.log
+        .execute::<MediaJob>(&row.job_id.to_string(), command, &context(NAME))
+        .await
+        .map_err(let_go)?;
+    Ok(())
+}
+
+fn let_go(error: impl std::fmt::Display) -> Stop {
+    Stop::LetGo(error.to_string())
+}
+
+fn spec(row: &JobRow) -> Result<JobSpec, Stop> {
+    Ok(JobSpec {
+        preset: worker_preset(row.preset),
+        preset_version: row.preset_version,
+        params: Params {
+            seek_ms: row.options.seek_ms,
+        },
+        input_size: row.input_bytes,
+        input_sha256: digest(row)?,
+        deadline_ms: u64::try_from(RUN_AT_MOST.as_millis()).unwrap_or(u64::MAX),
+        limits: api::JobLimits::default(),
+    })
+}
+
+fn digest(row: &JobRow) -> Result<Sha256Digest, Stop> {
+    row.input_sha256
+        .parse()
+        .map_err(|_| Stop::Failed(FailureCode::DigestMismatch))
+}
+
+/// The worker's name of a preset.
+pub(super) fn worker_preset(preset: Preset) -> api::Preset {
+    match preset {
+        Preset::Metadata => api::Preset::Metadata,
+        Preset::Poster => api::Preset::Poster,
+    }
+}
+
+/// Goes on until the attempt ends or the lease is lost.
+async fn see_through(app: &App, row: &JobRow, key: JobKey) {
+    let ended = tokio::select! {
+        ended = go_on(app, row, key) => ended,
+        () = leases::keep(app, row.job_id, key.attempt) => Err(Stop::LetGo("the lease was lost".to_owned())),
+    };
+    match ended {
+        Ok(status) => match outputs::collect(app, row, key, &status).await {
+            Ok(()) => finish(app, row, key, true).await,
+            Err(stop) => settle(app, row, key, stop).await,
+        },
+        Err(stop) => settle(app, row, key, stop).await,
+    }
+}
+
+/// Brings the attempt to its success at the worker.
+async fn go_on(app: &App, row: &JobRow, key: JobKey) -> Result<JobStatus, Stop> {
+    loop {
+        let status = ask(app, key).await?;
+        match status.state {
+            JobState::AwaitingInput => send_input(app, row, key).await?,
+            JobState::Receiving => tokio::time::sleep(ASK_AGAIN).await,
+            JobState::Ready => {
+                reached(app.worker.start(key).await)?;
+            }
+            JobState::Running => follow(app, row, key, status.last_seq).await?,
+            JobState::Succeeded => return Ok(status),
+            JobState::Failed => return Err(Stop::Failed(failure(&status))),
+            JobState::Cancelled => return Err(Stop::Failed(FailureCode::WorkerInternal)),
+        }
+    }
+}
+
+/// The worker's codes have our names; one that we do not know is its own fault.
+fn failure(status: &JobStatus) -> FailureCode {
+    let code = status
+        .failure
+        .as_ref()
+        .and_then(|failure| failure.code.as_str().parse().ok());
+    code.unwrap_or(FailureCode::WorkerInternal)
+}
+
+async fn ask(app: &App, key: JobKey) -> Result<JobStatus, Stop> {
+    let since = clock::monotonic();
+    loop {
+        match app.worker.status(key).await {
+            Ok(status) => return Ok(status),
+            // The worker was restarted and has forgotten the attempt.
+            Err(ClientError::NotFound) => return Err(Stop::Failed(FailureCode::WorkerUnreachable)),
+            Err(_) if since.elapsed() < SILENCE => tokio::time::sleep(ASK_AGAIN).await,
+            Err(_) => return Err(Stop::Failed(FailureCode::WorkerUnreachable)),
+        }
+    }
+}
+
+/// What a call did is seen at the next question; only that the worker does not know the attempt ends it here.
+fn reached<T>(answer: Result<T, ClientError>) -> Result<(), Stop> {
+    match answer {
+        Err(ClientError::NotFound) => Err(Stop::Failed(FailureCode::WorkerUnreachable)),
+        Err(ClientError::Rejected {
+            code: api::ErrorCode::DigestMismatch,
+        }) => Err(Stop::Failed(FailureCode::DigestMismatch)),
+        Err(ClientError::Rejected {
+            code: api::ErrorCode::UploadTooSlow | api::ErrorCode::UploadInterrupted,
+        }) => Err(Stop::Failed(FailureCode::UploadInterrupted)),
+        Err(ClientError::Rejected { .. } | ClientError::Protocol) => {
+            Err(Stop::Failed(FailureCode::WorkerInternal))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+async fn send_input(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
+    let found: Option<MediaRow> = media::find(&app.database, row.owner, row.media_id)
+        .await
+        .map_err(let_go)?;
+    let Some(file) = found else {
+        return Err(Stop::InputGone);
+    };
+    let body = match app.blobs.get(&file.object, None).await {
+        Ok(body) => body,
+        Err(BlobError::NotFound) => return Err(Stop::InputGone),
+        Err(_) => return Err(Stop::Failed(FailureCode::StorageUnavailable)),
+    };
+    let sent = app
+        .worker
+        .put_input(key, row.input_bytes, digest(row)?, body)
+        .await;
+    if matches!(sent, Err(ClientError::Unreachable)) {
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    reached(sent)
+}
+
+/// Follows the attempt's events to its result, for the progress.
+async fn follow(app: &App, row: &JobRow, key: JobKey, after: u64) -> Result<(), Stop> {
+    let events = match app.worker.events(key, after).await {
+        Ok(events) => events,
+        Err(ClientError::NotFound) => return Err(Stop::Failed(FailureCode::WorkerUnreachable)),
+        Err(_) => return Ok(tokio::time::sleep(ASK_AGAIN).await),
+    };
+    let mut events = std::pin::pin!(events);
+    while let Some(Ok(event)) = events.next().await {
+        match event.body {
+            EventBody::Progress { pct: Some(pct), .. } => {
+                app.jobs.set_progress(row.job_id, pct / 100.0)
+            }
+            EventBody::Result { .. } => return Ok(()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes down how the attempt ended.
+async fn settle(app: &App, row: &JobRow, key: JobKey, stop: Stop) {
+    let at = clock::now();
+    let command = match stop {
+        Stop::Failed(code) => {
+            tracing::info!(%key, code = code.as_str(), "an attempt at a media job failed");
+            let delay = retry_delay(key.attempt.saturating_sub(1), ids::jitter());
+            MediaJobCommand::Fail {
+                attempt: key.attempt,
+                code,
+                retry_at: Some(at + delay),
+                at,
+            }
+        }
+        Stop::InputGone => MediaJobCommand::Cancel { by: None, at },
+        Stop::LetGo(reason) => {
+            tracing::info!(%key, reason, "a media job was let go");
+            return;
+        }
+    };
+    match app
+        .log
+        .execute::<MediaJob>(&row.job_id.to_string(), command, &context(NAME))
+        .await
+    {
+        Ok(_) | Err(ExecuteError::Refused(_)) => finish(app, row, key, false).await,
+        // The lease runs out, and whoever adopts the job settles it.
+        Err(error) => {
+            tracing::warn!(%key, %error, "the end of an attempt was not written down yet")
+        }
+    }
+}
+
+/// Lets the worker and the lease go. What fails here ends by itself.
+async fn finish(app: &App, row: &JobRow, key: JobKey, has_succeeded: bool) {
+    let told = if has_succeeded {
+        app.worker.ack(key).await
+    } else {
+        app.worker.cancel(key).await
+    };
+    if let Err(error) = told {
+        tracing::debug!(%key, %error, "the worker keeps the attempt until its own guard ends it");
+    }
+    if let Err(error) = leases::release(app, row.job_id).await {
+        tracing::debug!(%key, %error, "the lease stays until it runs out");
+    }
+}
+
+/// Whether a refusal means that the job was decided already.
+pub(super) fn is_decided(error: &ExecuteError<MediaJobError>) -> bool {
+    matches!(
+        error,
+        ExecuteError::Refused(MediaJobError::AlreadyFinished | MediaJobError::StaleAttempt)
+    )
+}

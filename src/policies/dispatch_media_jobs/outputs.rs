@@ -1,0 +1,160 @@
+//! Taking in what a worker made. It is untrusted: only expected names, sizes and digests as declared, the right
+//! first bytes, and a media type of our own.
+
+use aggregates::media_job::{
+    FailureCode, JobOutput, MediaJob, MediaJobCommand, MediaMetadata, Preset,
+};
+use aggregates::values::Sha256Hex;
+use futures::TryStreamExt as _;
+use media_worker::api::{JobKey, JobStatus, OutputFile};
+use projections::media_jobs::JobRow;
+
+use super::NAME;
+use super::drive::{Stop, is_decided};
+use crate::app::App;
+use crate::policies::context;
+use crate::ports::blobs::{BlobError, output_object};
+use crate::ports::clock;
+use crate::sniff;
+
+/// The largest output of a preset.
+const OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Stores the outputs and records the success. Of an attempt that is no longer the current one nothing stays.
+pub(super) async fn collect(
+    app: &App,
+    row: &JobRow,
+    key: JobKey,
+    status: &JobStatus,
+) -> Result<(), Stop> {
+    let manifest = app
+        .worker
+        .outputs(key)
+        .await
+        .map_err(|_| Stop::Failed(FailureCode::OutputTransferFailed))?;
+    let expected = expected(row.preset);
+    if manifest.len() != 1 || manifest.iter().any(|file| file.name != expected.0) {
+        return Err(Stop::Failed(FailureCode::OutputCheckFailed));
+    }
+    let mut outputs = Vec::with_capacity(manifest.len());
+    for file in &manifest {
+        outputs.push(store(app, row, key, file, expected.1).await?);
+    }
+    let result = result(row.preset, status)?;
+    let command = MediaJobCommand::Succeed {
+        attempt: key.attempt,
+        outputs: outputs.clone(),
+        result,
+        at: clock::now(),
+    };
+    match app
+        .log
+        .execute::<MediaJob>(&row.job_id.to_string(), command, &context(NAME))
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(error) if is_decided(&error) => {
+            discard(app, row, &outputs).await;
+            Ok(())
+        }
+        Err(error) => Err(Stop::LetGo(error.to_string())),
+    }
+}
+
+/// The one output of a preset and its media type.
+fn expected(preset: Preset) -> (&'static str, &'static str) {
+    match preset {
+        Preset::Metadata => ("metadata.json", "application/json"),
+        Preset::Poster => ("poster.webp", "image/webp"),
+    }
+}
+
+async fn store(
+    app: &App,
+    row: &JobRow,
+    key: JobKey,
+    file: &OutputFile,
+    content_type: &'static str,
+) -> Result<JobOutput, Stop> {
+    if file.size == 0 || file.size > OUTPUT_BYTES {
+        return Err(Stop::Failed(FailureCode::OutputCheckFailed));
+    }
+    let object = output_object(row.job_id, key.attempt, &file.name);
+    let transfer = Stop::Failed(FailureCode::OutputTransferFailed);
+    let Ok(stream) = app.worker.output(key, &file.name).await else {
+        return Err(transfer);
+    };
+    let stored = match app.blobs.put(&object, stream, file.size).await {
+        Ok(stored) => stored,
+        Err(BlobError::Store(_)) => return Err(Stop::Failed(FailureCode::StorageUnavailable)),
+        Err(_) => return Err(transfer),
+    };
+    let sha256 = Sha256Hex::from_bytes(stored.sha256);
+    if stored.bytes != file.size || sha256.as_str() != file.sha256.to_string() {
+        return Err(transfer);
+    }
+    if !is_of_type(app, &object, stored.bytes, content_type).await {
+        return Err(Stop::Failed(FailureCode::OutputCheckFailed));
+    }
+    Ok(JobOutput {
+        name: file.name.clone(),
+        content_type: content_type.to_owned(),
+        bytes: stored.bytes,
+        sha256,
+        object,
+    })
+}
+
+/// The first bytes are those of the type; a JSON output parses.
+async fn is_of_type(app: &App, object: &str, bytes: u64, content_type: &str) -> bool {
+    let wanted = if content_type == "application/json" {
+        bytes
+    } else {
+        bytes.min(sniff::HEAD_BYTES as u64)
+    };
+    let Ok(stream) = app.blobs.get(object, Some(0..wanted)).await else {
+        return false;
+    };
+    let Ok(parts) = stream.try_collect::<Vec<_>>().await else {
+        return false;
+    };
+    let head = parts.concat();
+    match content_type {
+        "application/json" => serde_json::from_slice::<MediaMetadata>(&head).is_ok(),
+        other => sniff::content_type(&head) == Some(other),
+    }
+}
+
+/// What a `metadata` job learnt, in the domain's own form.
+fn result(preset: Preset, status: &JobStatus) -> Result<Option<MediaMetadata>, Stop> {
+    if preset != Preset::Metadata {
+        return Ok(None);
+    }
+    let metadata = status
+        .result
+        .as_ref()
+        .map(|result| serde_json::to_value(&result.metadata));
+    let Some(Ok(value)) = metadata else {
+        return Err(Stop::Failed(FailureCode::OutputCheckFailed));
+    };
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(|_| Stop::Failed(FailureCode::OutputCheckFailed))
+}
+
+/// The attempt came too late. If the very same attempt was recorded before (its answer was lost), the objects are
+/// the recorded ones and stay.
+async fn discard(app: &App, row: &JobRow, outputs: &[JobOutput]) {
+    let job = app.log.load::<MediaJob>(&row.job_id.to_string()).await;
+    if !matches!(
+        job,
+        Ok((MediaJob::Cancelled { .. } | MediaJob::Failed { .. }, _))
+    ) {
+        return;
+    }
+    for output in outputs {
+        if let Err(error) = app.blobs.delete(&output.object).await {
+            tracing::warn!(%error, "an output of an attempt that came too late stays behind");
+        }
+    }
+}

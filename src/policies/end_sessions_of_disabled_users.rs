@@ -1,0 +1,57 @@
+//! A disabled account loses its sessions.
+
+use std::sync::Arc;
+
+use aggregates::session::RevokeReason;
+use aggregates::user::UserEvent;
+use async_trait::async_trait;
+use eventlog::{ReactError, Reactor, RecordedEvent};
+
+use super::again;
+use crate::app::{Acting, App};
+use crate::revocation;
+
+const NAME: &str = "end_sessions_of_disabled_users";
+
+/// The policy.
+pub struct EndSessions {
+    app: Arc<App>,
+}
+
+impl EndSessions {
+    /// Over `app`.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+}
+
+impl std::fmt::Debug for EndSessions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(NAME)
+    }
+}
+
+#[async_trait]
+impl Reactor for EndSessions {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reacts_to(&self, aggregate_type: &str) -> bool {
+        aggregate_type == "user"
+    }
+
+    async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
+        let parsed: UserEvent = serde_json::from_str(&event.payload).map_err(again)?;
+        if !matches!(parsed, UserEvent::UserDisabled { .. }) {
+            return Ok(());
+        }
+        let user = event.aggregate_id.parse().map_err(again)?;
+        let acting = Acting::policy(NAME);
+        let reason = RevokeReason::UserDisabled;
+        revocation::revoke_all(&self.app, user, None, reason, &acting)
+            .await
+            .map_err(again)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! Policies (process managers): what follows from an event, or from time passing.
+//!
+//! A policy reacts at least once and idempotently: it issues commands or does work outside, and never writes an
+//! event itself.
+
+pub mod clean_up_media;
+pub mod confirm_email_claims;
+pub mod dispatch_media_jobs;
+pub mod end_sessions_of_disabled_users;
+pub mod expire_sessions;
+pub mod release_email_claims;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{CommandContext, ReactError, Reactor, ReactorTail};
+
+use crate::app::{Acting, App};
+use crate::lifecycle::Lifecycle;
+use crate::ports::{clock, ids};
+use crate::{last_seen, token_check};
+
+/// Starts every policy and every periodic chore.
+pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
+    let reactors: [Arc<dyn Reactor>; 3] = [
+        Arc::new(confirm_email_claims::ConfirmEmailClaims::new(Arc::clone(
+            app,
+        ))),
+        Arc::new(end_sessions_of_disabled_users::EndSessions::new(
+            Arc::clone(app),
+        )),
+        Arc::new(clean_up_media::CleanUpMedia::new(Arc::clone(app))),
+    ];
+    for reactor in reactors {
+        let tail = ReactorTail::new(app.database.clone(), app.log.clone(), reactor);
+        let stop = lifecycle.stop_token();
+        lifecycle.spawn("policy", async move { tail.run(stop).await });
+    }
+    dispatch_media_jobs::start(app, lifecycle);
+    chore(
+        app,
+        lifecycle,
+        "release email claims",
+        15,
+        release_email_claims::run,
+    );
+    chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
+    chore(
+        app,
+        lifecycle,
+        "sweep idempotency records",
+        600,
+        |app| async move {
+            app.idempotency
+                .sweep(clock::now())
+                .await
+                .map_err(|error| error.to_string())
+        },
+    );
+    start_seen_and_lease(app, lifecycle);
+}
+
+fn start_seen_and_lease(app: &Arc<App>, lifecycle: &Lifecycle) {
+    let seen = Arc::clone(app);
+    lifecycle.every("write last seen", last_seen::WRITE_EVERY, move || {
+        let app = Arc::clone(&seen);
+        async move { app.last_seen.write(&app.database, clock::now()).await }
+    });
+    let (app, stop) = (Arc::clone(app), lifecycle.stop_token());
+    lifecycle.spawn("lease", async move {
+        token_check::keep_lease(&app.lease, &app.log, &stop).await
+    });
+}
+
+fn chore<F>(
+    app: &Arc<App>,
+    lifecycle: &Lifecycle,
+    name: &'static str,
+    seconds: u64,
+    work: impl Fn(Arc<App>) -> F + Send + 'static,
+) where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
+    let app = Arc::clone(app);
+    lifecycle.every(name, Duration::from_secs(seconds), move || {
+        work(Arc::clone(&app))
+    });
+}
+
+/// The context of a policy's command.
+fn context(policy: &str) -> CommandContext {
+    CommandContext {
+        command_id: ids::new_id(),
+        metadata: Acting::policy(policy).metadata(),
+        creates: false,
+    }
+}
+
+/// Any failure as the reason why the event comes again.
+fn again(error: impl std::fmt::Display) -> ReactError {
+    ReactError(error.to_string())
+}

@@ -1,0 +1,7 @@
+//! The input and output that a use case needs. Each port is the one home of its kind of effect: nothing
+//! outside reads the clock, makes an identifier, hashes a password or touches a blob.
+
+pub mod blobs;
+pub mod clock;
+pub mod ids;
+pub mod passwords;

@@ -1,0 +1,57 @@
+//! The read models that follow the log: their tails, and waiting for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{Database, DbError, Log, Projection, ProjectionTail};
+
+use crate::lifecycle::Lifecycle;
+
+/// One tail for each projection that is not inline.
+#[derive(Debug)]
+pub struct ReadModels {
+    tails: Vec<Arc<ProjectionTail>>,
+}
+
+impl ReadModels {
+    /// Tails at their checkpoints; they do not run yet.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn new(
+        database: &Database,
+        log: &Log,
+        projections: Vec<Arc<dyn Projection>>,
+    ) -> Result<Self, DbError> {
+        let mut tails = Vec::with_capacity(projections.len());
+        for projection in projections {
+            tails.push(Arc::new(
+                ProjectionTail::new(database.clone(), log.clone(), projection).await?,
+            ));
+        }
+        Ok(Self { tails })
+    }
+
+    /// Runs every tail.
+    pub fn start(&self, lifecycle: &Lifecycle) {
+        for tail in &self.tails {
+            let tail = Arc::clone(tail);
+            let stop = lifecycle.stop_token();
+            lifecycle.spawn("read model tail", async move { tail.run(stop).await });
+        }
+    }
+
+    /// Whether every model reaches `position` within `patience`.
+    pub async fn wait_for(&self, position: u64, patience: Duration) -> bool {
+        let all = futures::future::join_all(self.tails.iter().map(|tail| tail.wait_for(position)));
+        tokio::time::timeout(patience, all).await.is_ok()
+    }
+
+    /// Name and position of each model.
+    pub fn positions(&self) -> Vec<(&'static str, u64)> {
+        self.tails
+            .iter()
+            .map(|tail| (tail.name(), tail.position()))
+            .collect()
+    }
+}

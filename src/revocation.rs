@@ -1,0 +1,122 @@
+//! Ending sessions, strictly: after the answer no node accepts a token of theirs.
+
+use aggregates::session::{RevokeReason, Session, SessionCommand, SessionError};
+use aggregates::values::{SessionId, UserId};
+use eventlog::{CommandContext, DbError, ExecuteError};
+use projections::sessions;
+
+use crate::app::{Acting, App};
+use crate::ports::{clock, ids};
+use crate::token_check::LeaseError;
+
+/// Sessions that one call ends at most in one go; more are ended in further rounds.
+const ROUND: usize = 500;
+
+/// Why sessions may not have ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeError {
+    /// The log did not take a command.
+    #[error(transparent)]
+    Log(#[from] ExecuteError<SessionError>),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The sessions have ended, but another node may not know yet.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+}
+
+/// What ended.
+#[derive(Debug, Default)]
+pub struct Revoked {
+    /// How many sessions.
+    pub count: u64,
+    /// The position of the last one's event.
+    pub position: Option<u64>,
+}
+
+/// Ends one session and settles it with every node. Again: nothing is written, and it settles again, so that
+/// the repetition of a call whose answer was lost is as strict as the first.
+///
+/// # Errors
+/// See [`RevokeError`].
+pub async fn revoke(
+    app: &App,
+    session: SessionId,
+    reason: RevokeReason,
+    acting: &Acting,
+    by: Option<UserId>,
+) -> Result<Revoked, RevokeError> {
+    let position = revoke_one(app, session, reason, acting, by).await?;
+    let settled = match position {
+        Some(position) => position,
+        None => app.log.head().await?,
+    };
+    app.lease.settle(settled).await?;
+    Ok(Revoked {
+        count: u64::from(position.is_some()),
+        position,
+    })
+}
+
+/// Ends every session of a person but `keep`, and settles once.
+///
+/// # Errors
+/// See [`RevokeError`].
+pub async fn revoke_all(
+    app: &App,
+    user: UserId,
+    keep: Option<SessionId>,
+    reason: RevokeReason,
+    acting: &Acting,
+) -> Result<Revoked, RevokeError> {
+    let mut revoked = Revoked::default();
+    loop {
+        let mut sessions = sessions::not_ended(&app.database, user, ROUND).await?;
+        sessions.retain(|session| Some(*session) != keep);
+        if sessions.is_empty() {
+            break;
+        }
+        let all = sessions
+            .iter()
+            .map(|id| revoke_one(app, *id, reason, acting, Some(user)));
+        for position in futures::future::try_join_all(all)
+            .await?
+            .into_iter()
+            .flatten()
+        {
+            revoked.count += 1;
+            revoked.position = revoked.position.max(Some(position));
+        }
+    }
+    let settled = match revoked.position {
+        Some(position) => position,
+        None => app.log.head().await?,
+    };
+    app.lease.settle(settled).await?;
+    Ok(revoked)
+}
+
+async fn revoke_one(
+    app: &App,
+    session: SessionId,
+    reason: RevokeReason,
+    acting: &Acting,
+    by: Option<UserId>,
+) -> Result<Option<u64>, ExecuteError<SessionError>> {
+    let context = CommandContext {
+        command_id: ids::new_id(),
+        metadata: acting.metadata(),
+        creates: false,
+    };
+    let command = SessionCommand::Revoke {
+        reason,
+        by,
+        at: clock::now(),
+    };
+    let outcome = app
+        .log
+        .execute::<Session>(&session.to_string(), command, &context)
+        .await?;
+    Ok(outcome.position)
+}

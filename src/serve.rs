@@ -1,0 +1,125 @@
+//! `gatelog serve`: the listeners, from start to shutdown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::extract::Request;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::http::edge::Edge;
+use crate::http::{ops, router};
+use crate::lifecycle::{self, Lifecycle};
+use crate::{policies, ports::clock, token_check};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// It cannot start, or a task that must not end did.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    tell_about_new_key(&config);
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .context("metrics")?;
+    let public = bind(config.network.listen_addr).await?;
+    let operations = bind(config.network.ops_listen_addr).await?;
+    let app = App::build(config).await?;
+    app.lease.renew(&app.log, clock::monotonic()).await?;
+    let lifecycle = Lifecycle::default();
+    app.read_models.start(&lifecycle);
+    policies::start(&app, &lifecycle);
+    let upkeep = metrics.clone();
+    lifecycle.every(
+        "metrics upkeep",
+        std::time::Duration::from_secs(5),
+        move || {
+            upkeep.run_upkeep();
+            std::future::ready(Ok::<(), token_check::LeaseError>(()))
+        },
+    );
+    spawn_operations(&app, &lifecycle, operations, metrics);
+    tracing::info!(address = %public.local_addr()?, public_url = app.config.network.public_url, "serving");
+    let outcome = serve_public(&app, &lifecycle, public).await;
+    shut_down(&app, &lifecycle).await;
+    outcome
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+/// New requests are refused first, then those under way finish; a task that died ends the process.
+async fn serve_public(
+    app: &Arc<App>,
+    lifecycle: &Lifecycle,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
+    let stop = lifecycle.stop_token();
+    let edge = Edge::new(router(app), Arc::clone(app));
+    let service: IntoMakeServiceWithConnectInfo<_, SocketAddr> =
+        axum::ServiceExt::<Request>::into_make_service_with_connect_info(edge);
+    let draining = stop.clone();
+    let server = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { draining.cancelled_owned().await });
+    let server = server.into_future();
+    tokio::pin!(server);
+    let failed = tokio::select! {
+        ended = &mut server => return ended.context("the listener failed"),
+        () = lifecycle::signal() => None,
+        name = lifecycle.failed_task() => Some(name),
+    };
+    stop.cancel();
+    if tokio::time::timeout(lifecycle::GRACE, server)
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests did not finish in time and are cut off");
+    }
+    failed.map_or(Ok(()), |name| {
+        Err(anyhow::anyhow!(
+            "the task {name:?} ended, which it must not"
+        ))
+    })
+}
+
+fn spawn_operations(
+    app: &Arc<App>,
+    lifecycle: &Lifecycle,
+    listener: TcpListener,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+) {
+    let stop = lifecycle.stop_token();
+    let router = ops::router(Arc::clone(app), metrics);
+    lifecycle.spawn("operations listener", async move {
+        let server = axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stop.cancelled_owned().await });
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the operations listener failed");
+        }
+    });
+}
+
+async fn shut_down(app: &Arc<App>, lifecycle: &Lifecycle) {
+    lifecycle.shut_down().await;
+    if let Err(error) = app.last_seen.write(&app.database, clock::now()).await {
+        tracing::warn!(%error, "the last notes of who was seen were not written");
+    }
+    app.log.shut_down().await;
+    app.database.close().await;
+    tracing::info!("stopped");
+}
+
+fn tell_about_new_key(config: &Config) {
+    if let Some(file) = &config.master_key.made_file {
+        tracing::warn!(
+            file,
+            "made a new master key: back this file up; without it nobody's data can be read"
+        );
+    }
+}

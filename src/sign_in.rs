@@ -1,0 +1,215 @@
+//! Opening a session: from an address and a password to tokens.
+
+use aggregates::session::{Session, SessionCommand, SessionError, StartSession, TokenPair};
+use aggregates::values::{AuthMethod, DeviceName, EmailAddress, SessionId, UserId};
+use chrono::{DateTime, TimeDelta, Utc};
+use eventlog::{CommandContext, DbError, ExecuteError};
+use projections::{email_claims, users};
+use zeroize::Zeroizing;
+
+use crate::app::{Acting, App};
+use crate::config::TokenConfig;
+use crate::keyring::VaultError;
+use crate::ports::ids::Token;
+use crate::ports::passwords::{PasswordError, VerifiedPassword};
+use crate::ports::{clock, ids};
+
+/// Where and on what a session is opened.
+#[derive(Debug)]
+pub struct Device {
+    /// The name that the person gave it.
+    pub name: Option<DeviceName>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// The client's address.
+    pub ip: std::net::IpAddr,
+}
+
+/// New tokens; shown once.
+#[derive(Debug)]
+pub struct NewTokens {
+    /// Opens the API.
+    pub access: Token,
+    /// Gets the next pair.
+    pub refresh: Token,
+    /// Their hashes and ends.
+    pub pair: TokenPair,
+}
+
+/// A session that was just opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Which.
+    pub session_id: SessionId,
+    /// Its first tokens.
+    pub tokens: NewTokens,
+    /// The position of its last event.
+    pub position: Option<u64>,
+}
+
+/// Why no session was opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The address and the password do not belong together.
+    #[error("the credentials are wrong")]
+    InvalidCredentials,
+    /// They do, but the account was disabled.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    /// Hashing.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] ids::NoRandomness),
+    /// The log did not take the command.
+    #[error(transparent)]
+    Log(#[from] ExecuteError<SessionError>),
+}
+
+/// Verifies a password. Unknown addresses cost the same hash as known ones.
+///
+/// # Errors
+/// Wrong credentials, a disabled account (only after a right password), or a part that failed.
+pub async fn verify_password(
+    app: &App,
+    email: Option<&EmailAddress>,
+    password: Zeroizing<String>,
+) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
+    let account = match email {
+        Some(email) => account_of(app, email).await?,
+        None => None,
+    };
+    let (row, stored) = account.map_or((None, None), |(row, phc)| {
+        let stored = (row.user_id, phc);
+        (Some(row), Some(stored))
+    });
+    let verified = app.passwords.verify(password, stored).await?;
+    let (Some(proof), Some(row)) = (verified, row) else {
+        return Err(SignInError::InvalidCredentials);
+    };
+    if row.is_disabled {
+        return Err(SignInError::AccountDisabled);
+    }
+    Ok((proof, row))
+}
+
+async fn account_of(
+    app: &App,
+    email: &EmailAddress,
+) -> Result<Option<(users::UserRow, Zeroizing<String>)>, SignInError> {
+    let claim = app.vault.keyring().email_claim_id(email);
+    let Some(user_id) = email_claims::holder(&app.database, claim).await? else {
+        return Ok(None);
+    };
+    let Some(row) = users::find(&app.database, user_id).await? else {
+        return Ok(None);
+    };
+    let phc = app.vault.password_hash(user_id).await?;
+    Ok(phc.map(|phc| (row, phc)))
+}
+
+/// Opens a session for the person whose password was verified.
+///
+/// # Errors
+/// A part that failed.
+pub async fn open_session(
+    app: &App,
+    proof: &VerifiedPassword,
+    device: &Device,
+    acting: &Acting,
+) -> Result<Opened, SignInError> {
+    let session_id = SessionId::from(ids::new_id());
+    let at = clock::now();
+    let tokens = new_tokens(&app.config.tokens, at)?;
+    let context = CommandContext {
+        command_id: ids::new_id(),
+        metadata: acting.metadata(),
+        creates: true,
+    };
+    let start = start_command(
+        app,
+        session_id,
+        proof.user_id(),
+        device,
+        &tokens,
+        &context,
+        at,
+    )
+    .await?;
+    let outcome = app
+        .log
+        .execute::<Session>(&session_id.to_string(), start, &context)
+        .await?;
+    Ok(Opened {
+        session_id,
+        tokens,
+        position: outcome.position,
+    })
+}
+
+/// Makes a pair of tokens that begin at `at`.
+///
+/// # Errors
+/// No randomness.
+pub fn new_tokens(config: &TokenConfig, at: DateTime<Utc>) -> Result<NewTokens, ids::NoRandomness> {
+    let (access, refresh) = (Token::generate()?, Token::generate()?);
+    let pair = TokenPair {
+        access_token: access.hash(),
+        access_expires_at: at + TimeDelta::seconds(config.access_ttl_seconds),
+        refresh_token: refresh.hash(),
+        refresh_expires_at: at + TimeDelta::seconds(config.refresh_ttl_seconds),
+    };
+    Ok(NewTokens {
+        access,
+        refresh,
+        pair,
+    })
+}
+
+async fn start_command(
+    app: &App,
+    session_id: SessionId,
+    user_id: UserId,
+    device: &Device,
+    tokens: &NewTokens,
+    context: &CommandContext,
+    at: DateTime<Utc>,
+) -> Result<SessionCommand, SignInError> {
+    let key = app
+        .vault
+        .person_key(user_id)
+        .await?
+        .ok_or(SignInError::InvalidCredentials)?;
+    let event_id = eventlog::event_id(context.command_id, 0);
+    let seal = |field: &str, text: &str| key.seal(event_id, field, text).map_err(VaultError::from);
+    let name = device
+        .name
+        .as_ref()
+        .map(|name| seal("device_name", name.as_str()))
+        .transpose()?;
+    let user_agent = device
+        .user_agent
+        .as_deref()
+        .map(|text| seal("user_agent", text))
+        .transpose()?;
+    Ok(StartSession {
+        session_id,
+        user_id,
+        device_name: name,
+        user_agent,
+        ip: Some(seal("ip", &device.ip.to_string())?),
+        auth_methods: vec![AuthMethod::Password],
+        auth_time: at,
+        expires_at: at + TimeDelta::seconds(app.config.tokens.session_max_age_seconds),
+        tokens: tokens.pair.clone(),
+        at,
+    }
+    .into())
+}

@@ -1,0 +1,274 @@
+//! The tokens and accounts in memory: concurrent maps that readers never wait for.
+
+use std::sync::Arc;
+
+use aggregates::session::SessionEvent;
+use aggregates::user::UserEvent;
+use aggregates::values::{AuthMethod, Role, SessionId, UserId};
+use chrono::{DateTime, SecondsFormat, Utc};
+use eventlog::{CommitObserver, Database, DbError, RecordedEvent};
+use http::HeaderValue;
+use papaya::HashMap;
+use projections::{sessions, users};
+
+use super::{Account, Good, LiveToken, TokenHeaders};
+
+/// Rows that one query loads at the start.
+const LOAD_STEP: usize = 10_000;
+
+type Digest = [u8; 32];
+
+/// The maps. Written only by the log's feed, in order.
+#[derive(Debug, Default)]
+pub struct Memory {
+    tokens: HashMap<Digest, Arc<LiveToken>>,
+    accounts: HashMap<UserId, Arc<Account>>,
+    /// Of each live session: what an event about it needs in order to change `tokens`.
+    sessions: HashMap<SessionId, Arc<SessionFacts>>,
+}
+
+#[derive(Debug, Clone)]
+struct SessionFacts {
+    user_id: UserId,
+    auth_methods: Vec<AuthMethod>,
+    auth_time: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    access_token: Option<Digest>,
+}
+
+impl Memory {
+    /// The token, if it is good at `now` (microseconds since the epoch).
+    pub fn find(&self, digest: &Digest, now: i64) -> Option<Good> {
+        let tokens = self.tokens.pin();
+        let token = tokens.get(digest)?;
+        let accounts = self.accounts.pin();
+        let account = accounts.get(&token.user_id)?;
+        let good = Good {
+            token: Arc::clone(token),
+            account: Arc::clone(account),
+        };
+        is_good(&good, now).then_some(good)
+    }
+
+    /// How many tokens are live.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Loads what the read models have.
+    pub(super) async fn load(&self, database: &Database) -> Result<(), DbError> {
+        let mut after = String::new();
+        loop {
+            let rows = users::all(database, &after, LOAD_STEP).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.user_id.to_string();
+            let accounts = self.accounts.pin();
+            for row in rows {
+                accounts.insert(row.user_id, Arc::new(account(row.roles, row.is_disabled)));
+            }
+        }
+        let mut after = String::new();
+        loop {
+            let rows = sessions::live(database, &after, LOAD_STEP).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.session_id.to_string();
+            for row in &rows {
+                self.load_session(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn load_session(&self, row: &sessions::SessionRow) {
+        let mut digest = [0; 32];
+        let has_token = hex::decode_to_slice(&row.access_token_hash, &mut digest).is_ok();
+        let facts = SessionFacts {
+            user_id: row.user_id,
+            auth_methods: row.auth_methods.clone(),
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+            access_token: has_token.then_some(digest),
+        };
+        if has_token {
+            self.tokens.pin().insert(digest, Arc::new(live_token(row)));
+        }
+        self.sessions.pin().insert(row.session_id, Arc::new(facts));
+    }
+
+    fn user_event(&self, user: UserId, event: UserEvent) {
+        let accounts = self.accounts.pin();
+        match event {
+            UserEvent::UserRegistered { roles, .. } => {
+                accounts.insert(user, Arc::new(account(roles, false)));
+            }
+            UserEvent::UserDisabled { .. } | UserEvent::UserEnabled { .. } => {
+                let is_disabled = matches!(event, UserEvent::UserDisabled { .. });
+                accounts.update(user, |account| {
+                    Arc::new(Account {
+                        is_disabled,
+                        ..Account::clone(account)
+                    })
+                });
+            }
+            UserEvent::UserNameChanged { .. } | UserEvent::UserRegistrationAbandoned { .. } => {}
+        }
+    }
+
+    fn session_event(&self, session: SessionId, event: SessionEvent) {
+        match event {
+            SessionEvent::SessionStarted {
+                user_id,
+                auth_methods,
+                auth_time,
+                expires_at,
+                ..
+            } => {
+                let facts = SessionFacts {
+                    user_id,
+                    auth_methods,
+                    auth_time,
+                    expires_at,
+                    access_token: None,
+                };
+                // At the start a row may already have told more than this older event does.
+                let _ = self.sessions.pin().try_insert(session, Arc::new(facts));
+            }
+            SessionEvent::TokensIssued { tokens, .. } => {
+                self.issue(
+                    session,
+                    tokens.access_token.to_bytes(),
+                    tokens.access_expires_at,
+                );
+            }
+            SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
+                self.end(session)
+            }
+            SessionEvent::RefreshTokenReused { .. } => {}
+        }
+    }
+
+    /// A new access token takes the place of the old one.
+    fn issue(&self, session: SessionId, digest: Digest, access_expires_at: DateTime<Utc>) {
+        let sessions = self.sessions.pin();
+        let Some(facts) = sessions.get(&session) else {
+            return;
+        };
+        let tokens = self.tokens.pin();
+        if let Some(old) = facts.access_token.filter(|old| *old != digest) {
+            tokens.remove(&old);
+        }
+        let facts = SessionFacts {
+            access_token: Some(digest),
+            ..SessionFacts::clone(facts)
+        };
+        tokens.insert(
+            digest,
+            Arc::new(token_of(session, &facts, access_expires_at)),
+        );
+        sessions.insert(session, Arc::new(facts));
+    }
+
+    fn end(&self, session: SessionId) {
+        let sessions = self.sessions.pin();
+        if let Some(digest) = sessions
+            .remove(&session)
+            .and_then(|facts| facts.access_token)
+        {
+            self.tokens.pin().remove(&digest);
+        }
+    }
+}
+
+impl CommitObserver for Memory {
+    fn committed(&self, events: &[RecordedEvent]) {
+        for event in events {
+            match event.aggregate_type.as_str() {
+                "session" => {
+                    if let (Ok(id), Some(event)) = (event.aggregate_id.parse(), parse(event)) {
+                        self.session_event(id, event);
+                    }
+                }
+                "user" => {
+                    if let (Ok(id), Some(event)) = (event.aggregate_id.parse(), parse(event)) {
+                        self.user_event(id, event);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The inline projections have read the same event in the same append, so it does parse; if another version
+/// of the server wrote it, the log line tells.
+fn parse<T: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Option<T> {
+    let parsed = serde_json::from_str(&event.payload);
+    parsed
+        .inspect_err(|error| {
+            tracing::error!(position = event.position, event_type = event.event_type, %error, "unknown event");
+        })
+        .ok()
+}
+
+/// Neither the token nor its account has ended.
+pub(super) fn is_good(good: &Good, now: i64) -> bool {
+    now < good.token.expires_at_micros && !good.account.is_disabled
+}
+
+/// What the account adds to a token's answer.
+pub(super) fn account(roles: Vec<Role>, is_disabled: bool) -> Account {
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    let roles_header = header(&names.join(","));
+    Account {
+        roles,
+        roles_header,
+        is_disabled,
+    }
+}
+
+/// The token of a session's row.
+pub(super) fn live_token(row: &sessions::SessionRow) -> LiveToken {
+    let facts = SessionFacts {
+        user_id: row.user_id,
+        auth_methods: row.auth_methods.clone(),
+        auth_time: row.auth_time,
+        expires_at: row.expires_at,
+        access_token: None,
+    };
+    token_of(row.session_id, &facts, row.access_expires_at)
+}
+
+fn token_of(
+    session_id: SessionId,
+    facts: &SessionFacts,
+    access_expires_at: DateTime<Utc>,
+) -> LiveToken {
+    let methods: Vec<&str> = facts
+        .auth_methods
+        .iter()
+        .map(|method| method.as_str())
+        .collect();
+    LiveToken {
+        session_id,
+        user_id: facts.user_id,
+        auth_methods: facts.auth_methods.clone(),
+        auth_time: facts.auth_time,
+        expires_at_micros: access_expires_at.min(facts.expires_at).timestamp_micros(),
+        headers: TokenHeaders {
+            user_id: header(&facts.user_id.to_string()),
+            session_id: header(&session_id.to_string()),
+            methods: header(&methods.join(",")),
+            time: header(&facts.auth_time.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        },
+    }
+}
+
+/// Identifiers, names and times are plain ASCII, so this never falls back.
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
