@@ -27,6 +27,10 @@ use crate::ports::{clock, ids};
 const RUN_AT_MOST: Duration = Duration::from_secs(600);
 /// A worker that cannot be reached for this long has lost the attempt.
 const SILENCE: Duration = Duration::from_secs(20);
+/// A busy worker is offered nothing for this long; a slot that this node frees is found at the next look.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
+/// A worker that is away is tried again after this long.
+const AWAY_PAUSE: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How an attempt ends, other than well.
@@ -76,8 +80,12 @@ async fn reserve(app: &App, row: &JobRow, key: JobKey) -> Result<bool, Stop> {
     let spec = spec(row)?;
     match app.worker.put_job(key, &spec).await {
         Ok(_) => {}
-        Err(ClientError::Busy { .. }) => return Ok(false),
+        Err(ClientError::Busy { .. }) => {
+            app.jobs.pause(BUSY_PAUSE);
+            return Ok(false);
+        }
         Err(ClientError::Unreachable) => {
+            app.jobs.pause(AWAY_PAUSE);
             metrics::counter!("gatelog_media_worker_unreachable_total").increment(1);
             return Err(Stop::LetGo("the media worker cannot be reached".to_owned()));
         }

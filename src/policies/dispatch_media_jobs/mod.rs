@@ -11,7 +11,7 @@ mod outputs;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aggregates::media_job::{MediaJob, MediaJobCommand, Preset};
 use aggregates::values::JobId;
@@ -42,6 +42,8 @@ pub struct JobQueue {
     capacity: usize,
     driven: Mutex<HashMap<JobId, f64>>,
     freed: Notify,
+    /// While the worker is busy or away nothing is offered to it.
+    paused_until: Mutex<Option<Instant>>,
 }
 
 impl JobQueue {
@@ -51,6 +53,7 @@ impl JobQueue {
             capacity,
             driven: Mutex::default(),
             freed: Notify::new(),
+            paused_until: Mutex::new(None),
         }
     }
 
@@ -82,6 +85,20 @@ impl JobQueue {
             app: Arc::clone(app),
             job,
         })
+    }
+
+    /// Offers the worker nothing for a while.
+    fn pause(&self, pause: Duration) {
+        if let Ok(mut until) = self.paused_until.lock() {
+            *until = Some(clock::monotonic() + pause);
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        let now = clock::monotonic();
+        self.paused_until
+            .lock()
+            .is_ok_and(|until| until.is_some_and(|until| now < until))
     }
 
     fn free(&self) -> usize {
@@ -143,6 +160,9 @@ async fn look(app: &Arc<App>, drives: &mut tokio::task::JoinSet<()>) -> Result<(
             drives.spawn(drive::adopt(place, row));
             free -= 1;
         }
+    }
+    if app.jobs.is_paused() {
+        free = 0;
     }
     for row in media_jobs::due(&app.database, now, app.config.media.jobs_per_user, free).await? {
         if let Some(place) = app.jobs.take(app, row.job_id) {

@@ -1,0 +1,383 @@
+//! What the black-box tests share: the real server and the real worker, each in a folder and on ports of its own.
+//!
+//! A process that a test started ends with it, by its id.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+/// A password that keeps every rule.
+pub const PASSWORD: &str = "Correct-horse-7";
+
+/// How long something that must happen may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server under test.
+pub struct Server {
+    process: Option<Process>,
+    worker: Option<Process>,
+    /// `http://127.0.0.1:<port>`.
+    pub base: String,
+    /// The operations listener.
+    pub ops: String,
+    /// The folder with everything that it writes.
+    pub data: PathBuf,
+    settings: Vec<(String, String)>,
+    client: Client,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// A child process that is killed when it is dropped.
+pub struct Process(Child);
+
+impl Process {
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// SIGKILL, and waits for its end.
+    pub fn kill(mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    /// A server on SQLite, without a worker.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A server with further settings, in a new folder.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Self::prepare(folder.path(), settings);
+        server._folder = Some(folder);
+        server.launch().await;
+        server
+    }
+
+    /// A server in a given folder, not yet launched.
+    pub fn prepare(data: &Path, settings: &[(&str, &str)]) -> Self {
+        let (listen, ops) = (free_port(), free_port());
+        let own = [
+            ("DATA_DIR", data.display().to_string()),
+            ("LISTEN_ADDR", format!("127.0.0.1:{listen}")),
+            ("OPS_LISTEN_ADDR", format!("127.0.0.1:{ops}")),
+            ("WEB_DIR", "web/dist".to_owned()),
+        ];
+        let mut all: Vec<(String, String)> = own
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        all.extend(
+            settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
+        Self {
+            process: None,
+            worker: None,
+            base: format!("http://127.0.0.1:{listen}"),
+            ops: format!("http://127.0.0.1:{ops}"),
+            data: data.to_owned(),
+            settings: all,
+            client: Client::builder().build().unwrap(),
+            _folder: None,
+        }
+    }
+
+    /// Starts the process and waits until it is ready.
+    pub async fn launch(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .unwrap();
+        let mut command = self.command(&["serve"]);
+        command
+            .stderr(log)
+            .stdout(Stdio::null())
+            .stdin(Stdio::null());
+        self.process = Some(Process(command.spawn().unwrap()));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ready = self.client.get(format!("{}/readyz", self.ops)).send().await;
+            if ready.is_ok_and(|response| response.status().is_success()) {
+                return;
+            }
+            let child = self.process.as_mut().map(|process| process.0.try_wait());
+            assert!(
+                matches!(child, Some(Ok(None))),
+                "the server ended: {}",
+                self.log()
+            );
+            assert!(
+                Instant::now() < deadline,
+                "the server is not ready: {}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The command line with the same settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatelog"));
+        command
+            .args(arguments)
+            .envs(self.settings.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    /// Starts the media worker on the server's socket and waits until it answers.
+    pub async fn launch_worker(&mut self) {
+        let beside =
+            Path::new(env!("CARGO_BIN_EXE_gatelog")).with_file_name("gatelog-media-worker");
+        assert!(
+            beside.exists(),
+            "build the workspace's binaries first: {}",
+            beside.display()
+        );
+        let log = std::fs::File::create(self.data.join("worker.log")).unwrap();
+        let socket = std::path::absolute(self.data.join("media-worker.sock")).unwrap();
+        let child = Command::new(beside)
+            .arg(format!("--listen=unix:{}", socket.display()))
+            .arg(format!(
+                "--jobs-dir={}",
+                self.data.join("worker-jobs").display()
+            ))
+            .env(
+                "MEDIA_WORKER_SECRET_FILE",
+                self.data.join("media-worker.secret"),
+            )
+            .stderr(log)
+            .stdout(Stdio::null())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.worker = Some(Process(child));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ready = self
+                .client
+                .get(format!("{}/readyz", self.ops))
+                .send()
+                .await
+                .unwrap();
+            if ready.json::<Value>().await.unwrap()["media_worker"] == "ok" {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the worker is not ready: {}",
+                self.worker_log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// kill -9 of the server.
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// kill -9 of the worker.
+    pub fn kill_worker(&mut self) {
+        if let Some(process) = self.worker.take() {
+            process.kill();
+        }
+    }
+
+    /// The server's process id.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.data.join("server.log")
+    }
+
+    /// Everything that the server has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Everything that the worker has logged.
+    pub fn worker_log(&self) -> String {
+        std::fs::read_to_string(self.data.join("worker.log")).unwrap_or_default()
+    }
+
+    /// A request to a path.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    /// GET with a token.
+    pub async fn get(&self, path: &str, token: &str) -> Response {
+        self.request(Method::GET, path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// GET with a token, as JSON.
+    pub async fn get_json(&self, path: &str, token: &str) -> Value {
+        self.get(path, token).await.json().await.unwrap()
+    }
+
+    /// POST of JSON, with a token unless it is empty.
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
+        let request = self.request(Method::POST, path).json(body);
+        let request = if token.is_empty() {
+            request
+        } else {
+            request.bearer_auth(token)
+        };
+        request.send().await.unwrap()
+    }
+
+    /// DELETE with a token.
+    pub async fn delete(&self, path: &str, token: &str) -> Response {
+        self.request(Method::DELETE, path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Registers an account.
+    pub async fn register(&self, email: &str) -> Value {
+        let response = self
+            .post(
+                "/v1/users",
+                "",
+                &json!({"email": email, "password": PASSWORD}),
+            )
+            .await;
+        assert_eq!(response.status(), 201);
+        response.json().await.unwrap()
+    }
+
+    /// Signs in: the whole answer.
+    pub async fn sign_in(&self, email: &str) -> Value {
+        let response = self
+            .post(
+                "/v1/sessions",
+                "",
+                &json!({"email": email, "password": PASSWORD}),
+            )
+            .await;
+        assert_eq!(response.status(), 201);
+        response.json().await.unwrap()
+    }
+
+    /// Registers and signs in: the access token.
+    pub async fn token(&self, email: &str) -> String {
+        self.register(email).await;
+        access_token(&self.sign_in(email).await)
+    }
+
+    /// Makes an auditor with the command line, beside the running server, and signs in: the access token.
+    pub async fn auditor(&self, email: &str) -> String {
+        use std::io::Write as _;
+        let mut command = self.command(&["admin", "create", "--email", email, "--role", "auditor"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        writeln!(child.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+        assert!(child.wait().unwrap().success());
+        access_token(&self.sign_in(email).await)
+    }
+
+    /// Uploads a file: its identifier.
+    pub async fn upload(&self, token: &str, name: &str, content: Vec<u8>) -> String {
+        let path = format!("/v1/media?name={name}");
+        let response = self
+            .request(Method::POST, &path)
+            .bearer_auth(token)
+            .body(content)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 201);
+        response.json::<Value>().await.unwrap()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Asks for a job: its identifier.
+    pub async fn job(&self, token: &str, media: &str, preset: &str) -> String {
+        let response = self
+            .post(
+                &format!("/v1/media/{media}/jobs"),
+                token,
+                &json!({"preset": preset}),
+            )
+            .await;
+        assert_eq!(response.status(), 202);
+        response.json::<Value>().await.unwrap()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Waits until a job has ended: the job.
+    pub async fn ended(&self, token: &str, job: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.get_json(&format!("/v1/jobs/{job}"), token).await;
+            if matches!(
+                seen["state"].as_str(),
+                Some("succeeded" | "failed" | "cancelled")
+            ) {
+                return seen;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the job is stuck: {seen}\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// The access token of a sign-in's answer.
+pub fn access_token(answer: &Value) -> String {
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// The real clip: H.264 1280x720, 5.28 s, AAC.
+pub fn clip() -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bigbuckbunny.mp4"))
+        .unwrap()
+}
+
+/// A port that nobody listens on at the moment.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
