@@ -40,7 +40,7 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     if !failures.is_empty() {
         let reasons: Vec<String> = failures
             .into_iter()
-            .map(|failure| failure.message())
+            .map(aggregates::values::PasswordFailure::message)
             .collect();
         bail!("the password {}", reasons.join("; "));
     }

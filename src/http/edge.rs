@@ -75,7 +75,7 @@ where
             let Ok(mut response) = inner.call(request).await;
             let route = response.extensions_mut().remove::<Route>();
             let response = finish(response, request_id);
-            line.log(&response, request_id, route, started);
+            line.log(&response, request_id, route.as_ref(), started);
             Ok(response)
         }))
     }
@@ -232,10 +232,10 @@ impl Line {
         }
     }
 
-    fn log(&self, response: &Response, request_id: Uuid, route: Option<Route>, started: Instant) {
+    fn log(&self, response: &Response, request_id: Uuid, route: Option<&Route>, started: Instant) {
         let status = response.status().as_u16();
         let elapsed = started.elapsed();
-        let route = route.as_ref().map_or("unmatched", |route| route.0.as_str());
+        let route = route.map_or("unmatched", |route| route.0.as_str());
         let method = super::metrics::method_label(&self.method);
         super::metrics::request(method, route, status, elapsed);
         tracing::info!(

@@ -70,5 +70,5 @@ pub fn cors(network: &NetworkConfig) -> CorsLayer {
             REQUEST_ID,
             HeaderName::from_static("idempotency-replayed"),
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }

@@ -23,11 +23,14 @@ pub fn router(app: Arc<App>, metrics: PrometheusHandle) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(move || exposition(metrics.clone())))
+        .route(
+            "/metrics",
+            get(move || std::future::ready(exposition(&metrics))),
+        )
         .with_state(app)
 }
 
-async fn exposition(metrics: PrometheusHandle) -> Response {
+fn exposition(metrics: &PrometheusHandle) -> Response {
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4");
     ([(header::CONTENT_TYPE, content_type)], metrics.render()).into_response()
 }

@@ -25,7 +25,7 @@ struct Narrowing {
 /// The answer, if memory has it; `None` sends the request on to [`verify`].
 pub(super) fn answer_from_memory(app: &App, request: &Request) -> Option<Response> {
     let token = bearer(request.headers()).ok()?;
-    let FromMemory::Good(good) = app.tokens.from_memory(token) else {
+    let FromMemory::Good(good) = app.tokens.in_memory(token) else {
         return None;
     };
     Some(answer(&good, request.uri().query().unwrap_or_default()))

@@ -63,7 +63,7 @@ impl Keyring {
     /// The identity of the claim on an address: a keyed hash of its normalised form, so that neither the
     /// log nor the database tells which address it is.
     pub fn email_claim_id(&self, email: &EmailAddress) -> EmailClaimId {
-        let mac = self.mac(&self.email_claims, &[email.normalised().as_bytes()]);
+        let mac = mac(&self.email_claims, &[email.normalised().as_bytes()]);
         let mut bytes = [0_u8; 16];
         bytes.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
         EmailClaimId::from(uuid::Builder::from_custom_bytes(bytes).into_uuid())
@@ -71,20 +71,20 @@ impl Keyring {
 
     /// A keyed hash of a request, by which its repetition is recognised (hexadecimal).
     pub fn request_mac(&self, parts: &[&[u8]]) -> String {
-        hex::encode(self.mac(&self.idempotency, parts))
+        hex::encode(mac(&self.idempotency, parts))
     }
+}
 
-    /// Each part is hashed with its length before it, so that parts cannot run into each other.
-    fn mac(&self, key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-        let Ok(mut mac) = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key) else {
-            unreachable!("HMAC takes keys of any length")
-        };
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+/// Each part is hashed with its length before it, so that parts cannot run into each other.
+fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let Ok(mut mac) = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key) else {
+        unreachable!("HMAC takes keys of any length")
+    };
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
     }
+    mac.finalize().into_bytes().into()
 }
 
 /// A person's own key, opened.

@@ -70,7 +70,7 @@ impl CleanUpMedia {
         match self.app.worker.cancel(key).await {
             Ok(_) | Err(ClientError::NotFound) => {}
             Err(error) => {
-                tracing::info!(%key, %error, "a cancelled job is left to the worker's own guard")
+                tracing::info!(%key, %error, "a cancelled job is left to the worker's own guard");
             }
         }
         Ok(())

@@ -68,7 +68,7 @@ fn start_seen_and_lease(app: &Arc<App>, lifecycle: &Lifecycle) {
     });
     let (app, stop) = (Arc::clone(app), lifecycle.stop_token());
     lifecycle.spawn("lease", async move {
-        token_check::keep_lease(&app.lease, &app.log, &stop).await
+        token_check::keep_lease(&app.lease, &app.log, &stop).await;
     });
 }
 

@@ -258,9 +258,9 @@ mod tests {
         for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
             let path = entry.path();
             if path.is_dir() {
-                files.extend(walk(&path))
+                files.extend(walk(&path));
             } else {
-                files.push(path)
+                files.push(path);
             }
         }
         files

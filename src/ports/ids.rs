@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 #[error("the operating system's random number generator failed")]
 pub struct NoRandomness;
 
-/// A time-ordered identifier (UUIDv7, RFC 9562).
+/// A time-ordered identifier (`UUIDv7`, RFC 9562).
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the identifiers' one home"

@@ -58,7 +58,7 @@ impl std::fmt::Debug for Passwords {
         formatter
             .debug_struct("Passwords")
             .field("free", &self.running.available_permits())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

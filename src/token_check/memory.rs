@@ -146,7 +146,7 @@ impl Memory {
                 );
             }
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
-                self.end(session)
+                self.end(session);
             }
             SessionEvent::RefreshTokenReused { .. } => {}
         }

@@ -110,7 +110,7 @@ impl TokenCheck {
     }
 
     /// The answer from memory, if there is one. No lock is held and nothing waits.
-    pub fn from_memory(&self, token: &str) -> FromMemory {
+    pub fn in_memory(&self, token: &str) -> FromMemory {
         if !self.lease.is_valid(clock::monotonic()) {
             return FromMemory::Unsure;
         }
@@ -132,7 +132,7 @@ impl TokenCheck {
         if !is_well_formed(token) {
             return Ok(None);
         }
-        if let FromMemory::Good(good) = self.from_memory(token) {
+        if let FromMemory::Good(good) = self.in_memory(token) {
             return Ok(Some(good));
         }
         if self.lease.is_valid(clock::monotonic()) {
@@ -140,10 +140,10 @@ impl TokenCheck {
             let now = clock::micros(clock::now());
             return Ok(self.memory.find(&ids::token_digest(token), now));
         }
-        self.from_database(token).await
+        self.in_database(token).await
     }
 
-    async fn from_database(&self, token: &str) -> Result<Option<Good>, DbError> {
+    async fn in_database(&self, token: &str) -> Result<Option<Good>, DbError> {
         let hash = TokenHash::from_bytes(ids::token_digest(token));
         let Some(session) = sessions::find_by_access_token(&self.database, &hash).await? else {
             return Ok(None);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub const PASSWORD: &str = "Correct-horse-7";
 
 /// How long something that must happen may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server under test.
 pub struct Server {
@@ -28,7 +28,7 @@ pub struct Server {
     pub data: PathBuf,
     settings: Vec<(String, String)>,
     client: Client,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// A child process that is killed when it is dropped.
@@ -64,7 +64,7 @@ impl Server {
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Self::prepare(folder.path(), settings);
-        server._folder = Some(folder);
+        server.folder = Some(folder);
         server.launch().await;
         server
     }
@@ -95,7 +95,7 @@ impl Server {
             data: data.to_owned(),
             settings: all,
             client: Client::builder().build().unwrap(),
-            _folder: None,
+            folder: None,
         }
     }
 

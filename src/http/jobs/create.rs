@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use chrono::TimeDelta;
 use eventlog::CommandContext;
-use http::{HeaderName, StatusCode, header};
+use http::{StatusCode, header};
 use projections::media::MediaRow;
 use projections::media_jobs;
 use serde::Deserialize;
@@ -94,10 +94,7 @@ pub async fn create(
         .await;
     let row = media_jobs::find(&app.database, caller.user_id, job_id).await?;
     let row = row.ok_or_else(|| Problem::unavailable("the job is not in its read model yet"))?;
-    let location = [(
-        HeaderName::from(header::LOCATION),
-        format!("/v1/jobs/{job_id}"),
-    )];
+    let location = [(header::LOCATION, format!("/v1/jobs/{job_id}"))];
     let answer = (StatusCode::ACCEPTED, location, axum::Json(view(&app, &row)));
     Ok(Written {
         position: outcome.position,

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use eventlog::CommandContext;
 use futures::{Stream, StreamExt as _};
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -240,10 +240,7 @@ async fn commit(
         .log
         .execute::<Media>(&upload.media_id.to_string(), command, &context)
         .await?;
-    let location = [(
-        HeaderName::from(header::LOCATION),
-        format!("/v1/media/{}", upload.media_id),
-    )];
+    let location = [(header::LOCATION, format!("/v1/media/{}", upload.media_id))];
     let view = MediaView {
         id: upload.media_id.into(),
         name: upload.name.as_str().to_owned(),

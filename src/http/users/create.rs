@@ -6,7 +6,7 @@ use aggregates::values::{DisplayName, EmailAddress, PasswordPolicy};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::{HeaderName, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -65,7 +65,7 @@ pub async fn create(
         request_id: Some(request_id),
     };
     let registered = accounts::register(&app.log, &app.vault, &account, &phc, &acting).await?;
-    let location = [(HeaderName::from(header::LOCATION), "/v1/me")];
+    let location = [(header::LOCATION, "/v1/me")];
     let answer = (
         StatusCode::CREATED,
         location,

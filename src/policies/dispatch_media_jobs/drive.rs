@@ -24,7 +24,7 @@ use crate::ports::blobs::BlobError;
 use crate::ports::{clock, ids};
 
 /// The longest that an attempt may run once started.
-const RUN_AT_MOST: Duration = Duration::from_secs(600);
+const RUN_AT_MOST: Duration = Duration::from_mins(10);
 /// A worker that cannot be reached for this long has lost the attempt.
 const SILENCE: Duration = Duration::from_secs(20);
 /// A busy worker is offered nothing for this long; a slot that this node frees is found at the next look.
@@ -185,7 +185,7 @@ async fn go_on(app: &App, row: &JobRow, key: JobKey) -> Result<JobStatus, Stop> 
             JobState::AwaitingInput => send_input(app, row, key).await?,
             JobState::Receiving => tokio::time::sleep(ASK_AGAIN).await,
             JobState::Ready => {
-                reached(app.worker.start(key).await)?;
+                reached(&app.worker.start(key).await)?;
             }
             JobState::Running => follow(app, row, key, status.last_seq).await?,
             JobState::Succeeded => return Ok(status),
@@ -218,7 +218,7 @@ async fn ask(app: &App, key: JobKey) -> Result<JobStatus, Stop> {
 }
 
 /// What a call did is seen at the next question; only that the worker does not know the attempt ends it here.
-fn reached<T>(answer: Result<T, ClientError>) -> Result<(), Stop> {
+fn reached<T>(answer: &Result<T, ClientError>) -> Result<(), Stop> {
     match answer {
         Err(ClientError::NotFound) => Err(Stop::Failed(FailureCode::WorkerUnreachable)),
         Err(ClientError::Rejected {
@@ -253,7 +253,7 @@ async fn send_input(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
     if matches!(sent, Err(ClientError::Unreachable)) {
         tokio::time::sleep(ASK_AGAIN).await;
     }
-    reached(sent)
+    reached(&sent)
 }
 
 /// Follows the attempt's events to its result, for the progress.
@@ -261,13 +261,16 @@ async fn follow(app: &App, row: &JobRow, key: JobKey, after: u64) -> Result<(), 
     let events = match app.worker.events(key, after).await {
         Ok(events) => events,
         Err(ClientError::NotFound) => return Err(Stop::Failed(FailureCode::WorkerUnreachable)),
-        Err(_) => return Ok(tokio::time::sleep(ASK_AGAIN).await),
+        Err(_) => {
+            tokio::time::sleep(ASK_AGAIN).await;
+            return Ok(());
+        }
     };
     let mut events = std::pin::pin!(events);
     while let Some(Ok(event)) = events.next().await {
         match event.body {
             EventBody::Progress { pct: Some(pct), .. } => {
-                app.jobs.set_progress(row.job_id, pct / 100.0)
+                app.jobs.set_progress(row.job_id, pct / 100.0);
             }
             EventBody::Result { .. } => return Ok(()),
             _ => {}
@@ -304,7 +307,7 @@ async fn settle(app: &App, row: &JobRow, key: JobKey, stop: Stop) {
         Ok(_) | Err(ExecuteError::Refused(_)) => finish(app, row, key, false).await,
         // The lease runs out, and whoever adopts the job settles it.
         Err(error) => {
-            tracing::warn!(%key, %error, "the end of an attempt was not written down yet")
+            tracing::warn!(%key, %error, "the end of an attempt was not written down yet");
         }
     }
 }

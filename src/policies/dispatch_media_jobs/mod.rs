@@ -75,7 +75,7 @@ impl JobQueue {
     }
 
     /// A place for a job, unless it has one or all are taken.
-    fn take(self: &Self, app: &Arc<App>, job: JobId) -> Option<Place> {
+    fn take(&self, app: &Arc<App>, job: JobId) -> Option<Place> {
         let mut driven = self.driven.lock().ok()?;
         if driven.len() >= self.capacity || driven.contains_key(&job) {
             return None;
@@ -178,7 +178,7 @@ async fn look(app: &Arc<App>, drives: &mut tokio::task::JoinSet<()>) -> Result<(
         {
             Ok(_) | Err(ExecuteError::Refused(_)) => {}
             Err(error) => {
-                tracing::warn!(%job, %error, "a job past its deadline cannot be ended yet")
+                tracing::warn!(%job, %error, "a job past its deadline cannot be ended yet");
             }
         }
     }
