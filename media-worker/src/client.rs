@@ -14,7 +14,7 @@ use http::{Method, StatusCode};
 pub use error::ClientError;
 
 use crate::api::{
-    DrainStatus, Health, JobEvent, JobKey, JobSpec, JobStatus, OutputFile, ServiceLimits,
+    DrainStatus, Health, JobEvent, JobKey, JobSpec, JobState, JobStatus, OutputFile, ServiceLimits,
     Sha256Digest,
 };
 use crate::auth::Keys;
@@ -59,7 +59,8 @@ impl WorkerClient {
     }
 
     /// Sends the input: exactly `size` bytes whose SHA-256 is `sha256`, as in the spec. There is no
-    /// time limit for the whole; the worker ends a transfer that is too slow.
+    /// time limit for the whole; the worker ends a transfer that is too slow. A worker that has the
+    /// input already is not sent it again: refusing a body takes longer than asking first.
     pub async fn put_input<S>(
         &self,
         key: JobKey,
@@ -71,6 +72,13 @@ impl WorkerClient {
         S: TryStream<Ok = Bytes> + Send + 'static,
         S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let status = self.status(key).await?;
+        if matches!(
+            status.state,
+            JobState::Ready | JobState::Running | JobState::Succeeded
+        ) {
+            return Ok(status);
+        }
         let body = reqwest::Body::wrap_stream(body);
         let content = Content::Streamed { body, size, sha256 };
         let response = self

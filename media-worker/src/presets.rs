@@ -41,6 +41,15 @@ pub enum Program {
     Ffprobe,
 }
 
+impl Program {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ffmpeg => "ffmpeg",
+            Self::Ffprobe => "ffprobe",
+        }
+    }
+}
+
 /// One run of one program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {

@@ -123,11 +123,11 @@ impl Work<'_> {
         let seek_ms =
             own_choice.unwrap_or_else(|| presets::default_seek_ms(probe.metadata.duration_seconds));
         let mut finished = self.poster_at(container, seek_ms).await?;
-        if seek_ms > 0 && !self.has_frame() {
+        if seek_ms > 0 && !has_frame(&finished) {
             // The duration can lie, and the only key frame can be the first one.
             finished = self.poster_at(container, 0).await?;
         }
-        if !self.has_frame() {
+        if !has_frame(&finished) {
             let detail = finished.diagnostics;
             return Err(Failure {
                 code: FailureCode::CorruptInput,
@@ -153,13 +153,6 @@ impl Work<'_> {
                 detail,
             })
         }
-    }
-
-    /// `FFmpeg` ends well, with an empty file or none, when there is no frame at the chosen time.
-    fn has_frame(&self) -> bool {
-        let file = self.job.folder.open_output(POSTER_NAME);
-        file.and_then(|file| file.metadata())
-            .is_ok_and(|metadata| metadata.len() > 0)
     }
 
     fn check_poster(&self, source: Option<Dimensions>) -> Result<OutputFile, Failure> {
@@ -228,6 +221,11 @@ impl Work<'_> {
             },
         );
     }
+}
+
+/// `FFmpeg` also ends well when there is no frame at the chosen time; it then leaves an empty picture.
+fn has_frame(finished: &Finished) -> bool {
+    finished.progress.frames.is_some_and(|frames| frames > 0)
 }
 
 fn without_detail(code: FailureCode) -> Failure {

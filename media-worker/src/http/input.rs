@@ -1,19 +1,19 @@
 //! `PUT …/input`: streams the input into the job's folder while hashing it.
 
+use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::Json;
 use axum::body::{Body, BodyDataStream};
+use axum::extract::State;
+use axum::{Extension, Json};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, timeout_at};
-
-use axum::extract::State;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::ApiError;
 use super::caller::DeclaredBody;
@@ -25,29 +25,55 @@ use crate::service::Service;
 /// The lowest accepted rate, in bytes a second, on average over the window.
 const MIN_BYTES_PER_SECOND: u64 = 64 * 1024;
 
+/// The most of an unwanted body that is read and dropped, in bytes.
+const MAX_UNWANTED_BYTES: usize = 16 * 1024 * 1024;
+const UNWANTED_TIMEOUT: Duration = Duration::from_secs(5);
+
 pub(super) async fn receive(
     State(service): State<Arc<Service>>,
     Known(job): Known,
     Extension(declared): Extension<DeclaredBody>,
     body: Body,
 ) -> Result<Json<JobStatus>, ApiError> {
-    if declared.sha256 != job.spec.input_sha256 {
-        return Err(ErrorCode::DigestMismatch.into());
-    }
-    if declared.length > job.spec.input_size {
-        return Err(ErrorCode::InputTooBig.into());
-    }
-    if declared.length < job.spec.input_size {
-        return Err(ErrorCode::LengthMismatch.into());
-    }
-    // Received before: the body need not be read.
-    if let Some(receiving) = job.begin_receiving()? {
-        let pace = Pace::new(service.upload_window);
-        store(&job, body.into_data_stream(), pace).await?;
-        receiving.verified();
-        metrics::counter!("media_worker_input_bytes_total").increment(declared.length);
+    match check(&job, declared).and_then(|()| job.begin_receiving()) {
+        Ok(Some(receiving)) => {
+            store(
+                &job,
+                body.into_data_stream(),
+                Pace::new(service.upload_window),
+            )
+            .await?;
+            receiving.verified();
+            metrics::counter!("media_worker_input_bytes_total").increment(declared.length);
+        }
+        // It was received before.
+        Ok(None) => discard(body).await,
+        Err(code) => {
+            discard(body).await;
+            return Err(code.into());
+        }
     }
     Ok(Json(job.status()))
+}
+
+fn check(job: &Job, declared: DeclaredBody) -> Result<(), ErrorCode> {
+    match declared.length.cmp(&job.spec.input_size) {
+        Ordering::Greater => Err(ErrorCode::InputTooBig),
+        Ordering::Less => Err(ErrorCode::LengthMismatch),
+        Ordering::Equal if declared.sha256 != job.spec.input_sha256 => {
+            Err(ErrorCode::DigestMismatch)
+        }
+        Ordering::Equal => Ok(()),
+    }
+}
+
+/// A sender that still writes when the connection closes never sees the answer, so a body of usual size
+/// is taken in.
+async fn discard(body: Body) {
+    // Too large, too slow or broken: then the connection closes on it.
+    let mut body = Limited::new(body, MAX_UNWANTED_BYTES);
+    let taking = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = timeout(UNWANTED_TIMEOUT, taking).await;
 }
 
 async fn store(job: &Job, body: BodyDataStream, pace: Pace) -> Result<(), ApiError> {

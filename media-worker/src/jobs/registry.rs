@@ -125,8 +125,8 @@ impl Registry {
         for job in self.all() {
             match job.finished_at() {
                 None if now.duration_since(job.last_call()) >= self.limits.orphan_after => {
-                    tracing::warn!(job = %job.key, "nobody asks about a job any more; it is killed");
                     job.cancel(FailureCode::LeaseExpired).await;
+                    tracing::warn!(job = %job.key, "nobody asked about a job; it was killed");
                 }
                 Some(at) if now.duration_since(at) >= self.limits.keep_for => self.forget(&job),
                 _ => {}

@@ -7,6 +7,8 @@ const MAX_LINE_BYTES: usize = 256;
 /// The latest report.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Progress {
+    /// Frames written so far.
+    pub frames: Option<u64>,
     /// How much media was written, in microseconds.
     pub out_time_us: Option<u64>,
     /// Frames a second.
@@ -55,6 +57,7 @@ impl Parser {
         };
         let value = value.trim();
         match key {
+            "frame" => self.latest.frames = value.parse().ok(),
             "out_time_us" => self.latest.out_time_us = value.parse().ok(),
             "fps" => self.latest.fps = finite(value),
             "speed" => self.latest.speed = finite(value.trim_end_matches('x')),
@@ -88,6 +91,7 @@ mod tests {
         let text = b"frame=1\nfps=2.5\nout_time_us=361000\nspeed=1.5x\nprogress=continue\n\
                      out_time_us=400000\nspeed=N/A\nprogress=end\n";
         let first = Progress {
+            frames: Some(1),
             out_time_us: Some(361_000),
             fps: Some(2.5),
             speed: Some(1.5),

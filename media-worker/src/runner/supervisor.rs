@@ -71,6 +71,8 @@ impl Runner {
     ) -> Result<Finished, RunnerError> {
         let started = Instant::now();
         let command = self.command(invocation, place);
+        let name = invocation.program.as_str();
+        metrics::counter!("media_worker_programs_started_total", "program" => name).increment(1);
         let mut child = self
             .spawner
             .spawn(command)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::time::Instant;
@@ -60,6 +60,7 @@ pub(super) struct Started {
 pub(super) async fn start(options: &Options, keys: Keys) -> Result<Started, StartError> {
     // Whatever the worker makes is its own.
     umask(Mode::from_bits_truncate(0o077));
+    let metrics = start_metrics()?;
     let (jobs_dir, lock) = claim_jobs_dir(&options.jobs_dir)?;
     let is_degraded = options.sandbox == SandboxPolicy::Degraded;
     let runner = Runner {
@@ -80,9 +81,6 @@ pub(super) async fn start(options: &Options, keys: Keys) -> Result<Started, Star
         keep_for: Duration::from_secs(options.keep_seconds.into()),
         first_uid,
     };
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let metrics = recorder.handle();
-    metrics::set_global_recorder(recorder).map_err(|_| StartError::Metrics)?;
     let listener = Listener::bind(&options.listen, lock)?;
     lock_self(is_degraded)?;
     tracing::info!(listen = %options.listen, ?sandbox, ffmpeg = ffmpeg_version, "started");
@@ -103,6 +101,13 @@ pub(super) async fn start(options: &Options, keys: Keys) -> Result<Started, Star
         service: Arc::new(service),
         listener,
     })
+}
+
+fn start_metrics() -> Result<PrometheusHandle, StartError> {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|_| StartError::Metrics)?;
+    Ok(handle)
 }
 
 /// Makes the folder, claims it for this process alone, and removes what an earlier worker left.

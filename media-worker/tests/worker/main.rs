@@ -1,0 +1,17 @@
+//! The real worker with the real `FFmpeg`, over its real socket, through its own client.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first surprise and makes its own ids"
+)]
+
+mod calls;
+mod inputs;
+mod lifecycle;
+mod orders;
+mod sandbox;
+mod support;
+mod uploads;
