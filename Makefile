@@ -1,0 +1,37 @@
+# Gatelog. `make run` runs everything at http://127.0.0.1:8080; `make test` passes every test.
+export CARGO_INCREMENTAL := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check bench setup
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## Set up, build and run the server, the media worker and the web application
+	@scripts/run
+
+demo: ## Tell the main job line by line, against the running server
+	@scripts/demo
+
+test: ## Set up and run every test, on SQLite and on a real PostgreSQL
+	scripts/setup test
+	scripts/web
+	cd web && npm test --silent
+	cd tests/browser && npm ci --no-audit --no-fund --silent
+	cargo build --locked --workspace --bins
+	cargo nextest run --locked --workspace --no-fail-fast
+
+check: ## Formatting, lints, and the web application's lints
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	scripts/web
+	cd web && npm run --silent lint
+
+bench: ## Measure against named baselines; the results are in bench/results
+	scripts/setup bench
+	cargo build --locked --release -p gatelog --bins
+	cargo run --locked --release -p gatelog-bench -- log
+	cargo run --locked --release -p gatelog-bench -- verify
+
+setup: ## Install what is missing
+	scripts/setup test
