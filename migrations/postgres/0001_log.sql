@@ -18,7 +18,7 @@ CREATE TABLE events (
 
 -- One row: the position of the last event, its time, and the Merkle tree's frontier and root.
 CREATE TABLE log_head (
-    only         BIGINT PRIMARY KEY CHECK (only = 1),
+    singleton    BIGINT PRIMARY KEY CHECK (singleton = 1),
     position     BIGINT NOT NULL,
     recorded_at  BIGINT NOT NULL,
     frontier     BYTEA NOT NULL,

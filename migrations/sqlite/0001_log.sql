@@ -18,7 +18,7 @@ CREATE TABLE events (
 
 -- One row: the position of the last event, its time, and the Merkle tree's frontier and root.
 CREATE TABLE log_head (
-    only         INTEGER PRIMARY KEY CHECK (only = 1),
+    singleton    INTEGER PRIMARY KEY CHECK (singleton = 1),
     position     INTEGER NOT NULL,
     recorded_at  INTEGER NOT NULL,
     frontier     BLOB NOT NULL,
