@@ -17,7 +17,7 @@ const SECRET_FILE: &str = "MEDIA_WORKER_SECRET_FILE";
 #[command(name = "gatelog-media-worker", version)]
 pub struct Options {
     /// `unix:/path/to/socket` (mode 0600) or `tcp:127.0.0.1:PORT`
-    #[arg(long)]
+    #[arg(long, overrides_with = "listen")]
     pub listen: Endpoint,
     /// Where jobs keep their files while they last. Job folders left behind are removed at the start.
     #[arg(long)]

@@ -35,13 +35,14 @@ impl Folder {
         &self.path
     }
 
-    /// An empty input file to write to.
+    /// A new, empty input file to write to. Never the file of an earlier, broken transfer, whose last
+    /// write may still be on its way to the disk.
     pub fn create_input(&self) -> io::Result<File> {
+        self.remove_input()?;
         let mut options = OpenOptions::new();
         options
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o640)
             .open(self.path.join(INPUT_NAME))
     }
@@ -147,6 +148,25 @@ mod tests {
         assert!(!folder.path().exists());
         assert_eq!(fs::read_dir(jobs.path()).unwrap().count(), 3);
         folder.remove().unwrap();
+    }
+
+    #[test]
+    fn a_late_write_of_a_broken_transfer_cannot_reach_the_next_one() {
+        let jobs = tempfile::tempdir().unwrap();
+        let key = JobKey {
+            job: uuid::Uuid::nil(),
+            attempt: 1,
+        };
+        let folder = Folder::create(jobs.path(), key, None).unwrap();
+        let mut broken = folder.create_input().unwrap();
+        let mut complete = folder.create_input().unwrap();
+        complete.write_all(b"complete").unwrap();
+        broken.write_all(b"late").unwrap();
+        folder.seal_input().unwrap();
+        assert_eq!(
+            io::read_to_string(folder.open_input().unwrap()).unwrap(),
+            "complete"
+        );
     }
 
     #[test]

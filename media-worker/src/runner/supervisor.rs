@@ -181,6 +181,10 @@ impl Watch {
         Ok(Ending::new(Some(reason), child.wait().await?))
     }
 
+    fn advance(&self) {
+        self.advanced.send_replace(Instant::now());
+    }
+
     /// Returns once there was no advance for the whole stall time.
     async fn stalled(&self) {
         let Some(stall) = self.stall else {
@@ -190,9 +194,10 @@ impl Watch {
         loop {
             let limit = *advanced.borrow_and_update() + stall;
             tokio::select! {
-                () = sleep_until(limit) => return,
-                // The sender lives as long as this future.
+                biased;
+                // First: an advance just before the limit counts. The sender outlives this future.
                 _ = advanced.changed() => {}
+                () = sleep_until(limit) => return,
             }
         }
     }
@@ -256,9 +261,56 @@ impl<R: FnMut(Progress)> Collector<R> {
             let out_time_us = progress.out_time_us.unwrap_or_default();
             if out_time_us > *best_out_time_us {
                 *best_out_time_us = out_time_us;
-                watch.advanced.send_replace(Instant::now());
+                watch.advance();
             }
             report(progress);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Container;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_stalls_thirty_seconds_after_its_last_advance() {
+        let watch = Watch::new(&presets::poster(Container::Mov, 0), Instant::now());
+        let stalled = watch.stalled();
+        tokio::pin!(stalled);
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert!(futures::poll!(&mut stalled).is_pending());
+        watch.advance();
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert!(futures::poll!(&mut stalled).is_pending());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(futures::poll!(&mut stalled).is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_without_progress_does_not_stall() {
+        let watch = Watch::new(&presets::probe(Container::Mov), Instant::now());
+        let stalled = watch.stalled();
+        tokio::pin!(stalled);
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert!(futures::poll!(&mut stalled).is_pending());
+    }
+
+    #[test]
+    fn progress_must_advance_to_count() {
+        let invocation = presets::poster(Container::Mov, 0);
+        let watch = Watch::new(&invocation, Instant::now());
+        let mut seen = watch.advanced.subscribe();
+        let mut collector = Collector::new(&invocation, |_| ());
+        for (report, is_advance) in [
+            ("out_time_us=5\nprogress=continue\n", true),
+            ("out_time_us=5\nprogress=continue\n", false),
+            ("out_time_us=N/A\nprogress=continue\n", false),
+            ("out_time_us=6\nprogress=continue\n", true),
+        ] {
+            assert!(collector.take(report.as_bytes(), &watch));
+            assert_eq!(seen.has_changed().unwrap(), is_advance, "{report}");
+            seen.mark_unchanged();
+        }
     }
 }

@@ -24,7 +24,7 @@ use crate::endpoint::Endpoint;
 
 const MAX_CONNECTIONS: usize = 256;
 /// How long a connection may take for the headers of its next call, idle time included.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
+const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 /// After a failure to accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -58,6 +58,14 @@ impl Listener {
             socket: socket.map_err(StartError::Listen)?,
             _claim: claim,
         })
+    }
+
+    /// Where it really listens: the port that was chosen, when the caller left that open.
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
+        match &self.socket {
+            Socket::Unix { path, .. } => Some(Endpoint::Unix(path.clone())),
+            Socket::Tcp(listener) => listener.local_addr().ok().map(Endpoint::Tcp),
+        }
     }
 
     /// Serves until `stop`, then lets open calls end for at most `goodbye`.

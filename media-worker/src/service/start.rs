@@ -83,7 +83,10 @@ pub(super) async fn start(options: &Options, keys: Keys) -> Result<Started, Star
     };
     let listener = Listener::bind(&options.listen, lock)?;
     lock_self(is_degraded)?;
-    tracing::info!(listen = %options.listen, ?sandbox, ffmpeg = ffmpeg_version, "started");
+    let listen = listener
+        .endpoint()
+        .unwrap_or_else(|| options.listen.clone());
+    tracing::info!(%listen, ?sandbox, ffmpeg = ffmpeg_version, "started");
     let service = Service {
         jobs: Registry::new(limits, slots(options)),
         shop: Workshop {

@@ -188,6 +188,36 @@ async fn a_key_can_be_replaced_without_a_gap() {
 }
 
 #[tokio::test]
+async fn the_same_calls_work_over_tcp() {
+    let worker = Worker::start_with(&["--listen", "tcp:127.0.0.1:0"]).await;
+    let started: serde_json::Value = serde_json::from_str(worker.logged.trim()).unwrap();
+    let endpoint: Endpoint = started["fields"]["listen"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(
+        client(&endpoint, SECRET)
+            .health()
+            .await
+            .unwrap()
+            .sandbox
+            .is_strict()
+    );
+    let stranger = client(
+        &endpoint,
+        "another-secret-of-a-sufficient-length-0123456789",
+    );
+    let refused = stranger.health().await;
+    assert_eq!(
+        refused,
+        Err(ClientError::Rejected {
+            code: ErrorCode::Unauthenticated
+        })
+    );
+}
+
+#[tokio::test]
 async fn a_malformed_call_is_answered_and_never_a_defect() {
     let worker = Worker::start().await;
     let job = format!("/v1/jobs/{}", new_key());
