@@ -284,7 +284,7 @@ pub fn assert_failed(status: &JobStatus, code: media_worker::api::FailureCode) {
     assert_eq!(status.failure.as_ref().unwrap().code, code, "{status:?}");
 }
 
-fn misbehaving_ffmpeg() -> PathBuf {
+pub fn misbehaving_ffmpeg() -> PathBuf {
     let worker = Path::new(env!("CARGO_BIN_EXE_gatelog-media-worker"));
     let program = worker.with_file_name("examples").join("misbehaving_ffmpeg");
     assert!(
