@@ -234,9 +234,11 @@ impl Batch {
             }
             match refused.get(&n) {
                 Some(AppendError::VersionConflict { actual, .. }) => {
-                    drop(broken.insert(stream, *actual))
+                    broken.insert(stream, *actual);
                 }
-                Some(_) => drop(broken.insert(stream, pending.append.expected_version)),
+                Some(_) => {
+                    broken.insert(stream, pending.append.expected_version);
+                }
                 None => {}
             }
         }

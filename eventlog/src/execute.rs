@@ -106,7 +106,7 @@ impl Log {
                 return Ok(unchanged(loaded));
             }
             match self
-                .append(append::<A>(id, loaded.version, decided, context)?)
+                .append(append::<A>(id, loaded.version, &decided, context)?)
                 .await
             {
                 Ok(events) => return Ok(self.remember(id, loaded.aggregate, events)),
@@ -236,7 +236,7 @@ where
 fn append<A: Aggregate>(
     id: &str,
     expected_version: u64,
-    events: Vec<A::Event>,
+    events: &[A::Event],
     context: &CommandContext,
 ) -> Result<Append, ExecuteError<A::Error>> {
     Ok(Append {
@@ -244,7 +244,7 @@ fn append<A: Aggregate>(
         aggregate_id: id.to_owned(),
         expected_version,
         command_id: context.command_id,
-        events: new_events::<A>(&events).map_err(|error| ExecuteError::Load(error.to_string()))?,
+        events: new_events::<A>(events).map_err(|error| ExecuteError::Load(error.to_string()))?,
         metadata: context.metadata.clone(),
     })
 }

@@ -30,7 +30,7 @@ impl Log {
         let mut conditions = String::from("WHERE position > $1 AND position <= $2");
         let mut also = |column: &str, value: &str| {
             params.push(value.into());
-            conditions.push_str(&format!(" AND {column} = ${}", params.len()));
+            conditions = format!("{conditions} AND {column} = ${}", params.len());
         };
         if let Some(event_type) = &filter.event_type {
             also("event_type", event_type);

@@ -343,8 +343,8 @@ impl Writer {
         let Some(last) = batch.events.last().map(|event| event.position) else {
             return;
         };
-        metrics::histogram!("gatelog_log_batch_events").record(batch.events.len() as f64);
-        metrics::gauge!("gatelog_log_position").set(last as f64);
+        metrics::histogram!("gatelog_log_batch_events").record(float(batch.events.len() as u64));
+        metrics::gauge!("gatelog_log_position").set(float(last));
         while let Err(error) = self.feed.deliver(&batch.events).await {
             tracing::error!(%error, "the log's observers cannot be brought up to date; trying again");
             tokio::time::sleep(POLL).await;
@@ -352,6 +352,12 @@ impl Writer {
         self.last_written.fetch_max(last, Ordering::SeqCst);
         batch.answer();
     }
+}
+
+/// For metrics: exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
+fn float(number: u64) -> f64 {
+    number as f64
 }
 
 /// Hears of other nodes' and processes' events: by NOTIFY where there is one, and by asking now and then.

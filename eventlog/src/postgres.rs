@@ -250,7 +250,9 @@ fn append_statement(batch: &Batch, head: &Head) -> Result<(String, PgArguments),
     bind_head(&mut arguments, batch, head)?;
     for (n, group) in groups(&batch.changes).iter().enumerate() {
         let change = group_statement(group, &mut arguments, "EXISTS (SELECT 1 FROM moved)")?;
-        sql.push_str(&format!(", change{n} AS ({change})"));
+        for part in [", change", &n.to_string(), " AS (", &change, ")"] {
+            sql.push_str(part);
+        }
     }
     sql.push_str(RESULT);
     Ok((sql, arguments))
@@ -320,7 +322,10 @@ fn bind_checks(arguments: &mut PgArguments, batch: &Batch) -> Result<(), DbError
     let streams = batch.streams();
     bind(
         arguments,
-        streams.iter().map(|s| s.append as i64).collect::<Vec<_>>(),
+        streams
+            .iter()
+            .map(|s| s.append.cast_signed() as i64)
+            .collect::<Vec<_>>(),
     )?;
     bind(
         arguments,
@@ -340,7 +345,10 @@ fn bind_checks(arguments: &mut PgArguments, batch: &Batch) -> Result<(), DbError
     let firsts = batch.first_event_ids();
     bind(
         arguments,
-        firsts.iter().map(|(n, _)| *n as i64).collect::<Vec<_>>(),
+        firsts
+            .iter()
+            .map(|(n, _)| n.cast_signed() as i64)
+            .collect::<Vec<_>>(),
     )?;
     bind(
         arguments,

@@ -1,1 +1,196 @@
-//! Later.
+//! A real PostgreSQL for tests: one cluster a test process, in a temporary folder, on a free loopback port, as a
+//! user that is not root. It ends with the test process, also when that is killed: a watchdog waits on a pipe
+//! that the process's end closes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The cluster of this test process.
+#[derive(Debug)]
+pub struct TestPostgres {
+    folder: PathBuf,
+    port: u16,
+    databases: AtomicU32,
+    /// Held open for the watchdog.
+    _watchdog: std::process::Child,
+}
+
+/// Anything that keeps a test from having its database.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl TestPostgres {
+    /// The cluster, started at the first call.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed or does not start.
+    pub fn shared() -> Result<&'static Self, Failure> {
+        static SHARED: OnceLock<Result<TestPostgres, String>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| Self::start().map_err(|error| error.to_string()));
+        shared.as_ref().map_err(|error| error.clone().into())
+    }
+
+    /// A cluster of its own, which a test may kill.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed or does not start.
+    pub fn start() -> Result<Self, Failure> {
+        let folder = tempfile::Builder::new()
+            .prefix("gatelog-postgres-")
+            .tempdir()?
+            .keep();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?
+            .local_addr()?
+            .port();
+        if is_root() {
+            run(Command::new("chown").arg("nobody").arg(&folder))?;
+        }
+        let data = folder.join("data");
+        run(as_user("initdb")?.arg("-D").arg(&data).args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        ]))?;
+        let watchdog = watchdog(&folder)?;
+        let cluster = Self {
+            folder,
+            port,
+            databases: AtomicU32::new(0),
+            _watchdog: watchdog,
+        };
+        cluster.restart()?;
+        Ok(cluster)
+    }
+
+    /// Starts the server processes; after [`Self::kill`], with recovery.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn restart(&self) -> Result<(), Failure> {
+        let settings = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=200 \
+             -c fsync=on -c shared_buffers=64MB",
+            self.port
+        );
+        run(as_user("pg_ctl")?
+            .arg("-D")
+            .arg(self.data())
+            .arg("-l")
+            .arg(self.folder.join("log"))
+            .args(["-w", "-t", "60", "-o", &settings, "start"]))
+    }
+
+    /// Ends the server processes at once, without a checkpoint, as a crash does.
+    ///
+    /// # Errors
+    /// There is nothing to end.
+    pub fn kill(&self) -> Result<(), Failure> {
+        run(as_user("pg_ctl")?
+            .arg("-D")
+            .arg(self.data())
+            .args(["-m", "immediate", "-w", "stop"]))
+    }
+
+    /// The URL of a new, empty database.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn fresh_database(&self) -> Result<String, Failure> {
+        use sqlx::{Connection as _, Executor as _};
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::SeqCst));
+        let mut connection = sqlx::PgConnection::connect(&self.url("postgres")).await?;
+        connection
+            .execute(format!("CREATE DATABASE {name}").as_str())
+            .await?;
+        connection.close().await?;
+        Ok(self.url(&name))
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+/// Waits until its standard input ends, then stops the cluster and removes the folder.
+fn watchdog(folder: &Path) -> Result<std::process::Child, Failure> {
+    const SCRIPT: &str =
+        "cat >/dev/null; \"$@\" -m immediate stop >/dev/null 2>&1; rm -rf \"$FOLDER\"";
+    let stop = as_user("pg_ctl")?;
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", SCRIPT, "watchdog"])
+        .arg(stop.get_program())
+        .args(stop.get_args());
+    shell
+        .arg("-D")
+        .arg(folder.join("data"))
+        .env("FOLDER", folder);
+    // In a group of its own: what ends the test's group must not end its watchdog.
+    std::os::unix::process::CommandExt::process_group(&mut shell, 0);
+    Ok(shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?)
+}
+
+/// A PostgreSQL program, as a user that it accepts.
+fn as_user(program: &str) -> Result<Command, Failure> {
+    let path = find(program).ok_or_else(|| format!("PostgreSQL's {program} is not installed"))?;
+    if !is_root() {
+        return Ok(Command::new(path));
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+        .arg(path);
+    Ok(command)
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// On Debian the programs are beside one another in a folder of their version; elsewhere on the PATH.
+fn find(program: &str) -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.path().join("bin").join(program))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort();
+    let on_path = || {
+        let which = Command::new("sh")
+            .args(["-c", "command -v \"$0\"", program])
+            .output()
+            .ok()?;
+        let path = String::from_utf8(which.stdout).ok()?;
+        (!path.trim().is_empty()).then(|| PathBuf::from(path.trim()))
+    };
+    found.pop().or_else(on_path)
+}
+
+fn run(command: &mut Command) -> Result<(), Failure> {
+    let output = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    if output.success() {
+        return Ok(());
+    }
+    Err(format!("{} failed: {output}", command.get_program().display()).into())
+}
