@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use eventlog::{Database, DbError, Log, Projection, ProjectionTail};
 
+use tokio::sync::watch;
+
 use crate::lifecycle::Lifecycle;
 
 /// One tail for each projection that is not inline.
@@ -45,6 +47,14 @@ impl ReadModels {
     pub async fn wait_for(&self, position: u64, patience: Duration) -> bool {
         let all = futures::future::join_all(self.tails.iter().map(|tail| tail.wait_for(position)));
         tokio::time::timeout(patience, all).await.is_ok()
+    }
+
+    /// The position of one model, as it moves.
+    pub fn watch(&self, name: &str) -> Option<watch::Receiver<u64>> {
+        self.tails
+            .iter()
+            .find(|tail| tail.name() == name)
+            .map(|tail| tail.watch())
     }
 
     /// Name and position of each model.

@@ -63,6 +63,11 @@ impl ProjectionTail {
         *self.position.borrow()
     }
 
+    /// Its position, as it moves.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.position.subscribe()
+    }
+
     /// Returns when it has come as far as `position`.
     pub async fn wait_for(&self, position: u64) {
         // The sender lives as long as `self`.

@@ -190,6 +190,7 @@ fn metadata() -> MediaMetadata {
             pixel_format: Some("yuv420p".to_owned()),
             frame_rate: Some(23.976),
             rotation: Some(-90),
+            duration_seconds: Some(5.28),
         }],
         audio: vec![AudioStream {
             codec: Some("aac".to_owned()),

@@ -50,6 +50,9 @@ pub struct VideoStream {
     /// Degrees, as the container says, for example -90.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation: Option<i32>,
+    /// Seconds of this stream; the container's duration is that of its longest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<f64>,
 }
 
 /// A sound track.

@@ -28,6 +28,9 @@ pub struct VideoStream {
     pub frame_rate: Option<f64>,
     /// Degrees, as the container says (for example -90).
     pub rotation: Option<i32>,
+    /// Seconds of this stream; the container's duration is that of its longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -77,6 +77,7 @@ struct RawStream {
     height: Option<Value>,
     pix_fmt: Option<Value>,
     avg_frame_rate: Option<Value>,
+    duration: Option<Value>,
     sample_rate: Option<Value>,
     channels: Option<Value>,
     #[serde(default)]
@@ -124,6 +125,7 @@ impl RawStream {
                 .side_data_list
                 .iter()
                 .find_map(|data| degrees(data.rotation.as_ref()?)),
+            duration_seconds: self.duration.as_ref().and_then(positive),
         }
     }
 

@@ -132,14 +132,16 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
             tracing::warn!(%error, "leases of the process before this one stay until they run out");
         }
         reconcile(&app).await;
-        let mut head = app.log.watch_head();
+        let Some(mut queue) = app.read_models.watch("media_jobs") else {
+            return;
+        };
         while !stop.is_cancelled() {
-            head.mark_unchanged();
+            queue.mark_unchanged();
             if let Err(error) = look(&app, &mut drives).await {
                 tracing::warn!(%error, "the queue of media jobs cannot be read");
             }
             tokio::select! {
-                _ = head.changed() => {}
+                _ = queue.changed() => {}
                 () = app.jobs.freed.notified() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
                 () = stop.cancelled() => {}
