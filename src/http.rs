@@ -4,6 +4,7 @@ pub mod audit;
 pub mod caller;
 pub mod config;
 pub mod delivery;
+mod drain;
 pub mod edge;
 mod errors;
 pub mod extract;
@@ -96,7 +97,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), idempotent::layer))
         .merge(Router::from(short_api()))
         .layer(from_fn_with_state(Arc::clone(&state), layers::time_out))
-        .merge(Router::from(streaming_api()))
+        .merge(Router::from(streaming_api()).layer(from_fn(drain::layer)))
         .route("/v1/verify", any(verify::verify))
         .route("/openapi.json", get(|| async { axum::Json(document()) }))
         .route("/problems/{slug}", get(problems::show))

@@ -11,7 +11,7 @@ use http::{StatusCode, header};
 use http_body_util::BodyExt as _;
 use projections::page::Cursor;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::{FieldError, Kind, Problem};
 use crate::app::App;
@@ -66,26 +66,25 @@ pub async fn read_body(body: axum::body::Body) -> Result<bytes::Bytes, Problem> 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
-    let value = parsed.map_err(|error| {
-        let field = error.path().to_string();
-        json_problem(&field, error.inner())
+    let value = parsed.map_err(|error| match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(IgnoredAny) => unfit(&error.path().to_string(), error.inner()),
+        Err(malformed) => not_json(&malformed),
     })?;
-    deserializer
-        .end()
-        .map_err(|error| json_problem(".", &error))?;
+    deserializer.end().map_err(|error| not_json(&error))?;
     Ok(value)
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    Problem::new(
+        Kind::MalformedRequest,
+        format!("the body is not JSON ({place})"),
+    )
 }
 
 /// The library's text names fields and types, and may quote a value: only its kind is told, and never what
 /// stood in the body, which may be a password.
-fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
-    if !error.is_data() {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        return Problem::new(
-            Kind::MalformedRequest,
-            format!("the body is not JSON ({place})"),
-        );
-    }
+fn unfit(path: &str, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let quoted = |prefix: &str| {
         let rest = text.strip_prefix(prefix)?;

@@ -1,0 +1,122 @@
+//! Races: of many at once exactly one wins, and nothing is left behind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use eventlog::testing::TestPostgres;
+use eventlog::{Database, Value as Cell};
+use serde_json::{Value, json};
+use support::{PASSWORD, Server, access_token};
+
+/// A server on each engine, with the URL of its database.
+async fn servers() -> Vec<(Server, String)> {
+    let sqlite = Server::start().await;
+    let url = format!("sqlite://{}", sqlite.data.join("gatelog.db").display());
+    let postgres = TestPostgres::shared()
+        .unwrap()
+        .fresh_database()
+        .await
+        .unwrap();
+    let other = Server::start_with(&[("DATABASE_URL", &postgres)]).await;
+    vec![(sqlite, url), (other, postgres)]
+}
+
+async fn count(database: &Database, sql: &str) -> i64 {
+    let params: [Cell; 0] = [];
+    database
+        .query(sql, &params)
+        .await
+        .unwrap()
+        .first()
+        .unwrap()
+        .int(0)
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_registrations_of_one_address_exactly_one_wins_and_nothing_else_stays() {
+    for (server, url) in servers().await {
+        let body = json!({"email": "ada@example.com", "password": PASSWORD});
+        let racing = (0..20).map(|_| server.post("/v1/users", "", &body));
+        let answers = futures::future::join_all(racing).await;
+        let won = answers
+            .iter()
+            .filter(|answer| answer.status() == 201)
+            .count();
+        let lost = answers
+            .iter()
+            .filter(|answer| answer.status() == 409)
+            .count();
+        assert_eq!((won, lost), (1, 19), "{url}");
+        let database = Database::open(&url).await.unwrap();
+        for table in [
+            "users",
+            "email_claims",
+            "vault_person_keys",
+            "vault_passwords",
+        ] {
+            assert_eq!(
+                count(&database, &format!("SELECT COUNT(*) FROM {table}")).await,
+                1,
+                "{url}: {table}"
+            );
+        }
+        let registered = "SELECT COUNT(*) FROM events WHERE event_type = 'UserRegistered'";
+        assert_eq!(count(&database, registered).await, 1);
+        server.sign_in("ada@example.com").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_refreshes_with_one_token_exactly_one_succeeds() {
+    for (server, url) in servers().await {
+        server.register("ada@example.com").await;
+        let signed_in = server.sign_in("ada@example.com").await;
+        let body = json!({"refresh_token": signed_in["refresh_token"]});
+        let racing = (0..20).map(|_| server.post("/v1/tokens/refresh", "", &body));
+        let answers = futures::future::join_all(racing).await;
+        let won = answers
+            .iter()
+            .filter(|answer| answer.status() == 200)
+            .count();
+        assert_eq!(won, 1, "{url}");
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer.status().as_u16(), 200 | 401 | 409)),
+            "{url}"
+        );
+        assert_eq!(
+            server
+                .get("/v1/verify", &access_token(&signed_in))
+                .await
+                .status(),
+            401,
+            "the old token died"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_revocations_all_succeed_and_write_one_event() {
+    for (server, url) in servers().await {
+        server.register("ada@example.com").await;
+        let (one, two) = (
+            server.sign_in("ada@example.com").await,
+            server.sign_in("ada@example.com").await,
+        );
+        let path = format!("/v1/sessions/{}", two["session"]["id"].as_str().unwrap());
+        let token = access_token(&one);
+        let racing = (0..20).map(|_| server.delete(&path, &token));
+        let answers = futures::future::join_all(racing).await;
+        assert!(answers.iter().all(|answer| answer.status() == 204), "{url}");
+        let database = Database::open(&url).await.unwrap();
+        let revoked = "SELECT COUNT(*) FROM events WHERE event_type = 'SessionRevoked'";
+        assert_eq!(count(&database, revoked).await, 1, "{url}");
+        let sessions: Value = server.get_json("/v1/sessions?state=ended", &token).await;
+        assert_eq!(sessions["items"][0]["end_reason"], "revoked_by_user");
+        let others = server.delete("/v1/sessions?scope=all", &token).await;
+        assert_eq!(others.json::<Value>().await.unwrap(), json!({"revoked": 1}));
+        assert_eq!(server.get("/v1/verify", &token).await.status(), 401);
+    }
+}
