@@ -142,8 +142,8 @@ impl Server {
         command
     }
 
-    /// Starts the media worker on the server's socket and waits until it answers.
-    pub async fn launch_worker(&mut self) {
+    /// Starts the media worker on the server's socket, without waiting for it.
+    pub fn spawn_worker(&self) -> Process {
         let beside =
             Path::new(env!("CARGO_BIN_EXE_gatelog")).with_file_name("gatelog-media-worker");
         assert!(
@@ -151,7 +151,11 @@ impl Server {
             "build the workspace's binaries first: {}",
             beside.display()
         );
-        let log = std::fs::File::create(self.data.join("worker.log")).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.data.join("worker.log"))
+            .unwrap();
         let socket = std::path::absolute(self.data.join("media-worker.sock")).unwrap();
         let child = Command::new(beside)
             .arg(format!("--listen=unix:{}", socket.display()))
@@ -168,7 +172,12 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        self.worker = Some(Process(child));
+        Process(child)
+    }
+
+    /// Starts the media worker and waits until it answers.
+    pub async fn launch_worker(&mut self) {
+        self.worker = Some(self.spawn_worker());
         let deadline = Instant::now() + PATIENCE;
         loop {
             let ready = self
@@ -359,6 +368,15 @@ impl Server {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -1,0 +1,209 @@
+//! The real clip through the real worker.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use support::{Server, clip};
+
+/// Width and height of a WebP with a lossy frame (RFC 9649, section 2.5).
+fn webp_size(bytes: &[u8]) -> (u16, u16) {
+    assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"WEBP"[..]));
+    let start = bytes
+        .windows(3)
+        .position(|window| window == [0x9d, 0x01, 0x2a])
+        .unwrap()
+        + 3;
+    let number = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]) & 0x3fff;
+    (number(start), number(start + 2))
+}
+
+#[tokio::test]
+async fn the_clip_gets_its_metadata_and_a_poster_of_the_right_size() {
+    let mut server = Server::start().await;
+    server.launch_worker().await;
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "bigbuckbunny.mp4", clip()).await;
+    let job = server.job(&token, &media, "metadata").await;
+    let seen = server.ended(&token, &job).await;
+    assert_eq!(seen["state"], "succeeded", "{seen}");
+    let video = &seen["result"]["video"][0];
+    assert_eq!(
+        (&video["codec"], &video["width"], &video["height"]),
+        (&json!("h264"), &json!(1280), &json!(720))
+    );
+    assert!(
+        (video["duration_seconds"].as_f64().unwrap() - 5.28).abs() < 0.01,
+        "{seen}"
+    );
+    assert_eq!(seen["result"]["audio"][0]["codec"], "aac");
+    let job = server.job(&token, &media, "poster").await;
+    assert_eq!(
+        server.job(&token, &media, "poster").await,
+        job,
+        "the same request is the same job"
+    );
+    let seen = server.ended(&token, &job).await;
+    assert_eq!(
+        (&seen["state"], &seen["progress"]),
+        (&json!("succeeded"), &json!(1.0)),
+        "{seen}"
+    );
+    let path = format!("/v1/jobs/{job}/outputs/poster.webp");
+    let response = server.get(&path, &token).await;
+    assert_eq!(response.headers()["content-type"], "image/webp");
+    let etag = response.headers()["etag"].to_str().unwrap().to_owned();
+    let poster = response.bytes().await.unwrap();
+    assert_eq!(webp_size(&poster), (1280, 720));
+    assert_eq!(seen["outputs"][0]["bytes"], poster.len());
+    assert_eq!(
+        etag,
+        format!("\"{}\"", seen["outputs"][0]["sha256"].as_str().unwrap())
+    );
+    let part = server
+        .request(Method::GET, &path)
+        .bearer_auth(&token)
+        .header("range", "bytes=0-11")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (part.status().as_u16(), part.bytes().await.unwrap()),
+        (206, poster.slice(..12))
+    );
+    let same = server
+        .request(Method::GET, &path)
+        .bearer_auth(&token)
+        .header("if-none-match", etag)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(same.status(), 304);
+}
+
+#[tokio::test]
+async fn a_broken_file_fails_with_a_code_and_a_text_that_follows_from_it() {
+    let mut server = Server::start().await;
+    server.launch_worker().await;
+    let token = server.token("ada@example.com").await;
+    let mut cut = clip();
+    cut.truncate(40_000);
+    let mut noise = clip();
+    noise
+        .iter_mut()
+        .skip(64)
+        .for_each(|byte| *byte = byte.wrapping_mul(167).wrapping_add(13));
+    for content in [cut, noise] {
+        let media = server.upload(&token, "broken.mp4", content).await;
+        for preset in ["metadata", "poster"] {
+            let job = server.job(&token, &media, preset).await;
+            let seen = server.ended(&token, &job).await;
+            assert_eq!(seen["state"], "failed", "{seen}");
+            assert_eq!(seen["error"]["code"], "corrupt_input", "{seen}");
+            assert_eq!(seen["error"]["retryable"], false, "{seen}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn jobs_wait_for_a_worker_can_be_cancelled_and_go_with_their_file() {
+    let mut server = Server::start().await;
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "clip.mp4", clip()).await;
+    let waiting = server.job(&token, &media, "poster").await;
+    let cancelled = server.job(&token, &media, "metadata").await;
+    assert_eq!(
+        server
+            .delete(&format!("/v1/jobs/{cancelled}"), &token)
+            .await
+            .status(),
+        204
+    );
+    assert_eq!(
+        server
+            .delete(&format!("/v1/jobs/{cancelled}"), &token)
+            .await
+            .status(),
+        204,
+        "again"
+    );
+    assert_eq!(server.ended(&token, &cancelled).await["state"], "cancelled");
+    server.launch_worker().await;
+    assert_eq!(server.ended(&token, &waiting).await["state"], "succeeded");
+    assert_eq!(
+        server
+            .delete(&format!("/v1/jobs/{waiting}"), &token)
+            .await
+            .status(),
+        409
+    );
+    assert_eq!(
+        server
+            .delete(&format!("/v1/media/{media}"), &token)
+            .await
+            .status(),
+        204
+    );
+    assert_eq!(
+        server
+            .get(&format!("/v1/media/{media}"), &token)
+            .await
+            .status(),
+        404
+    );
+    assert_eq!(
+        server
+            .get(&format!("/v1/media/{media}/content"), &token)
+            .await
+            .status(),
+        404
+    );
+    let blobs = server.data.join("blobs");
+    support::until("the file and its outputs are removed", || {
+        files(&blobs) == 0
+    })
+    .await;
+    let warnings = server
+        .log()
+        .matches("a media job was not dispatched")
+        .count();
+    assert!(warnings < 20, "{warnings} lines while there was no worker");
+}
+
+fn files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| {
+            if entry.path().is_dir() {
+                files(&entry.path())
+            } else {
+                1
+            }
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn a_worker_with_another_secret_gets_nothing_and_says_why() {
+    let mut server = Server::start().await;
+    let secret = server.data.join("media-worker.secret");
+    let own = std::fs::read_to_string(&secret).unwrap();
+    std::fs::write(&secret, "another-secret-of-at-least-32-bytes").unwrap();
+    let worker = server.spawn_worker();
+    std::fs::write(&secret, own).unwrap();
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "clip.mp4", clip()).await;
+    let job = server.job(&token, &media, "metadata").await;
+    support::until("the refusal is logged", || {
+        server.log().contains("not dispatched")
+    })
+    .await;
+    let seen: Value = server.get_json(&format!("/v1/jobs/{job}"), &token).await;
+    assert_eq!(
+        (&seen["state"], &seen["attempt"]),
+        (&json!("queued"), &json!(0)),
+        "{seen}"
+    );
+    worker.kill();
+}
