@@ -186,7 +186,7 @@ fn files(folder: &std::path::Path) -> usize {
 
 #[tokio::test]
 async fn a_worker_with_another_secret_gets_nothing_and_says_why() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     let secret = server.data.join("media-worker.secret");
     let own = std::fs::read_to_string(&secret).unwrap();
     std::fs::write(&secret, "another-secret-of-at-least-32-bytes").unwrap();

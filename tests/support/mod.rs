@@ -212,6 +212,11 @@ impl Server {
         }
     }
 
+    /// Waits for the server's own end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.process.as_mut().unwrap().0.wait().unwrap()
+    }
+
     /// The server's process id.
     pub fn process_id(&self) -> u32 {
         self.process.as_ref().unwrap().id()
