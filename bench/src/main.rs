@@ -1,1 +1,55 @@
-fn main() {}
+//! The comparisons. Each is one command, each against a named baseline on the same machine in the same run, and each
+//! writes its table to `bench/results`. Nothing here is a test: figures are measured and reported, never asserted.
+
+mod counter;
+mod log;
+mod report;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Commands per second through the log, against stock postgres-es and sqlite-es.
+    Log {
+        /// Rounds; medians are taken over them.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Milliseconds of one measurement.
+        #[arg(long, default_value_t = 1000)]
+        milliseconds: u64,
+    },
+    /// `/v1/verify` against a bare axum handler, both driven by wrk.
+    Verify {
+        /// Rounds; medians are taken over them.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Seconds of one measurement.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+    },
+    /// The bare axum handler that `verify` compares with.
+    Bare {
+        /// Where it listens.
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Log {
+            rounds,
+            milliseconds,
+        } => log::run(rounds, milliseconds).await,
+        Command::Verify { rounds, seconds } => verify::run(rounds, seconds).await,
+        Command::Bare { listen } => verify::serve_bare(listen).await,
+    }
+}

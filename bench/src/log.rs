@@ -1,0 +1,312 @@
+//! Commands per second through the log.
+//!
+//! Baselines: stock postgres-es and sqlite-es on the same server, appending alone, and as the whole framework with its
+//! projection in a second transaction. Ours: appending with order and projection, and the whole command path, with the
+//! aggregates in memory and with nothing in memory. A stream gets five commands, so that most of them load one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cqrs_es::CqrsFramework;
+use cqrs_es::persist::{
+    GenericQuery, PersistedEventRepository, PersistedEventStore, SerializedEvent,
+};
+use eventlog::testing::TestPostgres;
+use eventlog::{Append, CommandContext, Database, Log, LogOptions, Metadata, NewEvent};
+use futures::future::BoxFuture;
+use postgres_es::{PostgresEventRepository, PostgresViewRepository};
+use sqlite_es::{SqliteEventRepository, SqliteViewRepository};
+use sqlx::Executor as _;
+use uuid::Uuid;
+
+use crate::counter::{Counter, Increment, Total, Totals};
+use crate::report::{machine, median, publish, table};
+
+const CALLERS: [usize; 4] = [1, 16, 64, 256];
+const COMMANDS_A_STREAM: u64 = 5;
+
+/// One command: the caller's stream, and the command's number in it, from 0.
+type Work = Arc<dyn Fn(String, u64) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
+
+/// The things that are compared on one engine, the baselines first.
+struct Contest {
+    engine: &'static str,
+    works: Vec<(&'static str, Work)>,
+}
+
+pub async fn run(rounds: usize, milliseconds: u64) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let postgres = TestPostgres::start().map_err(|error| anyhow::anyhow!("{error}"))?;
+    let url = postgres
+        .fresh_database()
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let contests = [
+        postgres_contest(&url).await?,
+        sqlite_contest(folder.path()).await?,
+    ];
+    let mut text = format!(
+        "# Commands per second through the log\n\n{}\nMedians of {rounds} interleaved rounds of {milliseconds} ms; fsync \
+         is on.\n\n",
+        machine()
+    );
+    for contest in &contests {
+        text += &measure(contest, rounds, Duration::from_millis(milliseconds)).await?;
+    }
+    publish("log", &text)
+}
+
+async fn measure(contest: &Contest, rounds: usize, time: Duration) -> anyhow::Result<String> {
+    let mut rows = Vec::new();
+    for callers in CALLERS {
+        let mut figures = vec![Vec::new(); contest.works.len()];
+        for _ in 0..rounds {
+            for ((_, work), figures) in contest.works.iter().zip(&mut figures) {
+                figures.push(rate(work, callers, time).await?);
+            }
+        }
+        let medians: Vec<f64> = figures.iter_mut().map(|figures| median(figures)).collect();
+        let (append, framework) = (
+            medians.first().copied().unwrap_or(1.0),
+            medians.get(1).copied().unwrap_or(1.0),
+        );
+        for (n, ((name, _), rate)) in contest.works.iter().zip(&medians).enumerate() {
+            let baseline = if n == 0 || n == 2 { append } else { framework };
+            rows.push(vec![
+                callers.to_string(),
+                (*name).to_owned(),
+                format!("{rate:.0}"),
+                format!("{:.2}", rate / baseline),
+            ]);
+        }
+    }
+    let head = ["callers", "what", "commands/s", "ratio to its baseline"];
+    Ok(format!(
+        "## {}\n\n{}\n",
+        contest.engine,
+        table(&head, &rows)
+    ))
+}
+
+/// Commands per second of `callers` that each wait for their answer.
+async fn rate(work: &Work, callers: usize, time: Duration) -> anyhow::Result<f64> {
+    let started = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..callers {
+        let work = Arc::clone(work);
+        tasks.spawn(async move {
+            let mut done = 0_u32;
+            while started.elapsed() < time {
+                let stream = new_id().to_string();
+                for n in 0..COMMANDS_A_STREAM {
+                    work(stream.clone(), n).await?;
+                    done += 1;
+                }
+            }
+            anyhow::Ok(done)
+        });
+    }
+    let mut done = 0_u32;
+    while let Some(result) = tasks.join_next().await {
+        done += result??;
+    }
+    Ok(f64::from(done) / started.elapsed().as_secs_f64())
+}
+
+async fn postgres_contest(url: &str) -> anyhow::Result<Contest> {
+    let pool = postgres_es::default_postgress_pool(url).await;
+    for sql in stock_tables("json") {
+        pool.execute(sql.as_str()).await?;
+    }
+    let repository = || {
+        PostgresEventRepository::new(pool.clone()).with_tables("stock_events", "stock_snapshots")
+    };
+    let view = Arc::new(PostgresViewRepository::<Total, Counter>::new(
+        "stock_view",
+        pool.clone(),
+    ));
+    let query = GenericQuery::new(view);
+    let store = PersistedEventStore::new_event_store(repository());
+    let framework = Arc::new(CqrsFramework::new(store, vec![Box::new(query)], ()));
+    let append = Arc::new(repository());
+    let mut works: Vec<(&'static str, Work)> = vec![
+        (
+            "stock postgres-es, append alone (baseline)",
+            Arc::new(move |stream, n| {
+                let append = Arc::clone(&append);
+                Box::pin(async move {
+                    Ok(append
+                        .persist::<Counter>(&[serialized(stream, n)], None)
+                        .await?)
+                })
+            }),
+        ),
+        (
+            "stock framework, projection in a second transaction (baseline)",
+            Arc::new(move |stream, _| {
+                let framework = Arc::clone(&framework);
+                Box::pin(async move { Ok(framework.execute(&stream, command()).await?) })
+            }),
+        ),
+    ];
+    works.extend(ours(url).await?);
+    Ok(Contest {
+        engine: "PostgreSQL",
+        works,
+    })
+}
+
+async fn sqlite_contest(folder: &std::path::Path) -> anyhow::Result<Contest> {
+    let stock = format!("sqlite://{}?mode=rwc", folder.join("stock.db").display());
+    let pool = sqlite_es::default_sqlite_pool(&stock).await;
+    pool.execute("PRAGMA journal_mode = WAL").await?;
+    for sql in stock_tables("text") {
+        pool.execute(sql.as_str()).await?;
+    }
+    let repository =
+        || SqliteEventRepository::new(pool.clone()).with_tables("stock_events", "stock_snapshots");
+    let view = Arc::new(SqliteViewRepository::<Total, Counter>::new(
+        "stock_view",
+        pool.clone(),
+    ));
+    let query = GenericQuery::new(view);
+    let store = PersistedEventStore::new_event_store(repository());
+    let framework = Arc::new(CqrsFramework::new(store, vec![Box::new(query)], ()));
+    let append = Arc::new(repository());
+    let mut works: Vec<(&'static str, Work)> = vec![
+        (
+            "stock sqlite-es, append alone (baseline)",
+            Arc::new(move |stream, n| {
+                let append = Arc::clone(&append);
+                Box::pin(async move {
+                    Ok(append
+                        .persist::<Counter>(&[serialized(stream, n)], None)
+                        .await?)
+                })
+            }),
+        ),
+        (
+            "stock framework, projection in a second transaction (baseline)",
+            Arc::new(move |stream, _| {
+                let framework = Arc::clone(&framework);
+                Box::pin(async move { Ok(framework.execute(&stream, command()).await?) })
+            }),
+        ),
+    ];
+    works.extend(ours(&format!("sqlite://{}", folder.join("ours.db").display())).await?);
+    Ok(Contest {
+        engine: "SQLite",
+        works,
+    })
+}
+
+/// Our three, on one database.
+async fn ours(url: &str) -> anyhow::Result<Vec<(&'static str, Work)>> {
+    let database = Database::open(url).await?;
+    database.migrate().await?;
+    let create =
+        "CREATE TABLE bench_totals (id TEXT PRIMARY KEY, total BIGINT NOT NULL)".to_owned();
+    database.execute(vec![(create, Vec::new())]).await?;
+    let warm = open(&database, LogOptions::default()).await?;
+    let cold = open(
+        &database,
+        LogOptions {
+            aggregate_cache: 0,
+            ..LogOptions::default()
+        },
+    )
+    .await?;
+    let writer = warm.clone();
+    Ok(vec![
+        (
+            "our writer alone, with order and projection",
+            Arc::new(move |stream, n| {
+                let log = writer.clone();
+                Box::pin(async move { Ok(log.append(append(stream, n)).await.map(|_| ())?) })
+            }),
+        ),
+        ("our whole command path", execute(warm)),
+        ("our whole command path, nothing in memory", execute(cold)),
+    ])
+}
+
+async fn open(database: &Database, options: LogOptions) -> anyhow::Result<Log> {
+    Ok(Log::open(database.clone(), vec![Arc::new(Totals)], options).await?)
+}
+
+/// The first command of a stream creates it, as the server's own do.
+fn execute(log: Log) -> Work {
+    Arc::new(move |stream, n| {
+        let log = log.clone();
+        Box::pin(async move {
+            let context = CommandContext {
+                command_id: new_id(),
+                metadata: Metadata::default(),
+                creates: n == 0,
+            };
+            log.execute::<Counter>(&stream, command(), &context).await?;
+            Ok(())
+        })
+    })
+}
+
+fn stock_tables(json: &str) -> [String; 2] {
+    [
+        format!(
+            "CREATE TABLE stock_events (aggregate_type text NOT NULL, aggregate_id text NOT NULL, \
+             sequence bigint NOT NULL, event_type text NOT NULL, event_version text NOT NULL, \
+             payload {json} NOT NULL, metadata {json} NOT NULL, \
+             PRIMARY KEY (aggregate_type, aggregate_id, sequence))"
+        ),
+        format!(
+            "CREATE TABLE stock_view (view_id text NOT NULL, version bigint NOT NULL, payload {json} NOT NULL, \
+             PRIMARY KEY (view_id))"
+        ),
+    ]
+}
+
+fn note() -> String {
+    "n".repeat(160)
+}
+
+fn command() -> Increment {
+    Increment { note: note() }
+}
+
+fn serialized(stream: String, n: u64) -> SerializedEvent {
+    let payload = serde_json::json!({"Incremented": {"by": 1, "note": note()}});
+    let sequence = usize::try_from(n + 1).unwrap_or(usize::MAX);
+    let (kind, version) = ("Incremented".to_owned(), "1.0".to_owned());
+    SerializedEvent::new(
+        stream,
+        sequence,
+        "counter".to_owned(),
+        kind,
+        version,
+        payload,
+        serde_json::json!({}),
+    )
+}
+
+fn append(stream: String, n: u64) -> Append {
+    Append {
+        aggregate_type: "counter".to_owned(),
+        aggregate_id: stream,
+        expected_version: n,
+        command_id: new_id(),
+        events: vec![NewEvent {
+            event_type: "Incremented".to_owned(),
+            event_version: "1.0".to_owned(),
+            payload: format!("{{\"Incremented\":{{\"by\":1,\"note\":\"{}\"}}}}", note()),
+        }],
+        metadata: Metadata::default(),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark makes its own identifiers"
+)]
+fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
