@@ -1,6 +1,9 @@
 //! The composition root: what the server is made of, put together once.
 
+use std::fs::File;
 use std::sync::Arc;
+
+use anyhow::Context as _;
 
 use eventlog::{Database, Log, LogOptions, Metadata};
 use media_worker::auth::Keys;
@@ -49,6 +52,8 @@ pub struct App {
     pub worker: WorkerClient,
     /// This process, to other nodes.
     pub node_id: Uuid,
+    /// Held as long as the server runs, where there may be only one.
+    _only_server: Option<File>,
 }
 
 /// The log and what it needs, without a server around it; for the command line.
@@ -91,6 +96,7 @@ impl App {
     /// # Errors
     /// Anything that would keep it from serving.
     pub async fn build(config: Config) -> anyhow::Result<Arc<Self>> {
+        let only_server = claim_sqlite(&config)?;
         let Core {
             database,
             log,
@@ -112,12 +118,26 @@ impl App {
             jobs: JobQueue::new(config.media.jobs_per_node),
             worker,
             node_id,
+            _only_server: only_server,
             config,
             database,
             log,
             vault,
         }))
     }
+}
+
+/// On SQLite there is one server: its memory of live tokens knows only of its own commits at once. The command line
+/// may write beside it.
+fn claim_sqlite(config: &Config) -> anyhow::Result<Option<File>> {
+    if !config.database_url.expose().starts_with("sqlite://") {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(&config.data_dir)?;
+    let file = File::create(config.data_dir.join("server.lock"))?;
+    file.try_lock()
+        .context("another server runs on this data folder")?;
+    Ok(Some(file))
 }
 
 /// Who acts and for which request: what goes into the metadata of every event.

@@ -1,6 +1,11 @@
 //! Wrong input: a table of requests, each with the problem that it must get. Never a 5xx that is not named, never a
 //! bare text, never a cookie.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,8 +1,8 @@
 //! The main job, end to end: register, sign in twice, list, verify, revoke, replay.
-#![expect(
+#![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::pedantic,
     reason = "a test fails by panicking"
 )]
 

@@ -1,5 +1,10 @@
 //! Two nodes on one PostgreSQL: a token is good everywhere at once, and a revoked one nowhere any more.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,6 +1,11 @@
 //! kill -9 of server or worker in the middle of everything: nothing acknowledged is lost, no job is stuck, and none
 //! takes effect twice.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,10 @@
 //! Races: of many at once exactly one wins, and nothing is left behind.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,10 @@
 //! Nothing secret and nothing personal is found in the bytes of the database, of the log lines or of the export.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

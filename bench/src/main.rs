@@ -49,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
             rounds,
             milliseconds,
         } => log::run(rounds, milliseconds).await,
-        Command::Verify { rounds, seconds } => verify::run(rounds, seconds).await,
+        Command::Verify { rounds, seconds } => verify::run(rounds, seconds),
         Command::Bare { listen } => verify::serve_bare(listen).await,
     }
 }

@@ -30,7 +30,7 @@ impl Drop for Process {
     }
 }
 
-pub async fn run(rounds: usize, seconds: u64) -> anyhow::Result<()> {
+pub fn run(rounds: usize, seconds: u64) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let own = std::env::current_exe()?;
     let (bare, ours, ops) = (free_address()?, free_address()?, free_address()?);

@@ -6,21 +6,40 @@
 //! the row again). When another node has written, or something conflicts, the batch goes through an explicit
 //! transaction that locks the row first.
 
+mod changes;
+
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::{Arguments as _, ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
+use changes::{group_statement, groups};
+
 use crate::batch::{Batch, Conflict, Head};
 use crate::database::postgres_arguments;
-use crate::projection::{Change, Kind, Table};
-use crate::{AppendError, DbError, Value};
+use crate::projection::Change;
+use crate::{AppendError, DbError};
 
 /// Batches that go through the explicit transaction after a lost prediction: other nodes are writing.
 const CAUTIOUS_BATCHES: u32 = 16;
 /// How long the outcome of a lost commit is looked for.
 const FIND_OUT: Duration = Duration::from_secs(10);
+
+/// Settings of the appending connection.
+///
+/// The plan of the one statement is made once, perhaps while the tables are still empty, and must serve for ever:
+/// every look-up in it is by an index, so the plans that read whole tables are ruled out rather than left to
+/// statistics. Time-outs keep a holder of the append lock that hangs from stopping every other node.
+const SETTINGS: [(&str, &str); 7] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("statement_timeout", "20s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+];
 
 /// The connection that appends.
 #[derive(Debug)]
@@ -40,9 +59,8 @@ enum Outcome {
 
 impl PostgresAppender {
     pub(crate) fn new(options: PgConnectOptions) -> Self {
-        let options = options.options([("statement_timeout", "20s"), ("lock_timeout", "10s")]);
         Self {
-            options,
+            options: options.options(SETTINGS),
             connection: None,
             head: None,
             cautious: 0,
@@ -436,195 +454,6 @@ fn bind_head(arguments: &mut PgArguments, batch: &Batch, head: &Head) -> Result<
     bind(arguments, new.frontier.to_bytes())?;
     bind(arguments, new.frontier.root().to_vec())?;
     bind(arguments, head.position().cast_signed())
-}
-
-/// Changes that one statement can make together.
-fn groups(changes: &[Change]) -> Vec<Vec<&Change>> {
-    let mut groups: Vec<Vec<&Change>> = Vec::new();
-    for change in changes {
-        let together =
-            |group: &&mut Vec<&Change>| group.first().is_some_and(|first| is_alike(first, change));
-        match groups.iter_mut().find(together) {
-            Some(group) => group.push(change),
-            None => groups.push(vec![change]),
-        }
-    }
-    groups
-}
-
-fn is_alike(a: &Change, b: &Change) -> bool {
-    match (a, b) {
-        (Change::Upsert { table: a, .. }, Change::Upsert { table: b, .. })
-        | (Change::Delete { table: a, .. }, Change::Delete { table: b, .. }) => a == b,
-        (
-            Change::Update {
-                table: a, set: x, ..
-            },
-            Change::Update {
-                table: b, set: y, ..
-            },
-        ) => {
-            a == b
-                && x.iter()
-                    .map(|(index, _)| index)
-                    .eq(y.iter().map(|(index, _)| index))
-        }
-        _ => false,
-    }
-}
-
-/// The statement for a group; `condition` keeps it from running when the batch is not written.
-fn group_statement(
-    group: &[&Change],
-    arguments: &mut PgArguments,
-    condition: &str,
-) -> Result<String, DbError> {
-    match group.first() {
-        Some(Change::Upsert { table, .. }) => upsert(table, group, arguments, condition),
-        Some(Change::Update { table, set, .. }) => {
-            let indexes: Vec<usize> = set.iter().map(|(index, _)| *index).collect();
-            update(table, &indexes, group, arguments, condition)
-        }
-        Some(Change::Delete { table, .. }) => {
-            let keys = group.iter().filter_map(|change| match change {
-                Change::Delete { key, .. } => Some(key),
-                _ => None,
-            });
-            let place = bind_column(table, 0, keys, arguments)?;
-            Ok(format!(
-                "DELETE FROM {} WHERE {} = ANY({place}) AND {condition}",
-                table.name,
-                name(table, 0)
-            ))
-        }
-        None => Err(DbError::decode("an empty group of changes")),
-    }
-}
-
-fn upsert(
-    table: &'static Table,
-    group: &[&Change],
-    arguments: &mut PgArguments,
-    condition: &str,
-) -> Result<String, DbError> {
-    let mut places = Vec::new();
-    for index in 0..table.columns.len() {
-        let values = group.iter().filter_map(|change| match change {
-            Change::Upsert { row, .. } => row.get(index),
-            _ => None,
-        });
-        places.push(bind_column(table, index, values, arguments)?);
-    }
-    let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
-    let set: Vec<String> = names
-        .iter()
-        .skip(1)
-        .map(|name| format!("{name} = excluded.{name}"))
-        .collect();
-    let columns = names.join(", ");
-    Ok(format!(
-        "INSERT INTO {} ({columns}) SELECT {columns} FROM UNNEST({}) AS u({columns}) WHERE {condition} \
-         ON CONFLICT ({}) DO UPDATE SET {}",
-        table.name,
-        places.join(", "),
-        name(table, 0),
-        set.join(", ")
-    ))
-}
-
-fn update(
-    table: &'static Table,
-    indexes: &[usize],
-    group: &[&Change],
-    arguments: &mut PgArguments,
-    condition: &str,
-) -> Result<String, DbError> {
-    let keys = group.iter().filter_map(|change| match change {
-        Change::Update { key, .. } => Some(key),
-        _ => None,
-    });
-    let mut places = vec![bind_column(table, 0, keys, arguments)?];
-    for (nth, index) in indexes.iter().enumerate() {
-        let values = group.iter().filter_map(|change| match change {
-            Change::Update { set, .. } => set.get(nth).map(|(_, value)| value),
-            _ => None,
-        });
-        places.push(bind_column(table, *index, values, arguments)?);
-    }
-    let names: Vec<&str> = indexes.iter().map(|index| name(table, *index)).collect();
-    let set: Vec<String> = names
-        .iter()
-        .map(|name| format!("{name} = u.{name}"))
-        .collect();
-    let key = name(table, 0);
-    Ok(format!(
-        "UPDATE {} SET {} FROM UNNEST({}) AS u({key}, {}) WHERE {}.{key} = u.{key} AND {condition}",
-        table.name,
-        set.join(", "),
-        places.join(", "),
-        names.join(", "),
-        table.name,
-    ))
-}
-
-/// Binds one column of a group as an array and gives its place.
-fn bind_column<'a>(
-    table: &Table,
-    index: usize,
-    values: impl Iterator<Item = &'a Value>,
-    arguments: &mut PgArguments,
-) -> Result<String, DbError> {
-    let kind = table
-        .columns
-        .get(index)
-        .map_or(Kind::Text, |column| column.kind);
-    let wrong = || DbError::decode("a change whose value is not of its column's type");
-    let cast = match kind {
-        Kind::Text => {
-            let texts: Option<Vec<Option<&str>>> = values
-                .map(|value| {
-                    if let Value::Text(text) = value {
-                        Some(text.as_deref())
-                    } else {
-                        None
-                    }
-                })
-                .collect();
-            bind(arguments, texts.ok_or_else(wrong)?)?;
-            "text"
-        }
-        Kind::Int => {
-            let numbers: Option<Vec<Option<i64>>> = values
-                .map(|value| {
-                    if let Value::Int(n) = value {
-                        Some(*n)
-                    } else {
-                        None
-                    }
-                })
-                .collect();
-            bind(arguments, numbers.ok_or_else(wrong)?)?;
-            "bigint"
-        }
-        Kind::Bytes => {
-            let bytes: Option<Vec<Option<&[u8]>>> = values
-                .map(|value| {
-                    if let Value::Bytes(b) = value {
-                        Some(b.as_deref())
-                    } else {
-                        None
-                    }
-                })
-                .collect();
-            bind(arguments, bytes.ok_or_else(wrong)?)?;
-            "bytea"
-        }
-    };
-    Ok(format!("${}::{cast}[]", arguments.len()))
-}
-
-fn name(table: &Table, index: usize) -> &'static str {
-    table.columns.get(index).map_or("", |column| column.name)
 }
 
 /// Moves a tail's checkpoint and applies its changes. The checkpoint's row is the tail's lock.
