@@ -125,3 +125,51 @@ async fn parallel_revocations_all_succeed_and_write_one_event() {
         assert_eq!(server.get("/v1/verify", &token).await.status(), 401);
     }
 }
+
+/// A registration that died between its claim and its account: the policy fences the account and frees the address.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_account_never_came_is_released_by_the_policy() {
+    use aggregates::email_claim::{EmailClaim, EmailClaimCommand};
+    use aggregates::values::UserId;
+    let (server, url) = servers().await.swap_remove(0);
+    let database = Database::open(&url).await.unwrap();
+    let log = eventlog::Log::open(
+        database.clone(),
+        projections::inline(),
+        eventlog::LogOptions::default(),
+    )
+    .await
+    .unwrap();
+    let (user_id, claim) = (
+        UserId::from(uuid::Uuid::from_u128(7)),
+        uuid::Uuid::from_u128(8).to_string(),
+    );
+    let at = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let context = eventlog::CommandContext {
+        command_id: uuid::Uuid::from_u128(9),
+        metadata: eventlog::Metadata::default(),
+        creates: true,
+    };
+    log.execute::<EmailClaim>(&claim, EmailClaimCommand::Claim { user_id, at }, &context)
+        .await
+        .unwrap();
+    assert_eq!(
+        count(&database, "SELECT COUNT(*) FROM email_claims").await,
+        1
+    );
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    while count(&database, "SELECT COUNT(*) FROM email_claims").await > 0 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the claim stays: {}",
+            server.log()
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let abandoned = "SELECT COUNT(*) FROM events WHERE event_type = 'UserRegistrationAbandoned'";
+    assert_eq!(
+        count(&database, abandoned).await,
+        1,
+        "a late registration is fenced"
+    );
+}
