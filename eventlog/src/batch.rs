@@ -118,6 +118,19 @@ impl Batch {
         }
     }
 
+    /// Each append as a batch of its own, in order.
+    pub(crate) fn singly(self) -> impl Iterator<Item = Self> {
+        let (inline, now) = (self.inline, self.now);
+        self.appends.into_iter().map(move |pending| Self {
+            appends: vec![pending],
+            inline: Arc::clone(&inline),
+            now,
+            events: Vec::new(),
+            changes: Vec::new(),
+            new_head: Head::default(),
+        })
+    }
+
     /// The stream versions to check.
     pub(crate) fn streams(&self) -> Vec<StreamCheck<'_>> {
         let mut seen: HashSet<(&str, &str)> = HashSet::with_capacity(self.appends.len());
@@ -255,9 +268,14 @@ impl Batch {
     }
 
     /// Answers every append with a failure.
-    pub(crate) fn fail(self, error: impl Fn() -> AppendError) {
+    pub(crate) fn fail(self, error: &AppendError) {
+        tracing::error!(%error, appends = self.appends.len(), "a batch was not committed");
         for pending in self.appends {
-            let _ = pending.reply.send(Err(error()));
+            let answer = match error {
+                AppendError::OutcomeUnknown => AppendError::OutcomeUnknown,
+                other => DbError::from(sqlx::Error::Protocol(other.to_string())).into(),
+            };
+            let _ = pending.reply.send(Err(answer));
         }
     }
 }

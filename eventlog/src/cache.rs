@@ -45,7 +45,11 @@ impl AggregateCache {
         version: u64,
     ) {
         if let Some(Ok(mut cache)) = self.0.as_ref().map(Mutex::lock) {
-            cache.put((kind, id.to_owned()), (Arc::new(state), version));
+            let key = (kind, id.to_owned());
+            // Two commands on one stream may end in another order than they were appended in.
+            if cache.peek(&key).is_none_or(|(_, known)| *known < version) {
+                cache.put(key, (Arc::new(state), version));
+            }
         }
     }
 

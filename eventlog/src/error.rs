@@ -30,6 +30,19 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// Whether the data is at fault (SQLSTATE classes 22 and 23, or a constraint of SQLite) and not the database.
+    pub(crate) fn is_of_the_data(&self) -> bool {
+        match self {
+            Self::Sqlx(sqlx::Error::Database(error)) => error
+                .code()
+                .is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
+            Self::Sqlite(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+            }
+            _ => false,
+        }
+    }
+
     /// A row that is not what it should be; `what` names it without its value.
     pub fn decode(what: &'static str) -> Self {
         Self::Decode(what)

@@ -1,6 +1,7 @@
 //! Events: as they are appended, as they are recorded, and as they are exported.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -62,7 +63,7 @@ impl Append {
         if self.events.len() > EVENTS_PER_APPEND_MAX {
             return Err(AppendError::Invalid("too many events"));
         }
-        if self.aggregate_type.contains('/') || self.aggregate_id.contains('\0') {
+        if self.aggregate_type.contains(['/', '\0']) || self.aggregate_id.contains('\0') {
             return Err(AppendError::Invalid("the stream's name"));
         }
         self.events.iter().try_for_each(NewEvent::check)
@@ -70,7 +71,11 @@ impl Append {
 }
 
 impl NewEvent {
+    /// What a database would refuse is refused here, where it concerns one caller and not a whole batch.
     fn check(&self) -> Result<(), AppendError> {
+        if self.event_type.contains('\0') || self.event_version.contains('\0') {
+            return Err(AppendError::Invalid("the event's type"));
+        }
         if self.payload.len() > PAYLOAD_BYTES_MAX {
             return Err(AppendError::Invalid("a payload is too large"));
         }
@@ -78,6 +83,9 @@ impl NewEvent {
             return Err(AppendError::Invalid(
                 "a payload is not one line of the form {\"<type>\":{…}}",
             ));
+        }
+        if serde_json::from_str::<IgnoredAny>(&self.payload).is_err() {
+            return Err(AppendError::Invalid("a payload is not JSON"));
         }
         Ok(())
     }

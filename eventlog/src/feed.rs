@@ -93,9 +93,9 @@ impl Feed {
         if state.position + 1 < first.position {
             self.read_up_to(&mut state, first.position - 1).await?;
         }
-        if state.position + 1 == first.position {
-            state.tell(events);
-        }
+        // A read that came between may have told the first of them, or all.
+        let told = events.partition_point(|event| event.position <= state.position);
+        state.tell(events.get(told..).unwrap_or_default());
         self.announce(last.position.max(state.position));
         Ok(())
     }
@@ -144,6 +144,9 @@ impl Feed {
 
 impl State {
     fn tell(&mut self, events: &[RecordedEvent]) {
+        if events.is_empty() {
+            return;
+        }
         for observer in &self.observers {
             observer.committed(events);
         }

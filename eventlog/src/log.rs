@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Pending};
@@ -78,7 +78,7 @@ pub(crate) struct Inner {
     feed: Arc<Feed>,
     last_written: Arc<AtomicU64>,
     stop: CancellationToken,
-    writer_done: Arc<Notify>,
+    writer_done: CancellationToken,
 }
 
 impl Drop for Inner {
@@ -100,7 +100,7 @@ impl Log {
         let head = head(&database).await?;
         let feed = Arc::new(Feed::new(database.clone(), head));
         let (queue, waiting) = mpsc::channel(options.queue_capacity);
-        let (stop, writer_done) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let (stop, writer_done) = (CancellationToken::new(), CancellationToken::new());
         let last_written = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             engine: EngineWriter::of(&database),
@@ -109,7 +109,7 @@ impl Log {
             inline: inline.into(),
             last_written: Arc::clone(&last_written),
             stop: stop.clone(),
-            done: Arc::clone(&writer_done),
+            done: writer_done.clone(),
             batch_events: options.batch_events,
             clock: Arc::clone(&options.clock),
         };
@@ -212,9 +212,8 @@ impl Log {
 
     /// Refuses new appends, and returns when those that wait are committed.
     pub async fn shut_down(&self) {
-        let done = self.inner.writer_done.notified();
         self.inner.stop.cancel();
-        done.await;
+        self.inner.writer_done.cancelled().await;
     }
 }
 
@@ -234,47 +233,45 @@ impl EngineWriter {
         }
     }
 
-    /// Commits a batch; `None` when everything in it has been answered with a failure.
-    fn commit(&mut self, batch: Batch) -> BoxFuture<'_, Option<Batch>> {
+    fn commit(&mut self, batch: Batch) -> BoxFuture<'_, Fate> {
         match self {
             Self::Sqlite(database) => Box::pin(commit_sqlite(database, batch)),
-            Self::Postgres(appender) => Box::pin(commit_postgres(appender, batch)),
+            Self::Postgres(appender) => {
+                Box::pin(async move { appender.commit(batch).await.into() })
+            }
         }
     }
 }
 
-async fn commit_sqlite(database: &Database, batch: Batch) -> Option<Batch> {
-    let DatabaseKind::Sqlite { writer, .. } = &*database.kind else {
-        return None;
-    };
-    match writer
-        .run(move |connection| Ok(sqlite::commit(connection, batch)))
-        .await
-    {
-        Ok(Ok(batch)) => Some(batch),
-        Ok(Err((batch, error))) => {
-            tracing::error!(%error, appends = batch.appends.len(), "a batch was not committed");
-            batch.fail(|| DbError::from(sqlx::Error::Protocol(error.to_string())).into());
-            None
+/// What became of a batch.
+enum Fate {
+    /// It is in the log; appends that conflicted have been answered and are not in it any more.
+    Committed(Batch),
+    /// It is not in the log, or that is not known.
+    Failed(Batch, AppendError),
+    /// The writer is gone with it: its callers find their channel closed.
+    Gone,
+}
+
+impl<E: Into<AppendError>> From<Result<Batch, (Batch, E)>> for Fate {
+    fn from(result: Result<Batch, (Batch, E)>) -> Self {
+        match result {
+            Ok(batch) => Self::Committed(batch),
+            Err((batch, error)) => Self::Failed(batch, error.into()),
         }
-        // The batch was dropped with the job: its callers find their channel closed.
+    }
+}
+
+async fn commit_sqlite(database: &Database, batch: Batch) -> Fate {
+    let DatabaseKind::Sqlite { writer, .. } = &*database.kind else {
+        return Fate::Gone;
+    };
+    let job = move |connection: &mut rusqlite::Connection| Ok(sqlite::commit(connection, batch));
+    match writer.run(job).await {
+        Ok(result) => result.into(),
         Err(error) => {
             tracing::error!(%error, "the SQLite writer did not take a batch");
-            None
-        }
-    }
-}
-
-async fn commit_postgres(appender: &mut PostgresAppender, batch: Batch) -> Option<Batch> {
-    match appender.commit(batch).await {
-        Ok(batch) => Some(batch),
-        Err((batch, error)) => {
-            tracing::error!(%error, appends = batch.appends.len(), "a batch was not committed");
-            batch.fail(|| match &error {
-                AppendError::OutcomeUnknown => AppendError::OutcomeUnknown,
-                other => DbError::from(sqlx::Error::Protocol(other.to_string())).into(),
-            });
-            None
+            Fate::Gone
         }
     }
 }
@@ -286,7 +283,7 @@ struct Writer {
     inline: Arc<[Arc<dyn Projection>]>,
     last_written: Arc<AtomicU64>,
     stop: CancellationToken,
-    done: Arc<Notify>,
+    done: CancellationToken,
     batch_events: usize,
     clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
 }
@@ -303,12 +300,30 @@ impl Writer {
                 Arc::clone(&self.inline),
                 now,
             );
-            if let Some(batch) = self.engine.commit(batch).await {
-                self.publish(batch).await;
-            }
+            self.commit(batch).await;
         }
-        self.done.notify_waiters();
-        self.done.notify_one();
+        self.done.cancel();
+    }
+
+    /// When a constraint refuses a batch of several, each goes in alone, so that one fails and not all.
+    async fn commit(&mut self, batch: Batch) {
+        match self.engine.commit(batch).await {
+            Fate::Committed(batch) => self.publish(batch).await,
+            Fate::Failed(batch, AppendError::Database(error))
+                if error.is_of_the_data() && batch.appends.len() > 1 =>
+            {
+                tracing::warn!(%error, "a batch is taken apart");
+                for single in batch.singly() {
+                    match self.engine.commit(single).await {
+                        Fate::Committed(batch) => self.publish(batch).await,
+                        Fate::Failed(batch, error) => batch.fail(&error),
+                        Fate::Gone => {}
+                    }
+                }
+            }
+            Fate::Failed(batch, error) => batch.fail(&error),
+            Fate::Gone => {}
+        }
     }
 
     /// False when nothing waits and nothing more will come.

@@ -10,8 +10,10 @@ mod changes;
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
-use sqlx::{Arguments as _, ConnectOptions as _, Row as _};
+use sqlx::postgres::{
+    PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgPool, PgRow, PgSeverity,
+};
+use sqlx::{Arguments as _, ConnectOptions as _, Executor as _, Row as _};
 use uuid::Uuid;
 
 use changes::{group_statement, groups};
@@ -23,6 +25,8 @@ use crate::{AppendError, DbError};
 
 /// Batches that go through the explicit transaction after a lost prediction: other nodes are writing.
 const CAUTIOUS_BATCHES: u32 = 16;
+/// How long an answer is waited for: longer than the database's own time-outs, for when it is the network that hangs.
+const ANSWER: Duration = Duration::from_secs(30);
 /// How long the outcome of a lost commit is looked for.
 const FIND_OUT: Duration = Duration::from_secs(10);
 
@@ -167,13 +171,14 @@ impl PostgresAppender {
         }
     }
 
+    /// The batch is there when its first event is, at its own position: an event of the same name elsewhere is that
+    /// of an earlier try.
     async fn is_committed(&mut self, batch: &Batch) -> bool {
-        const SQL: &str = "SELECT 1 FROM events WHERE event_id = $1";
-        let Some((_, first)) = batch.first_event_ids().first().copied() else {
+        let Some(first) = batch.events.first() else {
             return false;
         };
         loop {
-            if let Ok(found) = self.look_for(SQL, first).await {
+            if let Ok(found) = self.look_for(first.position, first.event_id).await {
                 return found;
             }
             self.connection = None;
@@ -181,10 +186,12 @@ impl PostgresAppender {
         }
     }
 
-    async fn look_for(&mut self, sql: &str, event_id: Uuid) -> Result<bool, DbError> {
+    async fn look_for(&mut self, position: u64, event_id: Uuid) -> Result<bool, DbError> {
+        const SQL: &str = "SELECT 1 FROM events WHERE position = $1 AND event_id = $2";
         let connection = self.connect().await?;
         lock_head(connection).await?;
-        let row = sqlx::query(sql)
+        let row = sqlx::query(SQL)
+            .bind(position.cast_signed())
             .bind(event_id)
             .fetch_optional(&mut *connection)
             .await?;
@@ -217,9 +224,15 @@ impl Failed {
         }
     }
 
-    /// An answer of the database says that nothing was committed; anything else leaves it open.
+    /// An error that the database reports says that nothing was committed. A lost connection leaves it open, and so
+    /// does a database that ends the connection: it may do that after the commit.
     fn at_commit(batch: Batch, error: DbError) -> Self {
-        let is_answer = matches!(error, DbError::Sqlx(sqlx::Error::Database(_)));
+        let is_answer = match &error {
+            DbError::Sqlx(sqlx::Error::Database(answer)) => answer
+                .try_downcast_ref::<PgDatabaseError>()
+                .is_some_and(|answer| answer.severity() == PgSeverity::Error),
+            _ => false,
+        };
         Self {
             batch,
             error,
@@ -236,9 +249,9 @@ fn built(mut batch: Batch, head: &Head) -> Result<Batch, Failed> {
 }
 
 async fn lock_head(connection: &mut PgConnection) -> Result<Head, DbError> {
-    const SQL: &str = "SELECT position, recorded_at, frontier FROM log_head FOR UPDATE";
-    sqlx::query("BEGIN").execute(&mut *connection).await?;
-    let row = sqlx::query(SQL).fetch_one(&mut *connection).await?;
+    const SQL: &str = "BEGIN; SELECT position, recorded_at, frontier FROM log_head FOR UPDATE";
+    // A text alone goes as a simple query: both in one round trip.
+    let row = connection.fetch_one(SQL).await?;
     Head::from_row(
         row.try_get(0)?,
         row.try_get(1)?,
@@ -253,9 +266,10 @@ async fn append(
     head: &Head,
 ) -> Result<Outcome, DbError> {
     let (sql, arguments) = append_statement(batch, head)?;
-    let row = sqlx::query_with(&sql, arguments)
-        .fetch_one(&mut *connection)
-        .await?;
+    let statement = sqlx::query_with(&sql, arguments).fetch_one(&mut *connection);
+    let row = tokio::time::timeout(ANSWER, statement)
+        .await
+        .map_err(|_| DbError::Io(std::io::ErrorKind::TimedOut.into()))??;
     outcome(&row)
 }
 

@@ -283,11 +283,19 @@ fn statement_of(change: &Change) -> (String, Vec<&Value>) {
 fn upsert(table: &Table) -> String {
     let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
     let places: Vec<String> = (1..=names.len()).map(|n| format!("?{n}")).collect();
+    // Not `INSERT OR REPLACE`, which would also remove other rows that a unique column conflicts with.
+    let set: Vec<String> = names
+        .iter()
+        .skip(1)
+        .map(|name| format!("{name} = excluded.{name}"))
+        .collect();
     format!(
-        "INSERT OR REPLACE INTO {} ({}) VALUES ({})",
+        "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}",
         table.name,
         names.join(", "),
-        places.join(", ")
+        places.join(", "),
+        column(table, 0),
+        set.join(", ")
     )
 }
 
