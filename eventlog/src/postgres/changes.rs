@@ -3,7 +3,7 @@
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
 
-use super::bind;
+use super::statement::bind;
 use crate::projection::{Change, Kind, Table};
 use crate::{DbError, Value};
 
