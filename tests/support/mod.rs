@@ -144,6 +144,12 @@ impl Server {
 
     /// Starts the media worker on the server's socket, without waiting for it.
     pub fn spawn_worker(&self) -> Process {
+        let secret = self.data.join("media-worker.secret").display().to_string();
+        self.spawn_worker_with(&[("MEDIA_WORKER_SECRET_FILE", &secret)])
+    }
+
+    /// As [`Self::spawn_worker`], with this environment.
+    pub fn spawn_worker_with(&self, environment: &[(&str, &str)]) -> Process {
         let beside =
             Path::new(env!("CARGO_BIN_EXE_gatelog")).with_file_name("gatelog-media-worker");
         assert!(
@@ -163,10 +169,7 @@ impl Server {
                 "--jobs-dir={}",
                 self.data.join("worker-jobs").display()
             ))
-            .env(
-                "MEDIA_WORKER_SECRET_FILE",
-                self.data.join("media-worker.secret"),
-            )
+            .envs(environment.iter().copied())
             .stderr(log)
             .stdout(Stdio::null())
             .stdin(Stdio::null())

@@ -29,7 +29,7 @@ const RUN_AT_MOST: Duration = Duration::from_mins(10);
 const SILENCE: Duration = Duration::from_secs(20);
 /// A busy worker is offered nothing for this long; a slot that this node frees is found at the next look.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
-/// A worker that is away is tried again after this long.
+/// A worker that is away, or does not know this server, is tried again after this long.
 const AWAY_PAUSE: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -39,6 +39,8 @@ pub enum Stop {
     Failed(FailureCode),
     /// The file is gone: there is nothing to do any more.
     InputGone,
+    /// The worker does not answer, or refuses this server altogether: the job waits.
+    WorkerAway(ClientError),
     /// Somebody else decides about the job now, or this node cannot decide at the moment; the lease runs out.
     LetGo(String),
 }
@@ -51,10 +53,23 @@ pub(super) async fn dispatch(place: Place, row: JobRow) {
         attempt: row.attempt + 1,
     };
     match reserve(app, &row, key).await {
-        Ok(true) => see_through(app, &row, key).await,
-        Ok(false) => {}
-        Err(Stop::LetGo(reason)) => tracing::info!(%key, reason, "a media job was not dispatched"),
-        Err(stop) => settle(app, &row, key, stop).await,
+        Ok(Reserved::Dispatched) => see_through(app, &row, key).await,
+        // Whatever kept the job in the queue keeps it there for a while: without a pause the freed place would offer
+        // it again at once.
+        Ok(Reserved::Busy) => app.jobs.pause(BUSY_PAUSE),
+        Err(Stop::LetGo(reason)) => {
+            app.jobs.pause(BUSY_PAUSE);
+            tracing::info!(%key, reason, "a media job was not dispatched");
+        }
+        Err(Stop::WorkerAway(error)) => {
+            app.jobs.pause(AWAY_PAUSE);
+            metrics::counter!("gatelog_media_worker_away_total").increment(1);
+            tracing::warn!(%key, %error, "a media job was not dispatched");
+        }
+        Err(stop) => {
+            app.jobs.pause(BUSY_PAUSE);
+            settle(app, &row, key, stop).await;
+        }
     }
 }
 
@@ -75,37 +90,31 @@ pub(super) async fn adopt(place: Place, row: JobRow) {
     }
 }
 
+/// What became of a job that was offered to the worker.
+enum Reserved {
+    /// The worker has a slot for it, and the log says so.
+    Dispatched,
+    /// The worker has no slot.
+    Busy,
+}
+
 /// A slot at the worker first, then the event: a busy or absent worker costs no attempt.
-async fn reserve(app: &App, row: &JobRow, key: JobKey) -> Result<bool, Stop> {
+async fn reserve(app: &App, row: &JobRow, key: JobKey) -> Result<Reserved, Stop> {
     let spec = spec(row)?;
-    match app.worker.put_job(key, &spec).await {
-        Ok(_) => {}
-        Err(ClientError::Busy { .. }) => {
-            app.jobs.pause(BUSY_PAUSE);
-            return Ok(false);
-        }
-        Err(ClientError::Unreachable) => {
-            app.jobs.pause(AWAY_PAUSE);
-            metrics::counter!("gatelog_media_worker_unreachable_total").increment(1);
-            return Err(Stop::LetGo("the media worker cannot be reached".to_owned()));
-        }
-        // A refusal is the job's own fault or the installation's: it is dispatched and fails with its code.
+    let refused = match app.worker.put_job(key, &spec).await {
+        Ok(_) => None,
+        Err(ClientError::Busy { .. }) => return Ok(Reserved::Busy),
+        // The job's own fault or a mismatch of versions: it is dispatched, and fails with its code.
         Err(ClientError::Rejected {
             code: api::ErrorCode::InvalidSpec,
-        }) => {
-            record_dispatch(app, row, key).await?;
-            return Err(Stop::Failed(FailureCode::VersionSkew));
-        }
+        }) => Some(FailureCode::VersionSkew),
         Err(ClientError::Rejected {
             code: api::ErrorCode::InputTooBig,
-        }) => {
-            record_dispatch(app, row, key).await?;
-            return Err(Stop::Failed(FailureCode::InputTooBig));
-        }
-        Err(error) => return Err(Stop::LetGo(error.to_string())),
-    }
+        }) => Some(FailureCode::InputTooBig),
+        Err(error) => return Err(Stop::WorkerAway(error)),
+    };
     record_dispatch(app, row, key).await?;
-    Ok(true)
+    refused.map_or(Ok(Reserved::Dispatched), |code| Err(Stop::Failed(code)))
 }
 
 async fn record_dispatch(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
@@ -294,6 +303,10 @@ async fn settle(app: &App, row: &JobRow, key: JobKey, stop: Stop) {
             }
         }
         Stop::InputGone => MediaJobCommand::Cancel { by: None, at },
+        Stop::WorkerAway(error) => {
+            tracing::warn!(%key, %error, "a media job was let go");
+            return;
+        }
         Stop::LetGo(reason) => {
             tracing::info!(%key, reason, "a media job was let go");
             return;
