@@ -4,12 +4,16 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::pedantic,
+    clippy::panic,
+    clippy::disallowed_methods,
     reason = "a test fails by panicking"
 )]
 
 mod support;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eventlog::testing::TestPostgres;
@@ -33,79 +37,127 @@ impl Chance {
     }
 }
 
-/// What was acknowledged to the clients.
-#[derive(Default)]
+/// What was acknowledged to a client: the position, and which event must stand there.
+#[derive(Debug, Clone)]
 struct Acknowledged {
-    positions: Vec<u64>,
-    jobs: Vec<String>,
+    position: u64,
+    event_type: &'static str,
+    subject: String,
 }
 
-/// Registrations, uploads and jobs, until the server is killed under them.
-async fn work(server: &Server, token: &str, round: u64, seen: &mut Acknowledged) {
-    for n in 0.. {
-        let body = json!({"email": format!("p{round}-{n}@example.com"), "password": PASSWORD});
-        let register = server.request(Method::POST, "/v1/users").json(&body);
-        if !note(register.send().await, seen).await {
-            return;
+/// A client of its own, which outlives the server's process.
+#[derive(Clone)]
+struct Writer {
+    client: reqwest::Client,
+    base: String,
+    token: String,
+    name: String,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Writer {
+    fn new(server: &Server, token: &str, name: String) -> Self {
+        let (client, base) = (reqwest::Client::new(), server.base.clone());
+        Self {
+            client,
+            base,
+            token: token.to_owned(),
+            name,
+            is_over: Arc::default(),
         }
-        // Another last byte is another file, so another job.
+    }
+
+    /// Writes until told to stop or until the server is gone under it; then says what was acknowledged.
+    async fn run(self) -> Vec<Acknowledged> {
+        let mut acknowledged = Vec::new();
+        for n in 0_u64.. {
+            if self.is_over.load(Ordering::SeqCst)
+                || self.write(n, &mut acknowledged).await.is_none()
+            {
+                break;
+            }
+        }
+        acknowledged
+    }
+
+    /// A registration, an upload and its two jobs; `None` when an answer did not come.
+    async fn write(&self, n: u64, acknowledged: &mut Vec<Acknowledged>) -> Option<()> {
+        let body = json!({"email": format!("{}-{n}@example.com", self.name), "password": PASSWORD});
+        self.send(
+            self.post("/v1/users").json(&body),
+            "UserRegistered",
+            acknowledged,
+        )
+        .await?;
+        // Another tail is another file, so another job.
         let mut content = clip();
-        content.extend_from_slice(&[round.to_le_bytes()[0], n as u8]);
-        let upload = server
-            .request(Method::POST, "/v1/media?name=a.mp4")
-            .bearer_auth(token)
+        content.extend_from_slice(format!("{}-{n}", self.name).as_bytes());
+        let upload = self
+            .post("/v1/media?name=a.mp4")
+            .bearer_auth(&self.token)
             .body(content);
-        let Ok(answer) = upload.send().await else {
-            return;
-        };
-        let Some(position) = position_of(&answer) else {
-            return;
-        };
-        seen.positions.push(position);
-        let Ok(media) = answer.json::<Value>().await else {
-            return;
-        };
+        let media = self.send(upload, "MediaStored", acknowledged).await?;
         for preset in ["metadata", "poster"] {
-            let path = format!("/v1/media/{}/jobs", media["id"].as_str().unwrap());
-            let ask = server
-                .request(Method::POST, &path)
-                .bearer_auth(token)
-                .json(&json!({"preset": preset}));
-            let Ok(answer) = ask.send().await else { return };
-            let Some(position) = position_of(&answer) else {
-                return;
-            };
-            seen.positions.push(position);
-            let Ok(job) = answer.json::<Value>().await else {
-                return;
-            };
-            seen.jobs.push(job["id"].as_str().unwrap().to_owned());
+            let ask = self
+                .post(&format!("/v1/media/{media}/jobs"))
+                .bearer_auth(&self.token);
+            self.send(
+                ask.json(&json!({"preset": preset})),
+                "MediaJobRequested",
+                acknowledged,
+            )
+            .await?;
         }
+        Some(())
+    }
+
+    fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.client
+            .request(Method::POST, format!("{}{path}", self.base))
+    }
+
+    /// Sends a request: the identifier of what it made, once the whole answer is here.
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        event_type: &'static str,
+        acknowledged: &mut Vec<Acknowledged>,
+    ) -> Option<String> {
+        let answer = request.send().await.ok()?;
+        let status = answer.status();
+        if status == 503 {
+            return None;
+        }
+        assert!(status.is_success(), "{status}");
+        let position = answer.headers()["gatelog-position"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let subject = answer.json::<Value>().await.ok()?["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        acknowledged.push(Acknowledged {
+            position,
+            event_type,
+            subject: subject.clone(),
+        });
+        Some(subject)
     }
 }
 
-fn position_of(answer: &reqwest::Response) -> Option<u64> {
-    answer
-        .headers()
-        .get("gatelog-position")?
-        .to_str()
-        .ok()?
-        .parse()
+/// The seed of this run: `FAULTS_SEED` repeats one.
+fn seed() -> u64 {
+    let given = std::env::var("FAULTS_SEED")
         .ok()
-}
-
-async fn note(answer: reqwest::Result<reqwest::Response>, seen: &mut Acknowledged) -> bool {
-    let Some(position) = answer.ok().and_then(|answer| position_of(&answer)) else {
-        return false;
-    };
-    seen.positions.push(position);
-    true
+        .and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| u64::from(std::process::id()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_lose_nothing_leave_nothing_stuck_and_double_nothing() {
-    let seed = std::process::id().into();
-    println!("seed {seed}");
+    let seed = seed();
     let mut chance = Chance(seed);
     let folder = tempfile::tempdir().unwrap();
     let settings = [("MEDIA_JOBS_PER_USER", "4"), ("ACCESS_TOKEN_TTL", "86400")];
@@ -113,26 +165,63 @@ async fn twenty_kills_lose_nothing_leave_nothing_stuck_and_double_nothing() {
     server.launch().await;
     server.launch_worker().await;
     let token = server.token("ada@example.com").await;
-    let mut seen = Acknowledged::default();
+    let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
-        let moment = Duration::from_millis(50 + chance.below(900));
-        // The kill itself is what ends the work.
-        let _ = tokio::time::timeout(moment, work(&server, &token, round, &mut seen)).await;
-        if chance.below(2) == 0 {
+        let writers: Vec<Writer> = (0..2)
+            .map(|n| Writer::new(&server, &token, format!("p{round}-{n}")))
+            .collect();
+        let writing: Vec<_> = writers
+            .iter()
+            .map(|writer| tokio::spawn(writer.clone().run()))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(50 + chance.below(900))).await;
+        // The writers are in the middle of their requests; of the server's kills they hear by a broken connection.
+        assert!(
+            writing.iter().any(|task| !task.is_finished()),
+            "seed {seed}: nobody was writing"
+        );
+        if round % 2 == 0 {
             server.kill();
             server.launch().await;
         } else {
             server.kill_worker();
             server.launch_worker().await;
         }
+        writers
+            .iter()
+            .for_each(|writer| writer.is_over.store(true, Ordering::SeqCst));
+        for task in writing {
+            acknowledged.extend(task.await.unwrap());
+        }
     }
-    for job in &seen.jobs {
-        let ended = server.ended(&token, job).await;
+    for job in acknowledged
+        .iter()
+        .filter(|event| event.event_type == "MediaJobRequested")
+    {
+        let ended = server.ended(&token, &job.subject).await;
         assert_eq!(ended["state"], "succeeded", "seed {seed}: {ended}");
         verify_outputs(&server, &token, &ended).await;
     }
     let events = export(&server).await;
-    check_log(&events, &seen, seed);
+    check_acknowledged(&events, &acknowledged, seed);
+    check_ends(&events, &acknowledged, seed);
+    support::until("no FFmpeg is left", || {
+        processes_under(folder.path()).is_empty()
+    })
+    .await;
+}
+
+/// FFmpeg's processes that work in a folder below `folder`.
+fn processes_under(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let named = entries.filter_map(|entry| {
+        let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
+        let is_ours = std::fs::read_link(entry.path().join("cwd"))
+            .ok()?
+            .starts_with(folder);
+        (is_ours && name.starts_with("ff")).then(|| name.trim().to_owned())
+    });
+    named.collect()
 }
 
 async fn verify_outputs(server: &Server, token: &str, job: &Value) {
@@ -169,21 +258,30 @@ async fn export(server: &Server) -> Vec<Value> {
         .collect()
 }
 
-fn check_log(events: &[Value], seen: &Acknowledged, seed: u64) {
-    let positions: Vec<u64> = events
-        .iter()
-        .map(|event| event["position"].as_u64().unwrap())
-        .collect();
-    assert_eq!(
-        positions,
-        (1..=positions.len() as u64).collect::<Vec<_>>(),
-        "seed {seed}: a gap"
-    );
-    let last = seen.positions.iter().max().unwrap();
-    assert!(
-        positions.last().unwrap() >= last,
-        "seed {seed}: an acknowledged event is lost"
-    );
+/// Positions without a gap, and at each acknowledged one the very event.
+fn check_acknowledged(events: &[Value], acknowledged: &[Acknowledged], seed: u64) {
+    for (n, event) in events.iter().enumerate() {
+        assert_eq!(event["position"], n as u64 + 1, "seed {seed}: a gap");
+    }
+    for wanted in acknowledged {
+        let found = usize::try_from(wanted.position - 1)
+            .ok()
+            .and_then(|index| events.get(index));
+        let found = found.unwrap_or_else(|| panic!("seed {seed}: {wanted:?} is lost"));
+        let seen = (
+            found["type"].as_str().unwrap(),
+            found["subject"].as_str().unwrap(),
+        );
+        assert_eq!(
+            seen,
+            (wanted.event_type, wanted.subject.as_str()),
+            "seed {seed}: another event stands there"
+        );
+    }
+}
+
+/// Every job that was acknowledged ended, and no job ended twice.
+fn check_ends(events: &[Value], acknowledged: &[Acknowledged], seed: u64) {
     let ends = ["MediaJobSucceeded", "MediaJobFailed", "MediaJobCancelled"];
     let mut count: HashMap<&str, usize> = HashMap::new();
     for event in events
@@ -196,15 +294,39 @@ fn check_log(events: &[Value], seen: &Acknowledged, seed: u64) {
         count.values().all(|times| *times == 1),
         "seed {seed}: a job ended twice: {count:?}"
     );
+    let jobs: Vec<_> = acknowledged
+        .iter()
+        .filter(|event| event.event_type == "MediaJobRequested")
+        .collect();
     assert!(
-        seen.jobs.iter().all(|job| count.contains_key(job.as_str())),
+        jobs.iter()
+            .all(|job| count.contains_key(job.subject.as_str())),
         "seed {seed}: a job is stuck"
     );
     assert!(
-        seen.jobs.len() > 20,
+        jobs.len() > 20,
         "seed {seed}: only {} jobs were asked for",
-        seen.jobs.len()
+        jobs.len()
     );
+}
+
+#[test]
+fn the_check_of_acknowledged_events_finds_a_lost_a_moved_and_a_missing_one() {
+    let event = |position: u64, subject: &str| json!({"position": position, "type": "MediaStored", "subject": subject});
+    let wanted = [Acknowledged {
+        position: 2,
+        event_type: "MediaStored",
+        subject: "b".to_owned(),
+    }];
+    check_acknowledged(&[event(1, "a"), event(2, "b")], &wanted, 0);
+    for bad in [
+        vec![event(1, "a")],
+        vec![event(1, "b"), event(2, "a")],
+        vec![event(1, "a"), event(3, "b")],
+    ] {
+        let caught = std::panic::catch_unwind(|| check_acknowledged(&bad, &wanted, 0));
+        assert!(caught.is_err(), "{bad:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,49 +334,56 @@ async fn a_crash_of_postgres_loses_nothing_that_was_acknowledged() {
     let cluster = TestPostgres::start().unwrap();
     let url = cluster.fresh_database().await.unwrap();
     let server = Server::start_with(&[("DATABASE_URL", &url)]).await;
+    let token = server.token("ada@example.com").await;
+    let seed = seed();
+    let mut chance = Chance(seed);
     let mut acknowledged = Vec::new();
     for round in 0..4 {
-        let writing = async {
-            for n in 0.. {
-                let email = format!("p{round}-{n}@example.com");
-                let body = json!({"email": email, "password": PASSWORD});
-                let answer = server.post("/v1/users", "", &body).await;
-                if answer.status() == 201 {
-                    acknowledged.push(email);
-                } else {
-                    assert!(
-                        matches!(answer.status().as_u16(), 503),
-                        "{}",
-                        answer.status()
-                    );
-                }
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_millis(700), writing).await;
+        let writers: Vec<Writer> = (0..4)
+            .map(|n| Writer::new(&server, &token, format!("p{round}-{n}")))
+            .collect();
+        let writing: Vec<_> = writers
+            .iter()
+            .map(|writer| tokio::spawn(writer.clone().run()))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(300 + chance.below(600))).await;
+        assert!(
+            writing.iter().any(|task| !task.is_finished()),
+            "seed {seed}: nobody was writing"
+        );
         cluster.kill().unwrap();
         cluster.restart().unwrap();
+        // Those whose answer was under way learn the truth about it; then nobody writes any more.
+        writers
+            .iter()
+            .for_each(|writer| writer.is_over.store(true, Ordering::SeqCst));
+        for task in writing {
+            acknowledged.extend(task.await.unwrap());
+        }
+        recovered(&server, round).await;
     }
-    assert!(acknowledged.len() > 4);
-    let recovered = || async {
-        server
-            .post(
-                "/v1/users",
-                "",
-                &json!({"email": "x@example.com", "password": PASSWORD}),
-            )
-            .await
-            .status()
-    };
+    assert!(
+        acknowledged.len() > 20,
+        "seed {seed}: only {} events",
+        acknowledged.len()
+    );
+    check_acknowledged(&export(&server).await, &acknowledged, seed);
+}
+
+/// The server writes again.
+async fn recovered(server: &Server, round: u64) {
+    let body = json!({"email": format!("after-{round}@example.com"), "password": PASSWORD});
     let deadline = std::time::Instant::now() + support::PATIENCE;
-    while !matches!(recovered().await.as_u16(), 201 | 409) {
+    while !matches!(
+        server.post("/v1/users", "", &body).await.status().as_u16(),
+        201 | 409
+    ) {
         assert!(
             std::time::Instant::now() < deadline,
             "the server does not recover: {}",
             server.log()
         );
-    }
-    for email in acknowledged {
-        server.sign_in(&email).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
