@@ -103,10 +103,14 @@ impl Database {
                 rows.iter().map(Row::from_sqlite).collect()
             }
             DatabaseKind::Postgres { pool, .. } => {
-                let rows = sqlx::query_with(sql, postgres_arguments(params)?)
-                    .fetch_all(pool)
-                    .await?;
-                rows.iter().map(Row::from_postgres).collect()
+                let mut lost = LostConnections::default();
+                loop {
+                    let query = sqlx::query_with(sql, postgres_arguments(params)?);
+                    let rows = query.fetch_all(pool).await.map_err(DbError::from);
+                    if !lost.again(&rows) {
+                        return rows?.iter().map(Row::from_postgres).collect();
+                    }
+                }
             }
         }
     }
@@ -123,7 +127,7 @@ impl Database {
                     .await
             }
             DatabaseKind::Postgres { pool, .. } => {
-                let mut transaction = pool.begin().await?;
+                let mut transaction = postgres::begin(pool).await?;
                 let mut affected = Vec::with_capacity(statements.len());
                 for (sql, params) in &statements {
                     let query = sqlx::query_with(sql, postgres_arguments(params)?);
@@ -236,6 +240,20 @@ async fn open_postgres(url: &str) -> Result<DatabaseKind, DbError> {
         pool,
         options: Box::new(options),
     })
+}
+
+/// Lets what leaves no trace be done again when it met a connection that was lost: after a restart of the database
+/// every idle connection of the pool is, and the pool learns of each by its use.
+#[derive(Debug, Default)]
+pub(crate) struct LostConnections(u32);
+
+impl LostConnections {
+    /// Whether to do again what ended so.
+    pub(crate) fn again<T>(&mut self, result: &Result<T, DbError>) -> bool {
+        let is_lost = result.as_ref().is_err_and(DbError::is_lost_connection);
+        self.0 += u32::from(is_lost);
+        is_lost && self.0 <= POOL_CONNECTIONS
+    }
 }
 
 fn sqlite_arguments(params: &[Value]) -> Result<SqliteArguments<'_>, DbError> {

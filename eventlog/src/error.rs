@@ -1,5 +1,7 @@
 //! What can go wrong. No error holds a value of a row or a password of a connection.
 
+use cqrs_es::persist::PersistenceError;
+
 /// The database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -18,6 +20,9 @@ pub enum DbError {
     /// A column is not what it should be.
     #[error("the database holds {0}")]
     Decode(&'static str),
+    /// A stored event is not one of its aggregate.
+    #[error("an event cannot be read: {0}")]
+    Event(String),
     /// More waits for the SQLite writer than it takes on.
     #[error("too much waits to be written")]
     Busy,
@@ -43,9 +48,35 @@ impl DbError {
         }
     }
 
+    /// Whether the connection was lost: broken, or ended by the database (SQLSTATE 57P01 to 57P03).
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        match self {
+            Self::Sqlx(sqlx::Error::Io(_)) => true,
+            Self::Sqlx(sqlx::Error::Database(error)) => {
+                matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03"))
+            }
+            _ => false,
+        }
+    }
+
     /// A row that is not what it should be; `what` names it without its value.
     pub fn decode(what: &'static str) -> Self {
         Self::Decode(what)
+    }
+}
+
+/// What the cqrs-es persistence crates report about a read.
+impl From<PersistenceError> for DbError {
+    fn from(error: PersistenceError) -> Self {
+        match error {
+            PersistenceError::ConnectionError(inner) | PersistenceError::UnknownError(inner) => {
+                match inner.downcast::<sqlx::Error>() {
+                    Ok(error) => Self::Sqlx(*error),
+                    Err(other) => Self::Event(other.to_string()),
+                }
+            }
+            other => Self::Event(other.to_string()),
+        }
     }
 }
 

@@ -46,10 +46,10 @@ pub enum ExecuteError<E: std::error::Error> {
     /// The queue is full: nothing was written.
     #[error("too much waits to be appended")]
     Overloaded,
-    /// A stored event cannot be read.
-    #[error("the stream cannot be loaded: {0}")]
-    Load(String),
-    /// The append failed.
+    /// An event of the aggregate has no JSON form.
+    #[error("an event cannot be written: {0}")]
+    Unwritable(String),
+    /// Loading or appending failed.
     #[error(transparent)]
     Append(AppendError),
 }
@@ -123,8 +123,9 @@ impl Log {
     /// # Errors
     /// The stream cannot be read.
     pub async fn load<A: Aggregate>(&self, id: &str) -> Result<(A, u64), ExecuteError<A::Error>> {
-        let events = load::<A>(&self.inner.database, id).await;
-        let events = events.map_err(|error| ExecuteError::Load(error.to_string()))?;
+        let events = load::<A>(&self.inner.database, id)
+            .await
+            .map_err(AppendError::from)?;
         let mut aggregate = A::default();
         let mut version = 0;
         for event in events {
@@ -244,7 +245,8 @@ fn append<A: Aggregate>(
         aggregate_id: id.to_owned(),
         expected_version,
         command_id: context.command_id,
-        events: new_events::<A>(events).map_err(|error| ExecuteError::Load(error.to_string()))?,
+        events: new_events::<A>(events)
+            .map_err(|error| ExecuteError::Unwritable(error.to_string()))?,
         metadata: context.metadata.clone(),
     })
 }

@@ -14,14 +14,14 @@ use std::time::Duration;
 use sqlx::postgres::{
     PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgPool, PgSeverity,
 };
-use sqlx::{ConnectOptions as _, Executor as _, Row as _};
+use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
 use changes::{group_statement, groups};
 use statement::{Outcome, append_statement, outcome};
 
 use crate::batch::{Batch, Head};
-use crate::database::postgres_arguments;
+use crate::database::{LostConnections, postgres_arguments};
 use crate::projection::Change;
 use crate::{AppendError, DbError};
 
@@ -268,6 +268,17 @@ async fn append(
     outcome(&row)
 }
 
+/// Begins a transaction.
+pub(crate) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, DbError> {
+    let mut lost = LostConnections::default();
+    loop {
+        let transaction = pool.begin().await.map_err(DbError::from);
+        if !lost.again(&transaction) {
+            return transaction;
+        }
+    }
+}
+
 /// Moves a tail's checkpoint and applies its changes. The checkpoint's row is the tail's lock.
 pub(crate) async fn advance(
     pool: &PgPool,
@@ -277,7 +288,7 @@ pub(crate) async fn advance(
     changes: &[Change],
 ) -> Result<bool, DbError> {
     const MOVE: &str = "UPDATE tails SET position = $1 WHERE name = $2 AND position = $3";
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool).await?;
     let params = [
         to.cast_signed().into(),
         tail.into(),

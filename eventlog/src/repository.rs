@@ -6,7 +6,7 @@ use cqrs_es::{Aggregate, EventEnvelope};
 use postgres_es::PostgresEventRepository;
 use sqlite_es::SqliteEventRepository;
 
-use crate::database::DatabaseKind;
+use crate::database::{DatabaseKind, LostConnections};
 use crate::{Database, DbError, Engine, RecordedEvent, Row, Value};
 
 const COLUMNS: &str = "position, recorded_at, aggregate_type, aggregate_id, sequence, event_type, event_version, \
@@ -84,7 +84,7 @@ pub(crate) fn recorded(row: &Row) -> Result<RecordedEvent, DbError> {
 pub(crate) async fn load<A: Aggregate>(
     database: &Database,
     id: &str,
-) -> Result<Vec<EventEnvelope<A>>, PersistenceError> {
+) -> Result<Vec<EventEnvelope<A>>, DbError> {
     let events = match &*database.kind {
         DatabaseKind::Sqlite { readers, .. } => {
             SqliteEventRepository::new(readers.clone())
@@ -92,12 +92,21 @@ pub(crate) async fn load<A: Aggregate>(
                 .await?
         }
         DatabaseKind::Postgres { pool, .. } => {
-            PostgresEventRepository::new(pool.clone())
-                .get_events::<A>(id)
-                .await?
+            let repository = PostgresEventRepository::new(pool.clone());
+            let mut lost = LostConnections::default();
+            loop {
+                let events = repository.get_events::<A>(id).await;
+                let events = events.map_err(DbError::from);
+                if !lost.again(&events) {
+                    break events?;
+                }
+            }
         }
     };
-    events.into_iter().map(EventEnvelope::try_from).collect()
+    let envelopes = events.into_iter().map(EventEnvelope::try_from);
+    envelopes
+        .collect::<Result<_, PersistenceError>>()
+        .map_err(DbError::from)
 }
 
 /// As a parameter.

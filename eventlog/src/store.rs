@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::execute::{FrameworkError, new_events};
 use crate::repository::load;
-use crate::{Append, Log, Metadata};
+use crate::{Append, DbError, Log, Metadata};
 
 /// The store of one kind of aggregate. The identifier of a command comes in the metadata under `command_id`; without
 /// it there is none to recognise a repetition by.
@@ -55,9 +55,11 @@ where
         &self,
         id: &str,
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
-        load::<A>(&self.log.inner.database, id)
-            .await
-            .map_err(AggregateError::from)
+        let events = load::<A>(&self.log.inner.database, id).await;
+        events.map_err(|error| match error {
+            DbError::Event(_) => AggregateError::DeserializationError(Box::new(error)),
+            other => AggregateError::DatabaseConnectionError(Box::new(other)),
+        })
     }
 
     async fn load_aggregate(&self, id: &str) -> Result<LogContext<A>, AggregateError<A::Error>> {

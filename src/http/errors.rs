@@ -19,9 +19,10 @@ impl From<DbError> for Problem {
             DbError::Sqlx(_) | DbError::Sqlite(_) | DbError::Closed | DbError::Io(_) => {
                 Self::unavailable(error)
             }
-            DbError::Migrate(_) | DbError::Decode(_) | DbError::UnknownEngine => {
-                Self::internal(error)
-            }
+            DbError::Migrate(_)
+            | DbError::Decode(_)
+            | DbError::Event(_)
+            | DbError::UnknownEngine => Self::internal(error),
         }
     }
 }
@@ -69,7 +70,7 @@ impl<E: Refusal> From<ExecuteError<E>> for Problem {
                 "others changed the same thing at the same time",
             ),
             ExecuteError::Overloaded => Self::new(Kind::Overloaded, "too much waits to be written"),
-            ExecuteError::Load(cause) => Self::internal(cause),
+            ExecuteError::Unwritable(cause) => Self::internal(cause),
             ExecuteError::Append(error) => error.into(),
         }
     }
