@@ -26,7 +26,7 @@ use sqlx::sqlite::{
 use uuid::Uuid;
 
 use crate::counter::{Counter, Increment, Total, Totals};
-use crate::report::{machine, median, publish, table};
+use crate::report::{machine, median, publish, show, table};
 
 const CALLERS: [usize; 4] = [1, 16, 64, 256];
 const COMMANDS_A_STREAM: u64 = 5;
@@ -51,24 +51,32 @@ struct Contender {
 const APPEND: usize = 0;
 const FRAMEWORK: usize = 1;
 
-pub async fn run(rounds: usize, milliseconds: u64) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let postgres = TestPostgres::start().map_err(|error| anyhow::anyhow!("{error}"))?;
-    let url = postgres
-        .fresh_database()
-        .await
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
-    let contests = [
-        postgres_contest(&url).await?,
-        sqlite_contest(folder.path()).await?,
-    ];
+/// What the log is measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    Postgres,
+    Sqlite,
+}
+
+pub async fn run(rounds: usize, milliseconds: u64, only: Option<Engine>) -> anyhow::Result<()> {
     let mut text = format!(
         "# Commands per second through the log\n\n{}\nMedians of {rounds} interleaved rounds of {milliseconds} ms. Every \
          commit waits for fsync, but for stock sqlite-es as it comes, which sets `synchronous=NORMAL`.\n\n",
         machine()
     );
-    for contest in &contests {
-        text += &measure(contest, rounds, Duration::from_millis(milliseconds)).await?;
+    let time = Duration::from_millis(milliseconds);
+    if only != Some(Engine::Sqlite) {
+        let postgres = TestPostgres::start().map_err(|error| anyhow::anyhow!("{error}"))?;
+        let url = postgres.fresh_database().await;
+        let url = url.map_err(|error| anyhow::anyhow!("{error}"))?;
+        text += &measure(&postgres_contest(&url).await?, rounds, time).await?;
+    }
+    if only != Some(Engine::Postgres) {
+        let folder = tempfile::tempdir()?;
+        text += &measure(&sqlite_contest(folder.path()).await?, rounds, time).await?;
+    }
+    if only.is_some() {
+        return show(&text);
     }
     publish("log", &text)
 }

@@ -24,6 +24,9 @@ enum Command {
         /// Milliseconds of one measurement.
         #[arg(long, default_value_t = 1000)]
         milliseconds: u64,
+        /// Only this engine; then nothing is written to `bench/results`.
+        #[arg(long)]
+        only: Option<log::Engine>,
     },
     /// `/v1/verify` against a bare axum handler, both driven by wrk.
     Verify {
@@ -48,7 +51,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Log {
             rounds,
             milliseconds,
-        } => log::run(rounds, milliseconds).await,
+            only,
+        } => log::run(rounds, milliseconds, only).await,
         Command::Verify { rounds, seconds } => verify::run(rounds, seconds),
         Command::Bare { listen } => verify::serve_bare(listen).await,
     }

@@ -31,10 +31,14 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Writes `bench/results/<name>.md` and prints it.
 pub fn publish(name: &str, text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join(format!("{name}.md")), text)?;
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+    show(text)
+}
+
+/// Prints it.
+pub fn show(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

@@ -1,5 +1,7 @@
 //! Events: as they are appended, as they are recorded, and as they are exported.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -96,7 +98,7 @@ impl NewEvent {
 pub struct RecordedEvent {
     /// Its place in the whole log, from 1, without gaps.
     pub position: u64,
-    /// `UUIDv5` of the command and the event's number in it.
+    /// Follows from the command and the event's number in it: see [`event_id`].
     pub event_id: Uuid,
     /// When it was appended: never before the event before it.
     pub recorded_at: DateTime<Utc>,
@@ -136,8 +138,16 @@ fn inner<'a>(payload: &'a str, event_type: &str) -> Option<&'a str> {
 
 /// The identifier of a command's event number `n`, from 0. Known before the append, so that sealed fields can be
 /// bound to their event.
+///
+/// A `UUIDv8` (RFC 9562): the command's first 48 bits, then those of the `UUIDv5` of the command and `n`. Commands are
+/// named by `UUIDv7`, so identifiers come about in the order of time, and their unique index grows at its end: with
+/// scattered ones a batch would touch as many pages of it as it has events.
 pub fn event_id(command_id: Uuid, n: usize) -> Uuid {
-    Uuid::new_v5(&command_id, &(n as u64).to_be_bytes())
+    let mut bytes = Uuid::new_v5(&command_id, &(n as u64).to_be_bytes()).into_bytes();
+    for (byte, time) in bytes.iter_mut().zip(command_id.into_bytes()).take(6) {
+        *byte = time;
+    }
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// The line that is exported, without a line end: CloudEvents 1.0 JSON with a fixed order of keys. It is the
@@ -145,43 +155,54 @@ pub fn event_id(command_id: Uuid, n: usize) -> Uuid {
 pub fn cloud_event_line(event: &RecordedEvent) -> String {
     let metadata: Metadata = serde_json::from_str(&event.metadata).unwrap_or_default();
     let mut line = String::with_capacity(event.payload.len() + 512);
-    let mut field = |name: &str, json: &str| {
-        line.push_str(if line.is_empty() { "{\"" } else { ",\"" });
-        line.push_str(name);
-        line.push_str("\":");
-        line.push_str(json);
-    };
-    let text = |text: &str| serde_json::Value::from(text).to_string();
-    field("specversion", "\"1.0\"");
-    field("id", &text(&event.event_id.to_string()));
-    field("source", &text(SOURCE));
-    field("type", &text(&event.event_type));
-    field("subject", &text(&event.aggregate_id));
-    field(
-        "time",
-        &text(
-            &event
-                .recorded_at
-                .to_rfc3339_opts(SecondsFormat::Micros, true),
-        ),
+    line.push_str("{\"specversion\":\"1.0\",\"id\":\"");
+    line.push_str(
+        event
+            .event_id
+            .hyphenated()
+            .encode_lower(&mut Uuid::encode_buffer()),
     );
-    field("datacontenttype", "\"application/json\"");
-    field("data", event.data_text());
-    field("position", &event.position.to_string());
-    field(
-        "stream",
-        &text(&format!("{}/{}", event.aggregate_type, event.aggregate_id)),
+    line.push_str("\",\"source\":\"");
+    line.push_str(SOURCE);
+    text_field(&mut line, "\",\"type\":", &event.event_type);
+    text_field(&mut line, ",\"subject\":", &event.aggregate_id);
+    let time = event
+        .recorded_at
+        .to_rfc3339_opts(SecondsFormat::Micros, true);
+    // No text of ours needs escaping; what comes from callers goes through `text_field`.
+    let _ = write!(
+        line,
+        ",\"time\":\"{time}\",\"datacontenttype\":\"application/json\",\"data\":"
     );
-    field("version", &event.sequence.to_string());
-    field("eventversion", &text(&event.event_version));
+    line.push_str(event.data_text());
+    let _ = write!(line, ",\"position\":{}", event.position);
+    let stream = format!("{}/{}", event.aggregate_type, event.aggregate_id);
+    text_field(&mut line, ",\"stream\":", &stream);
+    let _ = write!(line, ",\"version\":{}", event.sequence);
+    text_field(&mut line, ",\"eventversion\":", &event.event_version);
     if let Some(actor) = &metadata.actor {
-        field("actor", &text(actor));
+        text_field(&mut line, ",\"actor\":", actor);
     }
     if let Some(request_id) = &metadata.request_id {
-        field("requestid", &text(request_id));
+        text_field(&mut line, ",\"requestid\":", request_id);
     }
     line.push('}');
     line
+}
+
+/// Appends `name` as it is and `text` as JSON.
+fn text_field(line: &mut String, name: &str, text: &str) {
+    line.push_str(name);
+    if text
+        .bytes()
+        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\' && byte.is_ascii())
+    {
+        line.push('"');
+        line.push_str(text);
+        line.push('"');
+    } else {
+        line.push_str(&serde_json::Value::from(text).to_string());
+    }
 }
 
 #[cfg(test)]
@@ -218,5 +239,16 @@ mod tests {
         let command = Uuid::from_u128(1);
         assert_eq!(event_id(command, 0), event_id(command, 0));
         assert_ne!(event_id(command, 0), event_id(command, 1));
+        assert_eq!(event_id(command, 0).get_version_num(), 8);
+    }
+
+    #[test]
+    fn identifiers_of_later_commands_are_greater() {
+        let command =
+            |millis| uuid::Builder::from_unix_timestamp_millis(millis, &[7; 10]).into_uuid();
+        let ids: Vec<Uuid> = (1..100)
+            .map(|millis| event_id(command(millis), 0))
+            .collect();
+        assert!(ids.is_sorted());
     }
 }

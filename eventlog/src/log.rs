@@ -344,10 +344,16 @@ impl Writer {
                 }
             }
         }
-        while waiting.len() < self.batch_events {
-            match self.waiting.try_recv() {
-                Ok(pending) => waiting.push(pending),
-                Err(_) => break,
+        // Those whose answers came a moment ago get their turn to ask again: else a batch goes without them, and they
+        // wait for a commit that has room for them.
+        let mut known = 0;
+        while known < waiting.len() && waiting.len() < self.batch_events {
+            known = waiting.len();
+            tokio::task::yield_now().await;
+            while waiting.len() < self.batch_events
+                && let Ok(pending) = self.waiting.try_recv()
+            {
+                waiting.push(pending);
             }
         }
         true

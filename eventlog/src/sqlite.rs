@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, TransactionBehavior, params,
+    params_from_iter,
+};
 use tokio::sync::oneshot;
 
 use crate::batch::{Batch, Conflict, Head};
@@ -244,11 +247,20 @@ fn write_head(connection: &Connection, head: &Head) -> Result<(), DbError> {
 }
 
 fn apply(connection: &Connection, changes: &[Change]) -> Result<(), DbError> {
+    // Most of a batch's changes are upserts of one table after the other, each with the statement of the one before.
+    let mut last: Option<(&Table, CachedStatement<'_>)> = None;
     for change in changes {
-        let (sql, values) = statement_of(change);
-        connection
-            .prepare_cached(&sql)?
-            .execute(params_from_iter(values))?;
+        let Change::Upsert { table, row } = change else {
+            let (sql, values) = statement_of(change);
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement.execute(params_from_iter(values))?;
+            continue;
+        };
+        let (_, statement) = match last.take() {
+            Some(known) if std::ptr::eq(known.0, *table) => last.insert(known),
+            _ => last.insert((table, connection.prepare_cached(&upsert(table))?)),
+        };
+        statement.execute(params_from_iter(row))?;
     }
     Ok(())
 }
