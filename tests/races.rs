@@ -73,36 +73,6 @@ async fn of_many_registrations_of_one_address_exactly_one_wins_and_nothing_else_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_refreshes_with_one_token_exactly_one_succeeds() {
-    for (server, url) in servers().await {
-        server.register("ada@example.com").await;
-        let signed_in = server.sign_in("ada@example.com").await;
-        let body = json!({"refresh_token": signed_in["refresh_token"]});
-        let racing = (0..20).map(|_| server.post("/v1/tokens/refresh", "", &body));
-        let answers = futures::future::join_all(racing).await;
-        let won = answers
-            .iter()
-            .filter(|answer| answer.status() == 200)
-            .count();
-        assert_eq!(won, 1, "{url}");
-        assert!(
-            answers
-                .iter()
-                .all(|answer| matches!(answer.status().as_u16(), 200 | 401 | 409)),
-            "{url}"
-        );
-        assert_eq!(
-            server
-                .get("/v1/verify", &access_token(&signed_in))
-                .await
-                .status(),
-            401,
-            "the old token died"
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn parallel_revocations_all_succeed_and_write_one_event() {
     for (server, url) in servers().await {
         server.register("ada@example.com").await;

@@ -9,6 +9,7 @@ pub mod media;
 pub mod media_jobs;
 pub mod page;
 pub mod sessions;
+pub mod spent_refresh_tokens;
 mod support;
 pub mod users;
 
@@ -22,6 +23,7 @@ pub fn inline() -> Vec<Arc<dyn Projection>> {
         Arc::new(email_claims::EmailClaims),
         Arc::new(users::Users),
         Arc::new(sessions::Sessions),
+        Arc::new(spent_refresh_tokens::SpentRefreshTokens),
     ]
 }
 

@@ -18,6 +18,8 @@ pub struct TokenConfig {
     pub access_ttl_seconds: i64,
     /// A refresh token's life (default 30 days, and never past the session's end).
     pub refresh_ttl_seconds: i64,
+    /// For how long a spent refresh token may come again, from a client that lost the answer (default 10 seconds).
+    pub refresh_leeway_seconds: i64,
     /// A session's absolute life (default 30 days: NIST SP 800-63B-4, AAL1).
     pub session_max_age_seconds: i64,
     /// Who may register.
@@ -30,6 +32,7 @@ impl TokenConfig {
         Ok(Self {
             access_ttl_seconds: source.number("ACCESS_TOKEN_TTL", 900, 1..=YEAR)?,
             refresh_ttl_seconds: source.number("REFRESH_TOKEN_TTL", 30 * 86_400, 1..=YEAR)?,
+            refresh_leeway_seconds: source.number("REFRESH_LEEWAY", 10, 0..=60)?,
             session_max_age_seconds: source.number("SESSION_MAX_AGE", 30 * 86_400, 1..=YEAR)?,
             registration: registration(source)?,
         })

@@ -75,6 +75,7 @@ pub fn session() -> Vec<SessionEvent> {
         SessionEvent::TokensIssued {
             tokens,
             replaced_refresh: Some(token(3)),
+            repeated_refresh: None,
             at: at(1),
         },
         SessionEvent::RefreshTokenReused {

@@ -1,5 +1,6 @@
 //! Commands by chance, from few people, tokens and times, so that they meet.
 
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -104,6 +105,7 @@ fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
     SessionCommand::IssueToken {
         presented_refresh: token(presented),
         tokens: pair(number, seconds),
+        leeway: TimeDelta::zero(),
         at: at(seconds),
     }
 }

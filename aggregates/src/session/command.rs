@@ -1,6 +1,6 @@
 //! What can be asked of a session.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{RevokeReason, TokenPair};
 use crate::values::{AuthMethod, Sealed, SessionId, TokenHash, UserId};
@@ -10,13 +10,16 @@ use crate::values::{AuthMethod, Sealed, SessionId, TokenHash, UserId};
 pub enum SessionCommand {
     /// Opens the session and gives it its first tokens.
     Start(Box<StartSession>),
-    /// Gives new tokens to whoever has the current refresh token. Whoever has a spent one ends the
-    /// session: the events then are `RefreshTokenReused` and `SessionRevoked`, not `TokensIssued`.
+    /// Gives new tokens to whoever has the current refresh token, or one that was spent a moment ago.
+    /// Whoever has an older one ends the session: the events then are `RefreshTokenReused` and
+    /// `SessionRevoked`, not `TokensIssued`.
     IssueToken {
         /// The hash of the refresh token that came.
         presented_refresh: TokenHash,
         /// The new pair; no token is made to outlive the session.
         tokens: TokenPair,
+        /// For how long a spent token may come again, for a client that lost the answer.
+        leeway: TimeDelta,
         /// Now.
         at: DateTime<Utc>,
     },

@@ -41,6 +41,9 @@ pub enum SessionEvent {
         /// The refresh token that was used up for it; none at the start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaced_refresh: Option<TokenHash>,
+        /// The token that was presented, when it was not the current one but one spent a moment ago.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeated_refresh: Option<TokenHash>,
         /// When.
         at: DateTime<Utc>,
     },

@@ -15,9 +15,9 @@ mod specs;
 pub use command::{SessionCommand, StartSession};
 pub use error::SessionError;
 pub use event::{EVENT_TYPES, RevokeReason, SessionEvent, TokenPair};
-pub use state::{LiveSession, RefreshToken, SPENT_REFRESH_TOKENS_MAX, Session};
+pub use state::{LiveSession, RefreshToken, SPENT_REFRESH_TOKENS_MAX, Session, SpentToken};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 
@@ -58,8 +58,9 @@ impl Session {
             SessionCommand::IssueToken {
                 presented_refresh,
                 tokens,
+                leeway,
                 at,
-            } => self.decide_issue(presented_refresh, tokens, at),
+            } => self.decide_issue(presented_refresh, tokens, leeway, at),
             SessionCommand::Revoke { reason, by, at } => match self {
                 Self::NotStarted => Err(SessionError::NotStarted),
                 Self::Live(_) => Ok(vec![SessionEvent::SessionRevoked { reason, by, at }]),
@@ -85,6 +86,7 @@ impl Session {
         let issued = SessionEvent::TokensIssued {
             tokens: start.tokens.ending_by(start.expires_at),
             replaced_refresh: None,
+            repeated_refresh: None,
             at: start.at,
         };
         let started = SessionEvent::SessionStarted {
@@ -105,6 +107,7 @@ impl Session {
         &self,
         presented: TokenHash,
         tokens: TokenPair,
+        leeway: TimeDelta,
         at: DateTime<Utc>,
     ) -> Result<Vec<SessionEvent>, SessionError> {
         let live = match self {
@@ -115,19 +118,24 @@ impl Session {
         if at >= live.expires_at {
             return Err(SessionError::SessionExpired);
         }
-        if live.has_spent(&presented) {
-            return Ok(end_because_reused(presented, at));
-        }
-        live.require_current(&presented, at)?;
+        let repeated = match live.spent_at(&presented) {
+            Some(spent_at) if at < spent_at + leeway => Some(presented),
+            Some(_) => return Ok(end_because_reused(presented, at)),
+            None => {
+                live.require_current(&presented, at)?;
+                None
+            }
+        };
         Ok(vec![SessionEvent::TokensIssued {
             tokens: tokens.ending_by(live.expires_at),
-            replaced_refresh: Some(presented),
+            replaced_refresh: live.refresh.as_ref().map(|refresh| refresh.hash.clone()),
+            repeated_refresh: repeated,
             at,
         }])
     }
 }
 
-/// A refresh token is used once. If it comes twice, one of the two who have it is a thief, and
+/// A refresh token is used once. If it comes again later than a lost answer explains, one of the two who have it is a thief, and
 /// nobody can tell which (RFC 9700, 4.14.2): both lose the session.
 fn end_because_reused(presented_refresh: TokenHash, at: DateTime<Utc>) -> Vec<SessionEvent> {
     let reason = RevokeReason::RefreshTokenReused;

@@ -50,6 +50,7 @@ fn first_issued() -> SessionEvent {
     SessionEvent::TokensIssued {
         tokens: pair(0, 0),
         replaced_refresh: None,
+        repeated_refresh: None,
         at: at(0),
     }
 }
@@ -59,6 +60,7 @@ fn issued(number: u8, seconds: i64) -> SessionEvent {
     SessionEvent::TokensIssued {
         tokens: pair(number, seconds),
         replaced_refresh: Some(token(number + 99)),
+        repeated_refresh: None,
         at: at(seconds),
     }
 }
@@ -67,6 +69,7 @@ fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
     SessionCommand::IssueToken {
         presented_refresh: token(presented + 100),
         tokens: pair(number, seconds),
+        leeway: TimeDelta::seconds(3),
         at: at(seconds),
     }
 }
@@ -155,6 +158,7 @@ fn no_token_outlives_the_session() {
         .then_expect_events(vec![SessionEvent::TokensIssued {
             tokens: capped,
             replaced_refresh: Some(token(101)),
+            repeated_refresh: None,
             at: at(995),
         }]);
 }
@@ -174,6 +178,7 @@ fn not_even_the_first_tokens_outlive_a_short_session() {
     let first = SessionEvent::TokensIssued {
         tokens,
         replaced_refresh: None,
+        repeated_refresh: None,
         at: at(0),
     };
     assert_eq!(events.last(), Some(&first));
@@ -193,6 +198,58 @@ fn a_spent_refresh_token_that_comes_again_ends_the_session() {
                 reason: RevokeReason::RefreshTokenReused,
                 by: None,
                 at: at(8),
+            },
+        ]);
+}
+
+#[test]
+fn a_client_that_lost_the_answer_may_repeat_its_refresh_for_a_moment() {
+    let repeated = |number, seconds| SessionEvent::TokensIssued {
+        tokens: pair(number, seconds),
+        replaced_refresh: Some(token(number + 99)),
+        repeated_refresh: Some(token(100)),
+        at: at(seconds),
+    };
+    // The token was spent in second 1, and the leeway is 3 seconds.
+    given::<Session>(refreshed(1))
+        .when(issue(0, 2, 3))
+        .then_expect_events(vec![repeated(2, 3)]);
+    given::<Session>(after(refreshed(1), repeated(2, 3)))
+        .when(issue(0, 3, 3))
+        .then_expect_events(vec![repeated(3, 3)]);
+    let decided = |seconds| {
+        let mut session = Session::default();
+        for event in refreshed(1) {
+            session.apply(event);
+        }
+        session.decide(issue(0, 2, seconds)).unwrap().len()
+    };
+    assert_eq!(
+        (decided(3), decided(4)),
+        (1, 2),
+        "from the fourth second on it is a reuse"
+    );
+}
+
+#[test]
+fn what_a_repeated_refresh_replaced_is_a_reuse_once_the_moment_is_over() {
+    let superseding = SessionEvent::TokensIssued {
+        tokens: pair(2, 3),
+        replaced_refresh: Some(token(101)),
+        repeated_refresh: Some(token(100)),
+        at: at(3),
+    };
+    given::<Session>(after(refreshed(1), superseding))
+        .when(issue(1, 3, 6))
+        .then_expect_events(vec![
+            SessionEvent::RefreshTokenReused {
+                presented_refresh: token(101),
+                at: at(6),
+            },
+            SessionEvent::SessionRevoked {
+                reason: RevokeReason::RefreshTokenReused,
+                by: None,
+                at: at(6),
             },
         ]);
 }
@@ -225,6 +282,7 @@ fn an_access_token_does_not_refresh() {
     let command = SessionCommand::IssueToken {
         presented_refresh: token(0),
         tokens: pair(1, 5),
+        leeway: TimeDelta::seconds(3),
         at: at(5),
     };
     given::<Session>(live())

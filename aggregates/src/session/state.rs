@@ -34,7 +34,16 @@ pub struct LiveSession {
     /// The one token that gets the next pair.
     pub refresh: Option<RefreshToken>,
     /// Those used up, oldest first, at most [`SPENT_REFRESH_TOKENS_MAX`].
-    pub spent: VecDeque<TokenHash>,
+    pub spent: VecDeque<SpentToken>,
+}
+
+/// A refresh token that was used up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpentToken {
+    /// Its hash.
+    pub hash: TokenHash,
+    /// When another took its place.
+    pub at: DateTime<Utc>,
 }
 
 /// The current refresh token.
@@ -47,9 +56,10 @@ pub struct RefreshToken {
 }
 
 impl LiveSession {
-    /// Whether the token was used up, as far as that is remembered.
-    pub fn has_spent(&self, token: &TokenHash) -> bool {
-        self.spent.contains(token)
+    /// When the token was used up, as far as that is remembered.
+    pub fn spent_at(&self, token: &TokenHash) -> Option<DateTime<Utc>> {
+        let spent = self.spent.iter().find(|spent| spent.hash == *token)?;
+        Some(spent.at)
     }
 
     pub(super) fn require_current(
@@ -64,7 +74,7 @@ impl LiveSession {
         }
     }
 
-    fn issue(&mut self, tokens: TokenPair) {
+    fn issue(&mut self, tokens: TokenPair, at: DateTime<Utc>) {
         let refresh = RefreshToken {
             hash: tokens.refresh_token,
             expires_at: tokens.refresh_expires_at,
@@ -73,7 +83,10 @@ impl LiveSession {
             if self.spent.len() == SPENT_REFRESH_TOKENS_MAX {
                 self.spent.pop_front();
             }
-            self.spent.push_back(spent.hash);
+            self.spent.push_back(SpentToken {
+                hash: spent.hash,
+                at,
+            });
         }
     }
 }
@@ -94,9 +107,9 @@ impl Session {
                     spent,
                 });
             }
-            SessionEvent::TokensIssued { tokens, .. } => {
+            SessionEvent::TokensIssued { tokens, at, .. } => {
                 if let Self::Live(live) = self {
-                    live.issue(tokens);
+                    live.issue(tokens, at);
                 }
             }
             SessionEvent::RefreshTokenReused { .. } => {}

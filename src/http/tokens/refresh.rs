@@ -1,4 +1,7 @@
 //! `POST /v1/tokens/refresh`: new tokens for the current refresh token, once.
+//!
+//! A client that lost the answer may ask again with the same token for a short leeway. After it a spent token ends the
+//! session: one of the two who have it is a thief (RFC 9700, 4.14.2).
 
 use std::sync::Arc;
 
@@ -6,9 +9,10 @@ use aggregates::session::{Session, SessionCommand, SessionError, SessionEvent};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use eventlog::{CommandContext, ExecuteError, RecordedEvent};
+use chrono::TimeDelta;
+use eventlog::{CommandContext, DbError, ExecuteError, RecordedEvent};
 use http::header;
-use projections::sessions;
+use projections::{sessions, spent_refresh_tokens};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -35,7 +39,8 @@ pub struct Body {
     refresh_token: Zeroizing<String>,
 }
 
-/// New tokens. The old ones are no longer good; presenting the old refresh token again ends the session.
+/// New tokens. The old ones are no longer good. The old refresh token may come again within the leeway, for a client
+/// that lost the answer; after it, it ends the session.
 #[utoipa::path(
     post, path = "/v1/tokens/refresh", tag = "sessions", operation_id = "refresh_tokens", request_body = Body,
     responses(
@@ -52,8 +57,7 @@ pub async fn refresh(
         return Err(invalid());
     }
     let presented = TokenHash::from_bytes(ids::token_digest(&body.refresh_token));
-    let session = sessions::find_by_refresh_token(&app.database, &presented).await?;
-    let session = session.ok_or_else(invalid)?;
+    let session = session_of(&app, &presented).await?.ok_or_else(invalid)?;
     let at = clock::now();
     let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
     let acting = Acting {
@@ -68,6 +72,7 @@ pub async fn refresh(
     let command = SessionCommand::IssueToken {
         presented_refresh: presented,
         tokens: tokens.pair.clone(),
+        leeway: TimeDelta::seconds(app.config.tokens.refresh_leeway_seconds),
         at,
     };
     let outcome = app
@@ -94,6 +99,20 @@ pub async fn refresh(
         position: outcome.position,
         answer,
     })
+}
+
+/// The session, not ended, whose refresh token this is or was.
+async fn session_of(
+    app: &App,
+    presented: &TokenHash,
+) -> Result<Option<sessions::SessionRow>, DbError> {
+    if let Some(session) = sessions::find_by_refresh_token(&app.database, presented).await? {
+        return Ok(Some(session));
+    }
+    match spent_refresh_tokens::session_of(&app.database, presented).await? {
+        Some(session) => sessions::find(&app.database, session).await,
+        None => Ok(None),
+    }
 }
 
 fn is_reuse(event: &RecordedEvent) -> bool {

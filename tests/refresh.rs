@@ -1,0 +1,167 @@
+//! Refresh tokens: each is used once, a lost answer is forgiven for a moment, and a thief ends the session.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use eventlog::Database;
+use eventlog::testing::TestPostgres;
+use reqwest::Response;
+use serde_json::{Value, json};
+use support::{Server, access_token};
+
+/// A server on each engine, and the database's address.
+async fn servers(leeway: &str) -> Vec<(Server, String)> {
+    let on_sqlite = Server::start_with(&[("REFRESH_LEEWAY", leeway)]).await;
+    let sqlite = format!("sqlite://{}", on_sqlite.data.join("gatelog.db").display());
+    let postgres = TestPostgres::shared()
+        .unwrap()
+        .fresh_database()
+        .await
+        .unwrap();
+    let settings = [
+        ("REFRESH_LEEWAY", leeway),
+        ("DATABASE_URL", postgres.as_str()),
+    ];
+    let on_postgres = Server::start_with(&settings).await;
+    vec![(on_sqlite, sqlite), (on_postgres, postgres)]
+}
+
+fn refresh_token(answer: &Value) -> String {
+    answer["refresh_token"].as_str().unwrap().to_owned()
+}
+
+async fn refresh(server: &Server, token: &str) -> Response {
+    let body = json!({"refresh_token": token});
+    server.post("/v1/tokens/refresh", "", &body).await
+}
+
+async fn refreshed(server: &Server, token: &str) -> Value {
+    let answer = refresh(server, token).await;
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+async fn refused(server: &Server, token: &str, slug: &str) {
+    let answer = refresh(server, token).await;
+    assert_eq!(answer.status(), 401);
+    assert_eq!(
+        answer.headers()["www-authenticate"],
+        "Bearer realm=\"gatelog\", error=\"invalid_token\""
+    );
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
+}
+
+async fn is_accepted(server: &Server, answer: &Value) -> bool {
+    server
+        .get("/v1/verify", &access_token(answer))
+        .await
+        .status()
+        == 204
+}
+
+async fn count(url: &str, what: &str) -> i64 {
+    let database = Database::open(url).await.unwrap();
+    let sql = format!("SELECT COUNT(*) FROM {what}");
+    let rows = database.query(&sql, &[]).await.unwrap();
+    database.close().await;
+    rows[0].int(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_gives_a_new_pair_and_the_old_access_token_dies() {
+    for (server, url) in servers("10").await {
+        server.register("ada@example.com").await;
+        let first = server.sign_in("ada@example.com").await;
+        let second = refreshed(&server, &refresh_token(&first)).await;
+        assert!(is_accepted(&server, &second).await, "{url}");
+        assert!(!is_accepted(&server, &first).await, "{url}");
+        assert_ne!(refresh_token(&first), refresh_token(&second));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_refresh_token_ends_the_session_however_old_it_is() {
+    for (server, url) in servers("0").await {
+        server.register("ada@example.com").await;
+        let keeper = access_token(&server.sign_in("ada@example.com").await);
+        let first = server.sign_in("ada@example.com").await;
+        let mut newest = first.clone();
+        for _ in 0..4 {
+            newest = refreshed(&server, &refresh_token(&newest)).await;
+        }
+        assert_eq!(count(&url, "spent_refresh_tokens").await, 4, "{url}");
+        refused(&server, &refresh_token(&first), "refresh-token-reused").await;
+        assert!(
+            !is_accepted(&server, &newest).await,
+            "{url}: the rightful owner is out as well"
+        );
+        refused(&server, &refresh_token(&newest), "invalid-token").await;
+        let ended = server.get_json("/v1/sessions?state=ended", &keeper).await;
+        assert_eq!(ended["items"][0]["end_reason"], "refresh_token_reused");
+        assert_eq!(
+            count(&url, "events WHERE event_type = 'RefreshTokenReused'").await,
+            1
+        );
+        assert_eq!(
+            count(&url, "spent_refresh_tokens").await,
+            0,
+            "{url}: nothing is kept of it"
+        );
+        // Once more changes nothing: the session is over.
+        refused(&server, &refresh_token(&first), "invalid-token").await;
+        assert_eq!(
+            count(&url, "events WHERE event_type = 'RefreshTokenReused'").await,
+            1
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_lost_the_answer_may_ask_again() {
+    for (server, url) in servers("60").await {
+        server.register("ada@example.com").await;
+        let first = server.sign_in("ada@example.com").await;
+        let lost = refreshed(&server, &refresh_token(&first)).await;
+        let again = refreshed(&server, &refresh_token(&first)).await;
+        assert!(is_accepted(&server, &again).await, "{url}");
+        assert!(
+            !is_accepted(&server, &lost).await,
+            "{url}: one access token at a time"
+        );
+        assert!(is_accepted(&server, &refreshed(&server, &refresh_token(&again)).await).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_refreshes_with_one_token_exactly_one_succeeds_without_a_leeway() {
+    for (server, url) in servers("0").await {
+        server.register("ada@example.com").await;
+        let signed_in = server.sign_in("ada@example.com").await;
+        let token = refresh_token(&signed_in);
+        let racing = (0..50).map(|_| refresh(&server, &token));
+        let answers = futures::future::join_all(racing).await;
+        let mut won = Vec::new();
+        for answer in answers {
+            match answer.status().as_u16() {
+                200 => won.push(answer.json::<Value>().await.unwrap()),
+                status => assert_eq!(status, 401, "{url}"),
+            }
+        }
+        assert_eq!(won.len(), 1, "{url}");
+        assert!(
+            !is_accepted(&server, &won[0]).await,
+            "{url}: the reuse ended the session"
+        );
+        assert!(!is_accepted(&server, &signed_in).await, "{url}");
+        assert_eq!(
+            count(&url, "events WHERE event_type = 'SessionRevoked'").await,
+            1
+        );
+    }
+}
