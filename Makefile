@@ -7,7 +7,7 @@ export CARGO_INCREMENTAL := 0
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: ## Set up, build and run the server, the media worker and the web application
+run: ## Set up, build and run the server, the media worker and the web application (PROFILE=dev builds faster)
 	@scripts/run
 
 demo: ## Tell the main job line by line, against the running server
