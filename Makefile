@@ -21,11 +21,13 @@ test: ## Set up and run every test, on SQLite and on a real PostgreSQL
 	cargo build --locked --workspace --bins
 	cargo nextest run --locked --workspace --no-fail-fast
 
-check: ## Formatting, lints, and the web application's lints
+check: ## Formatting, lints, the web application's lints, and licences where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	scripts/web
 	cd web && npm run --silent lint
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked --offline check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences and sources were not checked"; fi
 
 bench: ## Measure against named baselines; the results are in bench/results
 	scripts/setup bench
