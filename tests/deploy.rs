@@ -1,0 +1,265 @@
+//! What an operator installs: the shipped settings are read by the real program, the worker runs under what its service
+//! takes away, and every setting that is written about exists.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use support::{Server, clip};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const WORKER: &str = "deploy/systemd/gatelog-media-worker.service";
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// What `gatelog check-config` says about these settings: whether they are good, and its complaint.
+fn check_config(folder: &Path, settings: &str) -> (bool, String) {
+    let file = folder.join("gatelog.toml");
+    std::fs::write(&file, settings).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_gatelog"))
+        .arg("--config")
+        .arg(&file)
+        .arg("check-config")
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    (output.status.success(), complaint)
+}
+
+#[test]
+fn the_shipped_settings_are_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display().to_string();
+    for name in ["master.key", "media-worker.secret"] {
+        std::fs::write(folder.path().join(name), SECRET).unwrap();
+    }
+    let shipped = read("deploy/systemd/gatelog.toml");
+    let here = shipped
+        .replace("/var/lib/gatelog", &dir)
+        .replace("/etc/gatelog", &dir);
+    assert_eq!(check_config(folder.path(), &here), (true, String::new()));
+    let nowhere = here.replace("master.key", "nothing.key");
+    let (is_good, complaint) = check_config(folder.path(), &nowhere);
+    assert!(!is_good && complaint.contains("MASTER_KEY_FILE"));
+}
+
+/// Whether a word is written as settings are.
+fn is_name(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The settings that stand in backticks in a text, with a value or without.
+fn in_backticks(text: &str) -> Vec<&str> {
+    let spans = text.split('`').skip(1).step_by(2);
+    spans
+        .map(|span| span.split('=').next().unwrap())
+        .filter(|word| is_name(word) && word.contains('_'))
+        .collect()
+}
+
+/// The first column of the README's table.
+fn in_table(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .flat_map(|line| line.split(" | ").next().unwrap().split('`'))
+        .filter(|word| is_name(word))
+        .collect()
+}
+
+/// The keys of a TOML file, also those that are commented out.
+fn keys(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(|line| line.trim_start_matches("# "));
+    lines
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+        .filter(|word| is_name(word))
+        .collect()
+}
+
+/// What the services set.
+fn in_service(text: &str) -> Vec<&str> {
+    let lines = text.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("Environment=")?.split('=').next())
+        .collect()
+}
+
+/// Every setting that somebody is told of.
+fn told() -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    let mut add = |names: Vec<&str>| told.extend(names.into_iter().map(str::to_owned));
+    add(in_table(&read("README.md")));
+    add(keys(&read("deploy/systemd/gatelog.toml")));
+    add(in_service(&read(WORKER)));
+    add(in_service(&read("deploy/systemd/gatelog.service")));
+    for entry in std::fs::read_dir("docs/guides").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        add(in_backticks(&text));
+    }
+    told
+}
+
+#[test]
+fn every_setting_that_is_written_about_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = told();
+    assert!(told.contains("MASTER_KEY_FILE") && told.contains("REGISTRATION"));
+    // An empty value is none, but its key must be known.
+    let settings: String = told.iter().map(|key| format!("{key} = \"\"\n")).collect();
+    assert_eq!(
+        check_config(folder.path(), &settings),
+        (true, String::new())
+    );
+    let (is_good, complaint) = check_config(folder.path(), &(settings + "LISTEN_ADR = \"\"\n"));
+    assert!(!is_good && complaint.contains("LISTEN_ADR"), "{complaint}");
+}
+
+/// The settings that a source file asks for; what its own tests say does not count.
+fn asked(source: &str) -> BTreeSet<&str> {
+    let code = source.split("#[cfg(test)]").next().unwrap();
+    let texts = code.split('"').skip(1).step_by(2);
+    texts
+        .filter(|text| is_name(text) && text.len() > 3)
+        .collect()
+}
+
+#[test]
+fn every_setting_that_exists_is_in_the_readme() {
+    let readme = read("README.md");
+    let table: BTreeSet<&str> = in_table(&readme).into_iter().collect();
+    let mut known = 0;
+    for entry in std::fs::read_dir("src/config").unwrap() {
+        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let asked = asked(&source);
+        known += asked.len();
+        let missing: Vec<_> = asked.difference(&table).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+    assert!(known > 20, "{known}");
+    let sample = "source.text(\"A_NEW_SETTING\", \"x\")";
+    assert_eq!(asked(sample), BTreeSet::from(["A_NEW_SETTING"]));
+}
+
+/// What each service has to take away.
+const TAKEN_AWAY: &[&str] = &[
+    "User=gatelog",
+    "UMask=0077",
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "RestrictNamespaces=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallErrorNumber=EPERM",
+];
+
+fn left(service: &str) -> Vec<&'static str> {
+    let has = |line: &str| service.lines().any(|other| other == line);
+    let lines = TAKEN_AWAY.iter().copied();
+    lines.filter(|line| !has(line)).collect()
+}
+
+#[test]
+fn the_services_are_hardened() {
+    let worker = read(WORKER);
+    for service in [&worker, &read("deploy/systemd/gatelog.service")] {
+        assert_eq!(left(service), [] as [&str; 0]);
+    }
+    for line in [
+        "PrivateNetwork=yes",
+        "RestrictAddressFamilies=AF_UNIX",
+        "InaccessiblePaths=/etc/gatelog -/var/lib/gatelog",
+    ] {
+        assert!(worker.lines().any(|other| other == line), "{line}");
+    }
+    let weak = worker.replace("NoNewPrivileges=yes", "NoNewPrivileges=no");
+    assert_eq!(left(&weak), ["NoNewPrivileges=yes"]);
+}
+
+/// A worker of the test's own.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the service's own command line in this folder: as a user that is not root, without a capability, and with
+/// no way to new privileges.
+fn worker(folder: &Path) -> Worker {
+    let dir = folder.display().to_string();
+    let programs = Path::new(env!("CARGO_BIN_EXE_gatelog")).parent().unwrap();
+    for name in ["gatelog-media-worker", "gatelog-media-launcher"] {
+        std::fs::copy(programs.join(name), folder.join(name)).unwrap();
+    }
+    std::fs::write(folder.join("secret"), SECRET).unwrap();
+    let service = read(WORKER);
+    let line = service.lines().find_map(|l| l.strip_prefix("ExecStart="));
+    let line = line
+        .unwrap()
+        .replace("/usr/local/bin", &dir)
+        .replace("/run/gatelog-media-worker", &dir)
+        .replace("/var/cache/gatelog-media-worker", &format!("{dir}/jobs"));
+    let mut command = Command::new("setpriv");
+    command.arg("--no-new-privs");
+    if rooted() {
+        let user = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"];
+        command
+            .args(user)
+            .args(["--bounding-set=-all", "--inh-caps=-all"]);
+        let owner = Command::new("chown").args(["-R", "nobody", &dir]).status();
+        assert!(owner.unwrap().success());
+    }
+    let child = command
+        .args(line.split(' '))
+        .env("MEDIA_WORKER_SECRET_FILE", folder.join("secret"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(folder.join("worker.log")).unwrap())
+        .spawn();
+    Worker(child.unwrap())
+}
+
+fn rooted() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout.trim_ascii() == b"0"
+}
+
+#[tokio::test]
+async fn the_worker_makes_a_poster_under_what_its_service_takes_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = worker(folder.path());
+    let socket = format!("unix:{}/socket", folder.path().display());
+    let server = Server::start_with(&[
+        ("MEDIA_WORKER_URL", &socket),
+        ("MEDIA_WORKER_SECRET", SECRET),
+    ])
+    .await;
+    let ada = server.token("ada@example.com").await;
+    let media = server.upload(&ada, "clip.mp4", clip()).await;
+    let job = server.job(&ada, &media, "poster").await;
+    let ended = server.ended(&ada, &job).await;
+    let log = std::fs::read_to_string(folder.path().join("worker.log")).unwrap();
+    assert_eq!(ended["state"], "succeeded", "{ended}\n{log}");
+    let status = read(&format!("/proc/{}/status", worker.0.id()));
+    for line in ["NoNewPrivs:\t1", "CapEff:\t0000000000000000"] {
+        assert!(status.lines().any(|other| other == line), "{status}");
+    }
+}
