@@ -263,3 +263,32 @@ async fn the_worker_makes_a_poster_under_what_its_service_takes_away() {
         assert!(status.lines().any(|other| other == line), "{status}");
     }
 }
+
+#[tokio::test]
+async fn nothing_that_the_server_writes_is_for_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let made = Command::new("sh")
+        .args(["-c", "umask 022; exec \"$0\" check-config"])
+        .arg(env!("CARGO_BIN_EXE_gatelog"))
+        .env("DATA_DIR", &data)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("master.key")), 0o600);
+    let mut server = Server::prepare(&data, &[]);
+    server.launch().await;
+    let ada = server.token("ada@example.com").await;
+    server.upload(&ada, "clip.mp4", clip()).await;
+    let status = read(&format!("/proc/{}/status", server.process_id()));
+    assert!(
+        status.lines().any(|line| line == "Umask:\t0077"),
+        "{status}"
+    );
+    for name in ["blobs", "gatelog.db", "gatelog.db-wal", "server.lock"] {
+        assert_eq!(mode(&data.join(name)) & 0o077, 0, "{name}");
+    }
+}
