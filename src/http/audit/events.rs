@@ -73,9 +73,9 @@ pub async fn list(
     let limit = query.limit.map(limit).transpose()?;
     let head = app.log.head().await?;
     let filter = EventFilter {
-        event_type: query.r#type,
-        subject: query.subject,
-        stream: query.stream,
+        event_type: query.r#type.map(name).transpose()?,
+        subject: query.subject.map(name).transpose()?,
+        stream: query.stream.map(name).transpose()?,
     };
     if wants_ndjson(&headers) {
         let lines = lines(
@@ -116,6 +116,17 @@ fn position(after: u64) -> Result<u64, Problem> {
         Kind::MalformedRequest,
         "after must be a position in the log",
     ))
+}
+
+/// No event's name has a NUL, and PostgreSQL does not take one in a text.
+fn name(text: String) -> Result<String, Problem> {
+    if text.contains('\0') {
+        return Err(Problem::new(
+            Kind::MalformedRequest,
+            "a filter must not contain NUL",
+        ));
+    }
+    Ok(text)
 }
 
 fn limit(limit: u32) -> Result<usize, Problem> {
