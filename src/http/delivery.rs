@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_range_header::StartPosition;
 
 use super::problem::{Kind, Problem};
 use crate::app::App;
@@ -87,14 +88,24 @@ fn range(request: &HeaderMap, bytes: u64, etag: &str) -> Result<Option<Range<u64
     else {
         return Ok(None);
     };
-    if request.contains_key(header::IF_RANGE) && !matches(request.get(header::IF_RANGE), etag) {
+    // RFC 9110, section 13.1.5: one validator, compared strongly.
+    if request
+        .get(header::IF_RANGE)
+        .is_some_and(|validator| validator != etag)
+    {
         return Ok(None);
     }
-    let Ok(parsed) = http_range_header::parse_range_header(value) else {
+    let Ok(mut parsed) = http_range_header::parse_range_header(value) else {
         return Ok(None);
     };
     if parsed.ranges.len() > 1 {
         return Ok(None);
+    }
+    // RFC 9110, section 14.1.2: a suffix longer than the file is the whole of it; the library refuses it.
+    for range in &mut parsed.ranges {
+        if let StartPosition::FromLast(suffix) = &mut range.start {
+            *suffix = bytes.min(*suffix);
+        }
     }
     let ranges = parsed.validate(bytes).map_err(|_| unsatisfiable(bytes))?;
     Ok(ranges.first().map(|range| *range.start()..*range.end() + 1))
@@ -153,6 +164,7 @@ mod tests {
     fn one_range_is_served_and_the_odd_ones_are_the_whole_file() {
         assert_eq!(ask("bytes=2-4"), Ok(Some(2..5)));
         assert_eq!(ask("bytes=-3"), Ok(Some(7..10)));
+        assert_eq!(ask("bytes=-11"), Ok(Some(0..10)));
         assert_eq!(ask("bytes=5-"), Ok(Some(5..10)));
         assert_eq!(ask("bytes=0-1,3-4"), Ok(None));
         assert_eq!(ask("lines=1-2"), Ok(None));
