@@ -97,7 +97,11 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), idempotent::layer))
         .merge(Router::from(short_api()))
         .layer(from_fn_with_state(Arc::clone(&state), layers::time_out))
-        .merge(Router::from(streaming_api()).layer(from_fn(drain::layer)))
+        .merge(
+            Router::from(streaming_api())
+                .layer(from_fn(drain::layer))
+                .layer(layers::upload_pause(&app.config.network)),
+        )
         .route("/v1/verify", any(verify::verify))
         .route("/openapi.json", get(|| async { axum::Json(document()) }))
         .route("/problems/{slug}", get(problems::show))

@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod keyring;
 pub mod last_seen;
 pub mod lifecycle;
+mod listener;
 pub mod policies;
 pub mod ports;
 pub mod read_models;

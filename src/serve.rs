@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::extract::Request;
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 
@@ -14,7 +13,7 @@ use crate::config::Config;
 use crate::http::edge::Edge;
 use crate::http::{ops, router};
 use crate::lifecycle::{self, Lifecycle};
-use crate::{policies, ports::clock, token_check};
+use crate::{listener, policies, ports::clock, token_check};
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -33,14 +32,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     app.read_models.start(&lifecycle);
     policies::start(&app, &lifecycle);
     let upkeep = metrics.clone();
-    lifecycle.every(
-        "metrics upkeep",
-        std::time::Duration::from_secs(5),
-        move || {
-            upkeep.run_upkeep();
-            std::future::ready(Ok::<(), token_check::LeaseError>(()))
-        },
-    );
+    lifecycle.every("metrics upkeep", Duration::from_secs(5), move || {
+        upkeep.run_upkeep();
+        std::future::ready(Ok::<(), token_check::LeaseError>(()))
+    });
     spawn_operations(&app, &lifecycle, operations, metrics);
     tracing::info!(address = %public.local_addr()?, public_url = app.config.network.public_url, "serving");
     let outcome = serve_public(&app, &lifecycle, public).await;
@@ -62,15 +57,11 @@ async fn serve_public(
 ) -> anyhow::Result<()> {
     let stop = lifecycle.stop_token();
     let edge = Edge::new(router(app), Arc::clone(app));
-    let service: IntoMakeServiceWithConnectInfo<_, SocketAddr> =
-        axum::ServiceExt::<Request>::into_make_service_with_connect_info(edge);
-    let draining = stop.clone();
-    let server = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { draining.cancelled_owned().await });
-    let server = server.into_future();
+    let patience = Duration::from_secs(app.config.network.client_timeout_seconds);
+    let server = listener::serve(listener, edge, patience, stop.clone());
     tokio::pin!(server);
     let failed = tokio::select! {
-        ended = &mut server => return ended.context("the listener failed"),
+        () = &mut server => anyhow::bail!("the listener ended, which it must not"),
         () = lifecycle::signal() => None,
         name = lifecycle.failed_task() => Some(name),
     };

@@ -23,6 +23,9 @@ pub struct NetworkConfig {
     pub cors_origins: Vec<HeaderValue>,
     /// Seconds that a request may take before it is answered 503; uploads and streams are exempt.
     pub request_timeout_seconds: u64,
+    /// Seconds that a connection may take for the headers of its next request, idle time included, and that an
+    /// upload may pause.
+    pub client_timeout_seconds: u64,
 }
 
 impl NetworkConfig {
@@ -35,6 +38,8 @@ impl NetworkConfig {
             trusted_proxies: source.list("TRUSTED_PROXIES")?,
             cors_origins: origins(source)?,
             request_timeout_seconds: source.number("REQUEST_TIMEOUT", 30, 1..=600)?,
+            // Above the 60 s after which nginx gives up an idle connection of its own accord.
+            client_timeout_seconds: source.number("CLIENT_TIMEOUT", 75, 1..=3_600)?,
         })
     }
 }

@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderName, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use super::edge::{REQUEST_ID, Route};
 use super::extract::refuse_token_in_url;
@@ -38,6 +39,11 @@ pub async fn time_out(State(app): State<Arc<App>>, request: Request, next: Next)
         Ok(response) => response,
         Err(_) => Problem::unavailable("the request took too long").into_response(),
     }
+}
+
+/// Ends an upload that pauses for too long.
+pub fn upload_pause(network: &NetworkConfig) -> RequestBodyTimeoutLayer {
+    RequestBodyTimeoutLayer::new(Duration::from_secs(network.client_timeout_seconds))
 }
 
 /// CORS for the exact origins of the settings; none by default.
