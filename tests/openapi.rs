@@ -11,36 +11,41 @@ mod support;
 use std::collections::BTreeMap;
 
 use reqwest::Method;
-use serde_json::Value;
-use support::Server;
+use serde_json::{Value, json};
+use support::{PASSWORD, Server};
 
-/// Each operation with the status that a caller without a token, a user, and an auditor get for a request that names
-/// nothing which exists.
-const ACCESS: &[(&str, &str, [u16; 3])] = &[
-    ("post", "/v1/users", [415, 415, 415]),
-    ("post", "/v1/sessions", [415, 415, 415]),
-    ("get", "/v1/sessions", [401, 200, 200]),
-    ("delete", "/v1/sessions", [401, 400, 400]),
-    ("get", "/v1/sessions/current", [401, 200, 200]),
-    ("get", "/v1/sessions/{id}", [401, 404, 404]),
-    ("delete", "/v1/sessions/{id}", [401, 404, 404]),
-    ("post", "/v1/tokens/refresh", [415, 415, 415]),
-    ("get", "/v1/verify", [401, 204, 204]),
-    ("get", "/v1/me", [401, 200, 200]),
-    ("get", "/v1/config", [200, 200, 200]),
-    ("get", "/v1/media", [401, 200, 200]),
-    ("post", "/v1/media", [401, 415, 415]),
-    ("get", "/v1/media/{id}", [401, 404, 404]),
-    ("delete", "/v1/media/{id}", [401, 404, 404]),
-    ("get", "/v1/media/{id}/content", [401, 404, 404]),
-    ("post", "/v1/media/{id}/jobs", [401, 415, 415]),
-    ("get", "/v1/jobs", [401, 200, 200]),
-    ("get", "/v1/jobs/{id}", [401, 404, 404]),
-    ("delete", "/v1/jobs/{id}", [401, 404, 404]),
-    ("get", "/v1/jobs/{id}/outputs/{name}", [401, 404, 404]),
-    ("get", "/v1/audit/events", [401, 403, 200]),
-    ("delete", "/v1/sessions/current", [401, 204, 204]),
+/// Each operation with the status that a caller without a token, the owner of what it names, another user, and an
+/// auditor get for a request that is well-formed and names what exists.
+const ACCESS: &[(&str, &str, [u16; 4])] = &[
+    ("post", "/v1/users", [201, 201, 201, 201]),
+    ("post", "/v1/sessions", [201, 201, 201, 201]),
+    ("get", "/v1/sessions", [401, 200, 200, 200]),
+    ("delete", "/v1/sessions", [401, 200, 200, 200]),
+    ("get", "/v1/sessions/current", [401, 200, 200, 200]),
+    ("get", "/v1/sessions/{id}", [401, 200, 404, 404]),
+    ("delete", "/v1/sessions/{id}", [401, 204, 404, 404]),
+    ("post", "/v1/tokens/refresh", [200, 200, 200, 200]),
+    ("get", "/v1/verify", [401, 204, 204, 204]),
+    ("get", "/v1/me", [401, 200, 200, 200]),
+    ("get", "/v1/config", [200, 200, 200, 200]),
+    ("get", "/v1/media", [401, 200, 200, 200]),
+    ("post", "/v1/media", [401, 201, 201, 201]),
+    ("get", "/v1/media/{id}", [401, 200, 404, 404]),
+    ("delete", "/v1/media/{id}", [401, 204, 404, 404]),
+    ("get", "/v1/media/{id}/content", [401, 200, 404, 404]),
+    ("post", "/v1/media/{id}/jobs", [401, 202, 404, 404]),
+    ("get", "/v1/jobs", [401, 200, 200, 200]),
+    ("get", "/v1/jobs/{id}", [401, 200, 404, 404]),
+    // The job has finished, which only its owner is told.
+    ("delete", "/v1/jobs/{id}", [401, 409, 404, 404]),
+    ("get", "/v1/jobs/{id}/outputs/{name}", [401, 200, 404, 404]),
+    ("get", "/v1/audit/events", [401, 403, 403, 200]),
+    ("delete", "/v1/sessions/current", [401, 204, 204, 204]),
 ];
+
+const OWNER: &str = "ada@example.com";
+const OTHER: &str = "bob@example.com";
+const AUDITOR: &str = "eve@example.com";
 
 fn operations(document: &Value) -> Vec<(String, String)> {
     let paths = document["paths"].as_object().unwrap();
@@ -87,40 +92,101 @@ fn the_committed_document_is_the_codes() {
     }
 }
 
+/// What the owner has: a path of each kind, the job finished.
+struct Owned {
+    session: String,
+    media: String,
+    job: String,
+}
+
+impl Owned {
+    fn path(&self, pattern: &str, is_delete: bool) -> String {
+        let id = match pattern {
+            _ if pattern.starts_with("/v1/sessions") => &self.session,
+            _ if pattern.starts_with("/v1/media") => &self.media,
+            _ => &self.job,
+        };
+        // A selection is the well-formed request where it must be given.
+        if pattern == "/v1/sessions" && is_delete {
+            return "/v1/sessions?scope=others".to_owned();
+        }
+        pattern
+            .replace("{id}", id)
+            .replace("{name}", "metadata.json")
+    }
+}
+
+/// The well-formed body of an operation; `n` makes it this call's own.
+async fn well_formed(
+    server: &Server,
+    request: reqwest::RequestBuilder,
+    operation: (&str, &str),
+    n: usize,
+) -> reqwest::RequestBuilder {
+    match operation {
+        ("post", "/v1/users") => {
+            request.json(&json!({"email": format!("new-{n}@example.com"), "password": PASSWORD}))
+        }
+        ("post", "/v1/sessions") => request.json(&json!({"email": OWNER, "password": PASSWORD})),
+        ("post", "/v1/tokens/refresh") => {
+            let signed_in = server.sign_in(OWNER).await;
+            request.json(&json!({"refresh_token": signed_in["refresh_token"]}))
+        }
+        ("post", "/v1/media") => request.body(support::clip()),
+        ("post", "/v1/media/{id}/jobs") => request.json(&json!({"preset": "metadata"})),
+        _ => request,
+    }
+}
+
+/// The statuses of a row, each caller with a session of its own; the owner comes last, since a call may end what it
+/// names.
+async fn statuses(server: &Server, row: (&str, &str), owned: &Owned, n: usize) -> [u16; 4] {
+    let method = Method::from_bytes(row.0.to_uppercase().as_bytes()).unwrap();
+    let mut seen = [0; 4];
+    for (place, email) in [(0, ""), (2, OTHER), (3, AUDITOR), (1, OWNER)] {
+        let request = server.request(method.clone(), &owned.path(row.1, row.0 == "delete"));
+        let request = well_formed(server, request, row, 10 * n + place).await;
+        let request = if email.is_empty() {
+            request
+        } else {
+            request.bearer_auth(support::access_token(&server.sign_in(email).await))
+        };
+        seen[place] = request.send().await.unwrap().status().as_u16();
+    }
+    seen
+}
+
 #[tokio::test]
 async fn every_operation_lets_in_whom_it_should() {
     let document = gatelog::http::document();
     let mut document = serde_json::to_value(document).unwrap();
     assert_eq!(unlisted(&document), Vec::new());
     assert_eq!(operations(&document).len(), ACCESS.len());
-    let server = Server::start().await;
-    let (user, auditor) = (
-        server.token("ada@example.com").await,
-        server.auditor("eve@example.com").await,
-    );
-    for (method, path, expected) in ACCESS {
-        let path = path
-            .replace("{id}", "00000000-0000-7000-8000-000000000000")
-            .replace("{name}", "x");
-        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-        let mut seen = Vec::new();
-        for token in ["", &user, &auditor] {
-            let request = server.request(method.clone(), &path);
-            let request = if token.is_empty() {
-                request
-            } else {
-                request.bearer_auth(token)
-            };
-            seen.push(request.send().await.unwrap().status().as_u16());
-        }
-        assert_eq!(seen, expected, "{method} {path}");
-    }
-    document["paths"]["/v1/secret"] = serde_json::json!({"get": {}});
+    document["paths"]["/v1/secret"] = json!({"get": {}});
     assert_eq!(
         unlisted(&document).len(),
         1,
         "an endpoint without a row is found"
     );
+    let mut server = Server::start().await;
+    server.launch_worker().await;
+    server.register(OTHER).await;
+    server.auditor(AUDITOR).await;
+    let owner = server.token(OWNER).await;
+    let media = server.upload(&owner, "a.mp4", support::clip()).await;
+    let job = server.job(&owner, &media, "metadata").await;
+    assert_eq!(server.ended(&owner, &job).await["state"], "succeeded");
+    for (n, (method, path, expected)) in ACCESS.iter().enumerate() {
+        let signed_in = server.sign_in(OWNER).await;
+        let token = support::access_token(&signed_in);
+        let owned = Owned {
+            session: signed_in["session"]["id"].as_str().unwrap().to_owned(),
+            media: server.upload(&token, "a.mp4", support::clip()).await,
+            job: job.clone(),
+        };
+        let seen = statuses(&server, (method, path), &owned, n).await;
+        assert_eq!(seen, *expected, "{method} {path}");
+    }
 }
 
 #[tokio::test]
