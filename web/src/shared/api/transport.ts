@@ -3,9 +3,16 @@
  * that. Never puts anything secret in a URL and never lets the browser send or store a cookie.
  */
 import { NetworkError, problemFrom } from '@/shared/api/problem';
+import type { paths } from '@/shared/api/schema';
 import { type z } from '@/shared/lib/zod';
 
-export type ApiPath = `/v1/${string}`;
+/** A pattern of the contract with something in the place of each parameter. */
+type Filled<Pattern extends string> = Pattern extends `${infer Before}{${string}}${infer After}`
+  ? `${Before}${string}${Filled<After>}`
+  : Pattern;
+
+/** A path that the server's OpenAPI document has. */
+export type ApiPath = Filled<Extract<keyof paths, string>>;
 
 export interface Call {
   method?: 'GET' | 'POST' | 'DELETE';

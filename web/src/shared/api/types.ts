@@ -1,4 +1,5 @@
 /** The resources of the HTTP contract, checked at the edge: what does not parse never gets further in. */
+import type { components } from '@/shared/api/schema';
 import { z } from '@/shared/lib/zod';
 
 const text = z.string().nullish();
@@ -58,12 +59,27 @@ export const jobSchema = z.object({
   error: z.object({ code: z.string(), detail: text, retryable: z.boolean().nullish() }).nullish(),
   outputs: z.array(z.object({ name: z.string(), content_type: z.string(), bytes: z.number() })),
   /** Its shape depends on the preset. */
-  result: z.unknown(),
+  result: z.unknown().optional(),
   created_at: z.string(),
 });
 export type Job = z.infer<typeof jobSchema>;
 
 export type Preset = 'metadata' | 'poster';
+
+/**
+ * The server's own types, made from its OpenAPI document, must be what the schemas take: a field that it renames or
+ * no longer sends does not compile here. Of enumerations the document says only that they are texts.
+ */
+export type Wire = components['schemas'];
+type Takes<Schema extends z.ZodType, Sent extends z.input<Schema>> = Sent;
+export type Checked = [
+  Takes<typeof userSchema, Wire['User']>,
+  Takes<typeof sessionSchema, Wire['Session']>,
+  Takes<typeof tokenPairSchema, Wire['Tokens']>,
+  Takes<typeof signedInSchema, Wire['SignedIn']>,
+  Takes<typeof mediaSchema, Wire['Media']>,
+  Takes<typeof jobSchema, Wire['Job'] & { state: Job['state'] }>,
+];
 
 /** One page of a list; `next_cursor` is opaque and null on the last page. */
 export function pageOf<Item extends z.ZodType>(item: Item) {

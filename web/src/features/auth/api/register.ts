@@ -1,7 +1,7 @@
 import { useMutation } from '@tanstack/react-query';
 
 import { callPublic, readJson } from '@/shared/api/transport';
-import { type User, userSchema } from '@/shared/api/types';
+import { type User, userSchema, type Wire } from '@/shared/api/types';
 
 export interface Registration {
   email: string;
@@ -13,7 +13,7 @@ export interface Registration {
 async function register({ email, password, name }: Registration): Promise<User> {
   const response = await callPublic('/v1/users', {
     method: 'POST',
-    body: { email, password, ...(name === '' ? {} : { name }) },
+    body: { email, password, ...(name === '' ? {} : { name }) } satisfies Wire['CreateUser'],
   });
   return readJson(response, userSchema);
 }

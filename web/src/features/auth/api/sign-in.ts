@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 
 import { acceptSignIn } from '@/features/auth/accept-sign-in';
 import { callPublic, readJson } from '@/shared/api/transport';
-import { signedInSchema } from '@/shared/api/types';
+import { signedInSchema, type Wire } from '@/shared/api/types';
 import { z } from '@/shared/lib/zod';
 
 export interface Credentials {
@@ -19,7 +19,10 @@ const challengeSchema = z.object({
 export type Challenge = z.infer<typeof challengeSchema>;
 
 async function signIn(credentials: Credentials) {
-  const response = await callPublic('/v1/sessions', { method: 'POST', body: credentials });
+  const response = await callPublic('/v1/sessions', {
+    method: 'POST',
+    body: credentials satisfies Wire['CreateSession'],
+  });
   if (response.status === 202) return { challenge: await readJson(response, challengeSchema) };
   return { signedIn: await readJson(response, signedInSchema) };
 }

@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 
 import { call } from '@/shared/api/authorized';
 import { readJson } from '@/shared/api/transport';
-import { type Job, jobSchema, type Preset } from '@/shared/api/types';
+import { type Job, jobSchema, type Preset, type Wire } from '@/shared/api/types';
 
 interface JobRequest {
   mediaId: string;
@@ -11,7 +11,10 @@ interface JobRequest {
 
 async function startJob({ mediaId, preset }: JobRequest): Promise<Job> {
   const path = `/v1/media/${encodeURIComponent(mediaId)}/jobs` as const;
-  return readJson(await call(path, { method: 'POST', body: { preset } }), jobSchema);
+  return readJson(
+    await call(path, { method: 'POST', body: { preset } satisfies Wire['CreateJob'] }),
+    jobSchema,
+  );
 }
 
 export function useStartJob() {
