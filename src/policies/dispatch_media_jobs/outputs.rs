@@ -9,8 +9,8 @@ use futures::TryStreamExt as _;
 use media_worker::api::{JobKey, JobStatus, OutputFile};
 use projections::media_jobs::JobRow;
 
-use super::NAME;
 use super::drive::{Stop, is_decided};
+use super::{NAME, leases};
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::{BlobError, output_object};
@@ -36,14 +36,23 @@ pub(super) async fn collect(
     if manifest.len() != 1 || manifest.iter().any(|file| file.name != expected.0) {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
-    let mut outputs = Vec::with_capacity(manifest.len());
-    for file in &manifest {
-        outputs.push(store(app, row, key, file, expected.1).await?);
-    }
-    let result = result(row.preset, status)?;
+    let object = output_object(row.job_id, key.attempt, expected.0);
+    let (outputs, result) = match take_in(app, row, key, &manifest, status).await {
+        Ok(taken) => taken,
+        Err(stop) => {
+            // It may be stored already. Without the lease another node may be storing the same attempt's.
+            if leases::take(app, row.job_id, key.attempt, clock::now())
+                .await
+                .is_ok_and(|is_own| is_own)
+            {
+                discard(app, row, &object).await;
+            }
+            return Err(stop);
+        }
+    };
     let command = MediaJobCommand::Succeed {
         attempt: key.attempt,
-        outputs: outputs.clone(),
+        outputs,
         result,
         at: clock::now(),
     };
@@ -54,11 +63,26 @@ pub(super) async fn collect(
     {
         Ok(_) => Ok(()),
         Err(error) if is_decided(&error) => {
-            discard(app, row, &outputs).await;
+            discard(app, row, &object).await;
             Ok(())
         }
         Err(error) => Err(Stop::LetGo(error.to_string())),
     }
+}
+
+/// Stores what the manifest names and reads what the attempt learnt.
+async fn take_in(
+    app: &App,
+    row: &JobRow,
+    key: JobKey,
+    manifest: &[OutputFile],
+    status: &JobStatus,
+) -> Result<(Vec<JobOutput>, Option<MediaMetadata>), Stop> {
+    let mut outputs = Vec::with_capacity(manifest.len());
+    for file in manifest {
+        outputs.push(store(app, row, key, file, expected(row.preset).1).await?);
+    }
+    Ok((outputs, result(row.preset, status)?))
 }
 
 /// The one output of a preset and its media type.
@@ -142,19 +166,14 @@ fn result(preset: Preset, status: &JobStatus) -> Result<Option<MediaMetadata>, S
         .map_err(|_| Stop::Failed(FailureCode::OutputCheckFailed))
 }
 
-/// The attempt came too late. If the very same attempt was recorded before (its answer was lost), the objects are
-/// the recorded ones and stay.
-async fn discard(app: &App, row: &JobRow, outputs: &[JobOutput]) {
-    let job = app.log.load::<MediaJob>(&row.job_id.to_string()).await;
-    if !matches!(
-        job,
-        Ok((MediaJob::Cancelled { .. } | MediaJob::Failed { .. }, _))
-    ) {
-        return;
+/// The attempt came too late, or its outputs were refused. If the very same attempt was recorded before (its answer
+/// was lost), the objects are the recorded ones and stay.
+async fn discard(app: &App, row: &JobRow, object: &str) {
+    match app.log.load::<MediaJob>(&row.job_id.to_string()).await {
+        Err(_) | Ok((MediaJob::Succeeded { .. }, _)) => return,
+        Ok(_) => {}
     }
-    for output in outputs {
-        if let Err(error) = app.blobs.delete(&output.object).await {
-            tracing::warn!(%error, "an output of an attempt that came too late stays behind");
-        }
+    if let Err(error) = app.blobs.delete(object).await {
+        tracing::warn!(%error, "an output that does not count stays behind");
     }
 }

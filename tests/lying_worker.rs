@@ -1,0 +1,300 @@
+//! A worker that lies: whatever it says it made, nothing reaches a person that is not what it should be, and however
+//! much it takes on, nobody gets more than a fair share of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::routing::{get, post, put};
+use media_worker::api::{
+    JobSpec, JobState, JobStatus, OutputFile, OutputRole, Preset, Sha256Digest,
+};
+use serde_json::{Value, json};
+use support::Server;
+use uuid::Uuid;
+
+/// The worker's real protocol over real HTTP, on loopback. It takes every job.
+#[derive(Clone)]
+struct Liar {
+    /// What it says that it made, and what it sends.
+    manifest: Vec<OutputFile>,
+    content: Vec<u8>,
+    /// Whether a job that was started ever ends.
+    is_endless: bool,
+    states: Arc<Mutex<BTreeMap<(Uuid, u32), JobState>>>,
+}
+
+type Key = Path<(Uuid, u32)>;
+
+impl Liar {
+    fn new(manifest: Vec<OutputFile>, content: &[u8]) -> Self {
+        Self {
+            manifest,
+            content: content.to_vec(),
+            is_endless: false,
+            states: Arc::default(),
+        }
+    }
+
+    fn endless() -> Self {
+        Self {
+            is_endless: true,
+            ..Self::new(Vec::new(), &[])
+        }
+    }
+
+    /// Serves as long as the test runs: the address.
+    async fn serve(self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new()
+            .route("/v1/jobs", get(|| async { axum::Json(json!([])) }))
+            .route(
+                "/v1/jobs/{job}/{attempt}",
+                put(reserve).get(status).delete(status),
+            )
+            .route("/v1/jobs/{job}/{attempt}/input", put(receive))
+            .route("/v1/jobs/{job}/{attempt}/start", post(start))
+            .route("/v1/jobs/{job}/{attempt}/events", get(events))
+            .route("/v1/jobs/{job}/{attempt}/outputs", get(outputs))
+            .route("/v1/jobs/{job}/{attempt}/outputs/{name}", get(content))
+            .route("/v1/jobs/{job}/{attempt}/ack", post(status))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(self);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        format!("http://{address}")
+    }
+
+    fn set(&self, (job, attempt): (Uuid, u32), state: JobState) -> axum::Json<JobStatus> {
+        self.states.lock().unwrap().insert((job, attempt), state);
+        axum::Json(JobStatus {
+            job,
+            attempt,
+            preset: Preset::Poster,
+            state,
+            pct: None,
+            last_seq: 0,
+            failure: None,
+            result: None,
+            files_deleted: false,
+        })
+    }
+}
+
+async fn reserve(
+    State(liar): State<Liar>,
+    Path(key): Key,
+    _: axum::Json<JobSpec>,
+) -> axum::Json<JobStatus> {
+    liar.set(key, JobState::AwaitingInput)
+}
+
+async fn status(State(liar): State<Liar>, Path(key): Key) -> axum::Json<JobStatus> {
+    let state = liar.states.lock().unwrap()[&key];
+    liar.set(key, state)
+}
+
+async fn receive(
+    State(liar): State<Liar>,
+    Path(key): Key,
+    _: bytes::Bytes,
+) -> axum::Json<JobStatus> {
+    liar.set(key, JobState::Ready)
+}
+
+async fn start(State(liar): State<Liar>, Path(key): Key) -> axum::Json<JobStatus> {
+    let state = if liar.is_endless {
+        JobState::Running
+    } else {
+        JobState::Succeeded
+    };
+    liar.set(key, state)
+}
+
+/// Nothing happens, for ever.
+async fn events() -> Body {
+    Body::from_stream(futures::stream::pending::<
+        Result<bytes::Bytes, std::io::Error>,
+    >())
+}
+
+async fn outputs(State(liar): State<Liar>, _: Key) -> axum::Json<Vec<OutputFile>> {
+    axum::Json(liar.manifest)
+}
+
+async fn content(State(liar): State<Liar>, _: Path<(Uuid, u32, String)>) -> Vec<u8> {
+    liar.content
+}
+
+/// The head of a WebP picture.
+const PICTURE: &[u8] = b"RIFF\x20\0\0\0WEBPVP8 and so on";
+
+/// What an honest worker says of `content`.
+fn honest(content: &[u8]) -> OutputFile {
+    OutputFile {
+        name: "poster.webp".to_owned(),
+        role: OutputRole::Poster,
+        mime: "image/webp".to_owned(),
+        size: content.len() as u64,
+        sha256: Sha256Digest::of(content),
+        width: None,
+        height: None,
+        duration_ms: None,
+        codec: None,
+    }
+}
+
+async fn server_of(liar: Liar) -> Server {
+    let url = liar.serve().await;
+    Server::start_with(&[("MEDIA_WORKER_URL", &url)]).await
+}
+
+/// The stored files of a server.
+fn files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let of = |entry: std::fs::DirEntry| {
+        if entry.path().is_dir() {
+            files(&entry.path())
+        } else {
+            1
+        }
+    };
+    entries.map(of).sum()
+}
+
+/// The events of a job's first attempt, once it has ended in one way or the other.
+async fn first_end(server: &Server, job: &str) -> Value {
+    let auditor = server.auditor("eve@example.com").await;
+    let path = format!("/v1/audit/events?subject={job}");
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    loop {
+        let page = server.get_json(&path, &auditor).await;
+        let ends = [
+            "MediaJobAttemptFailed",
+            "MediaJobFailed",
+            "MediaJobSucceeded",
+        ];
+        let found = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|event| ends.contains(&event["type"].as_str().unwrap()));
+        if let Some(event) = found {
+            return event.clone();
+        }
+        assert!(std::time::Instant::now() < deadline, "{page}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_is_taken_only_when_everything_said_of_it_is_true() {
+    let truth = honest(PICTURE);
+    let other = OutputFile {
+        sha256: Sha256Digest::of(b"another"),
+        ..truth.clone()
+    };
+    let short = OutputFile {
+        size: truth.size - 1,
+        ..truth.clone()
+    };
+    let long = OutputFile {
+        size: truth.size + 1,
+        ..truth.clone()
+    };
+    let elsewhere = OutputFile {
+        name: "../master.key".to_owned(),
+        ..truth.clone()
+    };
+    let page = b"<script>alert(1)</script>";
+    for (what, manifest, content) in [
+        ("another digest", vec![other], PICTURE),
+        ("fewer bytes than sent", vec![short], PICTURE),
+        ("more bytes than sent", vec![long], PICTURE),
+        ("another name", vec![elsewhere], PICTURE),
+        ("one too many", vec![truth.clone(), truth.clone()], PICTURE),
+        ("nothing", Vec::new(), PICTURE),
+        ("no picture", vec![honest(page)], page.as_slice()),
+    ] {
+        let server = server_of(Liar::new(manifest, content)).await;
+        let token = server.token("ada@example.com").await;
+        let media = server.upload(&token, "a.mp4", support::clip()).await;
+        let job = server.job(&token, &media, "poster").await;
+        let end = first_end(&server, &job).await;
+        assert_ne!(end["type"], "MediaJobSucceeded", "{what}");
+        let seen = server.get_json(&format!("/v1/jobs/{job}"), &token).await;
+        assert_eq!(seen["outputs"], json!([]), "{what}");
+        let path = format!("/v1/jobs/{job}/outputs/poster.webp");
+        assert_eq!(server.get(&path, &token).await.status(), 404, "{what}");
+        let blobs = server.data.join("blobs");
+        support::until(&format!("{what}: only the file is stored"), || {
+            files(&blobs) == 1
+        })
+        .await;
+    }
+    let server = server_of(Liar::new(vec![truth], PICTURE)).await;
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "a.mp4", support::clip()).await;
+    let job = server.job(&token, &media, "poster").await;
+    let seen = server.ended(&token, &job).await;
+    assert_eq!(seen["state"], "succeeded", "the truth is taken: {seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_has_more_than_two_jobs_running_and_another_person_gets_a_turn() {
+    let server = server_of(Liar::endless()).await;
+    let (ada, bob) = (
+        server.token("ada@example.com").await,
+        server.token("bob@example.com").await,
+    );
+    let mut of_ada = Vec::new();
+    for n in 0..3_u8 {
+        let content = [support::clip().as_slice(), &[n]].concat();
+        let media = server.upload(&ada, "a.mp4", content).await;
+        for preset in ["poster", "metadata"] {
+            of_ada.push(server.job(&ada, &media, preset).await);
+        }
+    }
+    let media = server.upload(&bob, "b.mp4", support::clip()).await;
+    let of_bob = server.job(&bob, &media, "poster").await;
+    let running = async |token: &str| -> Vec<String> {
+        let page = server.get_json("/v1/jobs", token).await;
+        let items = page["items"].as_array().unwrap().iter();
+        items
+            .filter(|job| job["state"] == "running")
+            .map(|job| job["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let wait = async |token: &str, wanted: &[&String]| {
+        let deadline = std::time::Instant::now() + support::PATIENCE;
+        loop {
+            let seen = running(token).await;
+            assert!(seen.len() <= 2, "{seen:?}");
+            if wanted.iter().all(|job| seen.contains(job)) {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{seen:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    wait(&ada, &[&of_ada[0], &of_ada[1]]).await;
+    wait(&bob, &[&of_bob]).await;
+    // The next of the queue follows as soon as one is over, in the order of their asking.
+    for n in 0..4 {
+        let path = format!("/v1/jobs/{}", of_ada[n]);
+        assert_eq!(server.delete(&path, &ada).await.status(), 204);
+        wait(&ada, &[&of_ada[n + 1], &of_ada[n + 2]]).await;
+    }
+    assert_eq!(running(&bob).await, [of_bob]);
+}
