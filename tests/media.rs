@@ -109,6 +109,20 @@ async fn a_broken_file_fails_with_a_code_and_a_text_that_follows_from_it() {
             assert_eq!(seen["state"], "failed", "{seen}");
             assert_eq!(seen["error"]["code"], "corrupt_input", "{seen}");
             assert_eq!(seen["error"]["retryable"], false, "{seen}");
+            let detail = seen["error"]["detail"].as_str().unwrap();
+            for inside in [
+                "/",
+                "\\",
+                "moov",
+                "ffmpeg",
+                "ffprobe",
+                "0x",
+                "[",
+                "broken.mp4",
+            ] {
+                let is_told = detail.to_lowercase().contains(inside);
+                assert!(!is_told, "{inside:?} is in {detail:?}");
+            }
         }
     }
 }
@@ -219,4 +233,81 @@ async fn a_worker_with_another_secret_gets_nothing_and_the_job_waits() {
     worker.kill();
     server.launch_worker().await;
     assert_eq!(server.ended(&token, &job).await["state"], "succeeded");
+}
+
+/// A film with one key frame, so that a picture at its end takes a while.
+fn slow_film() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slow.mp4");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i"])
+        .arg("testsrc2=size=1280x720:rate=30:duration=120")
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-crf", "40"])
+        .args(["-g", "100000", "-pix_fmt", "yuv420p"])
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    std::fs::read(path).unwrap()
+}
+
+/// FFmpeg's processes that work in a folder below `folder`.
+fn at_work(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_ours = |entry: &std::fs::DirEntry| {
+        let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let works_in = std::fs::read_link(entry.path().join("cwd"));
+        name.trim() == "ffmpeg" && works_in.is_ok_and(|path| path.starts_with(folder))
+    };
+    entries.filter(is_ours).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_a_running_job_ends_its_process_and_the_job_ends_once() {
+    let mut server = Server::start().await;
+    server.launch_worker().await;
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "slow.mp4", slow_film()).await;
+    let body = json!({"preset": "poster", "options": {"seek_ms": 119_000}});
+    let path = format!("/v1/media/{media}/jobs");
+    let job: Value = server
+        .post(&path, &token, &body)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let path = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    let folder = server.data.clone();
+    support::until("FFmpeg runs", || at_work(&folder) == 1).await;
+    let seen = server.get_json(&path, &token).await;
+    assert_eq!(seen["state"], "running", "{seen}");
+    assert_eq!(server.delete(&path, &token).await.status(), 204);
+    support::until("FFmpeg ended", || at_work(&folder) == 0).await;
+    let seen = server.get_json(&path, &token).await;
+    assert_eq!(seen["state"], "cancelled", "{seen}");
+    assert_eq!(seen["outputs"], json!([]), "{seen}");
+    assert_eq!(server.delete(&path, &token).await.status(), 204, "again");
+    // Another job runs to its end: nothing of the cancelled one comes after that.
+    let other = server.job(&token, &media, "metadata").await;
+    assert_eq!(server.ended(&token, &other).await["state"], "succeeded");
+    let auditor = server.auditor("eve@example.com").await;
+    let path = format!("/v1/audit/events?subject={}", job["id"].as_str().unwrap());
+    let page = server.get_json(&path, &auditor).await;
+    let types: Vec<&str> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "MediaJobRequested",
+        "MediaJobDispatched",
+        "MediaJobCancelled",
+    ];
+    assert_eq!(types, expected);
+    let rest = server.data.join("blobs");
+    support::until("only the film and the metadata are stored", || {
+        files(&rest) == 2
+    })
+    .await;
 }
