@@ -24,6 +24,9 @@ use support::{PASSWORD, Server, clip};
 /// Rounds of one kill each.
 const ROUNDS: u64 = 20;
 
+/// How often a job is tried at most when the worker is at fault.
+const ATTEMPTS: u64 = 4;
+
 /// A small generator, so that a failing run can be repeated by its seed (SplitMix64).
 struct Chance(u64);
 
@@ -194,14 +197,24 @@ async fn twenty_kills_lose_nothing_leave_nothing_stuck_and_double_nothing() {
             acknowledged.extend(task.await.unwrap());
         }
     }
-    for job in acknowledged
+    let mut given_up = 0;
+    let jobs = acknowledged
         .iter()
-        .filter(|event| event.event_type == "MediaJobRequested")
-    {
+        .filter(|event| event.event_type == "MediaJobRequested");
+    for job in jobs.clone() {
         let ended = server.ended(&token, &job.subject).await;
-        assert_eq!(ended["state"], "succeeded", "seed {seed}: {ended}");
-        verify_outputs(&server, &token, &ended).await;
+        if ended["state"] == "succeeded" {
+            verify_outputs(&server, &token, &ended).await;
+        } else {
+            assert!(is_given_up(&ended), "seed {seed}: {ended}");
+            given_up += 1;
+        }
     }
+    let jobs = jobs.count();
+    assert!(
+        given_up * 10 <= jobs,
+        "seed {seed}: {given_up} of {jobs} jobs were given up"
+    );
     let events = export(&server).await;
     check_acknowledged(&events, &acknowledged, seed);
     check_ends(&events, &acknowledged, seed);
@@ -209,6 +222,11 @@ async fn twenty_kills_lose_nothing_leave_nothing_stuck_and_double_nothing() {
         processes_under(folder.path()).is_empty()
     })
     .await;
+}
+
+/// Whether a job failed because the worker was killed under each of its attempts.
+fn is_given_up(job: &Value) -> bool {
+    job["state"] == "failed" && job["attempt"] == ATTEMPTS && job["error"]["retryable"] == true
 }
 
 /// FFmpeg's processes that work in a folder below `folder`.
