@@ -5,14 +5,14 @@
 //! fences the account's stream, so that a registration that was only slow cannot slip in afterwards.
 
 use aggregates::email_claim::{EmailClaim, EmailClaimCommand, EmailClaimError};
-use aggregates::user::{User, UserCommand};
-use aggregates::values::{DisplayName, EmailAddress, EmailClaimId, PasswordPolicy, Role, UserId};
+use aggregates::user::{User, UserCommand, UserError};
+use aggregates::values::{DisplayName, EmailAddress, EmailClaimId, Role, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{CommandContext, ExecuteError};
-use zeroize::Zeroizing;
 
-use crate::app::Acting;
+use crate::app::{Acting, App};
 use crate::keyring::{PersonKey, Vault, VaultError};
+use crate::ports::passwords::HashedPassword;
 use crate::ports::{clock, ids};
 
 /// A person who registers; every field is checked.
@@ -54,7 +54,7 @@ pub enum RegisterError {
     Vault(#[from] VaultError),
 }
 
-/// Registers an account whose password was hashed to `phc`. Nothing is left behind when it fails, or only a
+/// Registers an account with the hash of its password. Nothing is left behind when it fails, or only a
 /// claim that the policy releases.
 ///
 /// # Errors
@@ -63,13 +63,13 @@ pub async fn register(
     log: &eventlog::Log,
     vault: &Vault,
     account: &NewAccount,
-    phc: &Zeroizing<String>,
+    password: &HashedPassword,
     acting: &Acting,
 ) -> Result<Registered, RegisterError> {
     let user_id = UserId::from(ids::new_id());
     let at = clock::now();
     let claim_id = vault.keyring().email_claim_id(&account.email);
-    let key = vault.create_person(user_id, phc, at).await?;
+    let key = vault.create_person(user_id, password, at).await?;
     let registered = claim_and_register(log, account, user_id, claim_id, &key, acting, at).await;
     if registered.is_err() {
         vault.remove_person(user_id).await?;
@@ -154,17 +154,52 @@ fn of_log<E: std::error::Error>(error: &ExecuteError<E>) -> RegisterError {
     }
 }
 
-/// Every rule that a new password breaks.
-pub fn password_failures(
-    policy: &PasswordPolicy,
-    password: &str,
-    email: Option<&EmailAddress>,
-    name: Option<&DisplayName>,
-) -> Vec<aggregates::values::PasswordFailure> {
-    let identity: Vec<&str> = email
+/// What a new password may not have in it.
+pub fn identity(email: Option<&EmailAddress>, name: Option<&DisplayName>) -> Vec<String> {
+    email
         .map(EmailAddress::as_str)
         .into_iter()
         .chain(name.map(DisplayName::as_str))
-        .collect();
-    policy.check(password, &identity)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Why a name is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeNameError {
+    /// Sealing failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The person's key is gone, and with it the account.
+    #[error("there is no such account any more")]
+    NoSuchAccount,
+    /// The log did not take the command.
+    #[error(transparent)]
+    Log(#[from] ExecuteError<UserError>),
+}
+
+/// Sets the name of an account, or takes it away; the position of the event, if there was one.
+///
+/// # Errors
+/// See [`ChangeNameError`].
+pub async fn change_name(
+    app: &App,
+    user: UserId,
+    name: Option<&DisplayName>,
+    acting: &Acting,
+) -> Result<Option<u64>, ChangeNameError> {
+    let context = context(acting, false);
+    let key = app.vault.person_key(user).await?;
+    let key = key.ok_or(ChangeNameError::NoSuchAccount)?;
+    let event_id = eventlog::event_id(context.command_id, 0);
+    let sealed = name.map(|name| key.seal(event_id, "name", name.as_str()));
+    let command = UserCommand::ChangeName {
+        name: sealed.transpose().map_err(VaultError::from)?,
+        at: clock::now(),
+    };
+    let outcome = app
+        .log
+        .execute::<User>(&user.to_string(), command, &context)
+        .await?;
+    Ok(outcome.position)
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::idempotency::Idempotency;
-use crate::keyring::Vault;
+use crate::keyring::{Peppers, Vault};
 use crate::last_seen::LastSeen;
 use crate::policies::dispatch_media_jobs::JobQueue;
 use crate::ports::blobs::Blobs;
@@ -102,6 +102,8 @@ impl App {
             log,
             vault,
         } = Core::open(&config).await?;
+        let peppers = Peppers::load(&config.master_key, &config.passwords);
+        tell_about_missing_peppers(&vault, &peppers).await?;
         let node_id = ids::new_id();
         let lease = Arc::new(Lease::new(database.clone(), node_id));
         let tokens = TokenCheck::start(database.clone(), log.clone(), Arc::clone(&lease)).await?;
@@ -112,7 +114,7 @@ impl App {
             tokens,
             last_seen: Arc::new(LastSeen::default()),
             idempotency: Idempotency::new(database.clone(), vault.clone()),
-            passwords: Passwords::new(config.password_hash_threads)?,
+            passwords: Passwords::new(&config.passwords, peppers)?,
             blobs: Blobs::local(&config.media.storage_dir)?,
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
             jobs: JobQueue::new(config.media.jobs_per_node),
@@ -125,6 +127,21 @@ impl App {
             vault,
         }))
     }
+}
+
+/// People whose hashes need a pepper that is not configured cannot sign in.
+async fn tell_about_missing_peppers(vault: &Vault, peppers: &Peppers) -> anyhow::Result<()> {
+    for (pepper, passwords) in vault.count_by_pepper().await? {
+        let Some(pepper) = pepper else { continue };
+        if peppers.find(&hex::decode(&pepper)?).is_none() {
+            tracing::error!(
+                pepper,
+                passwords,
+                "passwords need a pepper that is not configured: PASSWORD_PEPPER_FORMER"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// On SQLite there is one server: its memory of live tokens knows only of its own commits at once. The command line

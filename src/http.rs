@@ -44,13 +44,14 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(users::create::create))
         .routes(routes!(sessions::create::create))
+        .routes(routes!(me::password::change))
         .routes(routes!(jobs::create::create))
 }
 
 /// Calls that answer within the request time-out.
 fn short_api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(me::show::show))
+        .routes(routes!(me::show::show, me::update::update))
         .routes(routes!(config::show))
         .routes(routes!(sessions::list::list, sessions::revoke::revoke_many))
         .routes(routes!(

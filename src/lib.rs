@@ -14,6 +14,7 @@ pub mod keyring;
 pub mod last_seen;
 pub mod lifecycle;
 mod listener;
+pub mod password_change;
 pub mod policies;
 pub mod ports;
 pub mod read_models;

@@ -2,6 +2,7 @@
 
 use aggregates::session::{RevokeReason, Session, SessionCommand, SessionError};
 use aggregates::values::{SessionId, UserId};
+use chrono::{DateTime, Utc};
 use eventlog::{CommandContext, DbError, ExecuteError};
 use projections::sessions;
 
@@ -95,6 +96,34 @@ pub async fn revoke_all(
     };
     app.lease.settle(settled).await?;
     Ok(revoked)
+}
+
+/// Ends the sessions of a person that had begun by `begun_by`, but `keep`; for what follows a decision later.
+///
+/// # Errors
+/// See [`RevokeError`].
+pub async fn revoke_begun_by(
+    app: &App,
+    user: UserId,
+    keep: SessionId,
+    begun_by: DateTime<Utc>,
+    reason: RevokeReason,
+    acting: &Acting,
+) -> Result<(), RevokeError> {
+    loop {
+        let mut sessions =
+            sessions::not_ended_begun_by(&app.database, user, begun_by, ROUND).await?;
+        sessions.retain(|session| *session != keep);
+        if sessions.is_empty() {
+            break;
+        }
+        let all = sessions
+            .iter()
+            .map(|id| revoke_one(app, *id, reason, acting, Some(user)));
+        futures::future::try_join_all(all).await?;
+    }
+    app.lease.settle(app.log.head().await?).await?;
+    Ok(())
 }
 
 async fn revoke_one(

@@ -1,7 +1,9 @@
 //! Opening a session: from an address and a password to tokens.
 
-use aggregates::session::{Session, SessionCommand, SessionError, StartSession, TokenPair};
-use aggregates::values::{AuthMethod, DeviceName, EmailAddress, SessionId, UserId};
+use aggregates::session::{
+    RevokeReason, Session, SessionCommand, SessionError, StartSession, TokenPair,
+};
+use aggregates::values::{AuthMethod, DeviceName, EmailAddress, Password, SessionId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{CommandContext, DbError, ExecuteError};
 use projections::{email_claims, users};
@@ -11,8 +13,9 @@ use crate::app::{Acting, App};
 use crate::config::TokenConfig;
 use crate::keyring::VaultError;
 use crate::ports::ids::Token;
-use crate::ports::passwords::{PasswordError, VerifiedPassword};
+use crate::ports::passwords::{PasswordError, Verified, VerifiedPassword};
 use crate::ports::{clock, ids};
+use crate::revocation::{self, RevokeError};
 
 /// Where and on what a session is opened.
 #[derive(Debug)]
@@ -71,6 +74,9 @@ pub enum SignInError {
     /// The log did not take the command.
     #[error(transparent)]
     Log(#[from] ExecuteError<SessionError>),
+    /// A session that must not be could not be ended.
+    #[error(transparent)]
+    Revoke(#[from] RevokeError),
 }
 
 /// Verifies a password. Unknown addresses cost the same hash as known ones.
@@ -86,36 +92,69 @@ pub async fn verify_password(
         Some(email) => account_of(app, email).await?,
         None => None,
     };
-    let (row, stored) = account.map_or((None, None), |(row, phc)| {
-        let stored = (row.user_id, phc);
+    verify_account(app, account, &password).await
+}
+
+/// As [`verify_password`], of an account that was found or not.
+///
+/// # Errors
+/// See [`verify_password`].
+pub async fn verify_account(
+    app: &App,
+    account: Option<users::UserRow>,
+    password: &str,
+) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
+    let stored = match &account {
+        Some(row) => app.vault.password(row.user_id, row.password_id).await?,
+        None => None,
+    };
+    let account = account.and_then(|row| Some((row, stored?)));
+    let (row, stored) = account.map_or((None, None), |(row, stored)| {
+        let stored = (row.user_id, stored);
         (Some(row), Some(stored))
     });
+    let password = Password::new(password);
     let verified = app.passwords.verify(password, stored).await?;
-    let (Some(proof), Some(row)) = (verified, row) else {
+    let (Some(verified), Some(row)) = (verified, row) else {
         return Err(SignInError::InvalidCredentials);
     };
     if row.is_disabled {
         return Err(SignInError::AccountDisabled);
     }
-    Ok((proof, row))
+    upgrade(app, &verified).await;
+    Ok((verified.proof, row))
+}
+
+/// Stores a hash of today's cost and pepper instead of an older one, unless the row was written since. When that
+/// fails, the next sign-in tries again.
+async fn upgrade(app: &App, verified: &Verified) {
+    let Some((stored, hash)) = &verified.upgrade else {
+        return;
+    };
+    let user = verified.proof.user_id();
+    match app
+        .vault
+        .upgrade_password(user, stored, hash, clock::now())
+        .await
+    {
+        Ok(is_done) => tracing::debug!(%user, is_done, "upgraded the hash of a password"),
+        Err(error) => tracing::warn!(%user, %error, "the hash of a password was not upgraded"),
+    }
 }
 
 async fn account_of(
     app: &App,
     email: &EmailAddress,
-) -> Result<Option<(users::UserRow, Zeroizing<String>)>, SignInError> {
+) -> Result<Option<users::UserRow>, SignInError> {
     let claim = app.vault.keyring().email_claim_id(email);
-    let Some(user_id) = email_claims::holder(&app.database, claim).await? else {
-        return Ok(None);
-    };
-    let Some(row) = users::find(&app.database, user_id).await? else {
-        return Ok(None);
-    };
-    let phc = app.vault.password_hash(user_id).await?;
-    Ok(phc.map(|phc| (row, phc)))
+    match email_claims::holder(&app.database, claim).await? {
+        Some(user_id) => Ok(users::find(&app.database, user_id).await?),
+        None => Ok(None),
+    }
 }
 
-/// Opens a session for the person whose password was verified.
+/// Opens a session for the person whose password was verified. If the password was changed in the meantime, the
+/// session is ended at once: the change ended those that it saw, and did not see this one.
 ///
 /// # Errors
 /// A part that failed.
@@ -147,11 +186,27 @@ pub async fn open_session(
         .log
         .execute::<Session>(&session_id.to_string(), start, &context)
         .await?;
+    require_current(app, proof, session_id, acting).await?;
     Ok(Opened {
         session_id,
         tokens,
         position: outcome.position,
     })
+}
+
+async fn require_current(
+    app: &App,
+    proof: &VerifiedPassword,
+    session: SessionId,
+    acting: &Acting,
+) -> Result<(), SignInError> {
+    let row = users::find(&app.database, proof.user_id()).await?;
+    if row.is_some_and(|row| row.password_id == proof.password_id()) {
+        return Ok(());
+    }
+    let reason = RevokeReason::PasswordChanged;
+    revocation::revoke(app, session, reason, acting, Some(proof.user_id())).await?;
+    Err(SignInError::InvalidCredentials)
 }
 
 /// Makes a pair of tokens that begin at `at`.

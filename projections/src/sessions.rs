@@ -322,6 +322,23 @@ pub async fn not_ended(
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
+/// As [`not_ended`], those that had begun by `begun_by`.
+///
+/// # Errors
+/// The database failed.
+pub async fn not_ended_begun_by(
+    database: &Database,
+    user: UserId,
+    begun_by: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<SessionId>, DbError> {
+    const SQL: &str = "SELECT session_id FROM sessions WHERE user_id = $1 AND ended_at IS NULL \
+                       AND created_at <= $2 ORDER BY session_id LIMIT $3";
+    let params = [user.to_string().into(), micros(begun_by), int(limit as u64)];
+    let rows = database.query(SQL, &params).await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
+}
+
 /// Sessions past their absolute end that have not ended yet, oldest first.
 ///
 /// # Errors

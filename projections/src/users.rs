@@ -1,7 +1,7 @@
 //! The accounts. Inline, because a token's answer names the account's roles and state.
 
 use aggregates::user::UserEvent;
-use aggregates::values::{EmailClaimId, Role, UserId};
+use aggregates::values::{EmailClaimId, PasswordId, Role, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{
     Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row,
@@ -55,11 +55,16 @@ static TABLE: Table = Table {
             name: "created_at",
             kind: Kind::Int,
         },
+        Column {
+            name: "password_id",
+            kind: Kind::Text,
+        },
     ],
 };
 const NAME: usize = 4;
 const NAME_EVENT_ID: usize = 5;
 const DISABLED: usize = 7;
+const PASSWORD_ID: usize = 9;
 
 impl Projection for Users {
     fn name(&self) -> &'static str {
@@ -106,12 +111,16 @@ impl Projection for Users {
                         to_names(&roles)?.into(),
                         0.into(),
                         micros(at),
+                        event.aggregate_id.as_str().into(),
                     ],
                 });
             }
             UserEvent::UserNameChanged { name, .. } => {
                 let name = Value::Text(name.map(|name| name.as_str().to_owned()));
                 changes.push(update(vec![(NAME, name), (NAME_EVENT_ID, event_id.into())]));
+            }
+            UserEvent::PasswordChanged { password_id, .. } => {
+                changes.push(update(vec![(PASSWORD_ID, password_id.to_string().into())]));
             }
             UserEvent::UserDisabled { .. } => changes.push(update(vec![(DISABLED, 1.into())])),
             UserEvent::UserEnabled { .. } => changes.push(update(vec![(DISABLED, 0.into())])),
@@ -147,10 +156,12 @@ pub struct UserRow {
     pub is_disabled: bool,
     /// Registered when.
     pub created_at: DateTime<Utc>,
+    /// The password that counts.
+    pub password_id: PasswordId,
 }
 
 const SELECT: &str = "SELECT user_id, email_claim_id, email, email_event_id, name, name_event_id, roles, \
-                      disabled, created_at FROM users";
+                      disabled, created_at, password_id FROM users";
 
 /// One account.
 ///
@@ -193,5 +204,6 @@ fn from_row(row: &Row) -> Result<UserRow, DbError> {
         roles: names(row, 6)?,
         is_disabled: row.int(7)? != 0,
         created_at: time(row, 8)?,
+        password_id: typed(row, 9)?,
     })
 }

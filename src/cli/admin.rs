@@ -2,7 +2,7 @@
 
 use std::io::BufRead as _;
 
-use aggregates::values::{EmailAddress, PasswordPolicy, Role};
+use aggregates::values::{EmailAddress, Password, Role};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use zeroize::Zeroizing;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::accounts::{self, NewAccount};
 use crate::app::{Acting, Core};
 use crate::config::Config;
+use crate::keyring::Peppers;
 use crate::ports::passwords::Passwords;
 
 /// What to do.
@@ -34,9 +35,14 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     let Command::Create { email, role } = command;
     let email = EmailAddress::parse(&email)
         .map_err(|error| anyhow::anyhow!("--email: {}", error.message))?;
-    let password = read_password()?;
-    let failures =
-        accounts::password_failures(&PasswordPolicy::default(), &password, Some(&email), None);
+    let password = Password::new(&read_password()?);
+    let passwords = Passwords::new(
+        &config.passwords,
+        Peppers::load(&config.master_key, &config.passwords),
+    )?;
+    let identity = accounts::identity(Some(&email), None);
+    let policy = &config.passwords.policy;
+    let failures = passwords.failures(policy, &password, identity).await?;
     if !failures.is_empty() {
         let reasons: Vec<String> = failures
             .into_iter()
@@ -45,7 +51,7 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
         bail!("the password {}", reasons.join("; "));
     }
     let core = Core::open(config).await?;
-    let phc = Passwords::new(1)?.hash(password).await?;
+    let hash = passwords.hash(password).await?;
     let account = NewAccount {
         email,
         name: None,
@@ -55,7 +61,7 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
         actor: Some("command-line".to_owned()),
         request_id: None,
     };
-    let registered = accounts::register(&core.log, &core.vault, &account, &phc, &acting).await?;
+    let registered = accounts::register(&core.log, &core.vault, &account, &hash, &acting).await?;
     core.log.shut_down().await;
     core.database.close().await;
     super::print(&format!("{}\n", registered.user_id))

@@ -5,6 +5,7 @@
 
 mod media;
 mod network;
+mod passwords;
 mod secrets;
 mod source;
 mod tokens;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 pub use media::MediaConfig;
 pub use network::NetworkConfig;
+pub use passwords::{Argon2Cost, PasswordConfig, PasswordProfile, PepperKey};
 pub use secrets::{MasterKey, Secret};
 pub use source::{ConfigError, Source};
 pub use tokens::{Registration, TokenConfig};
@@ -41,8 +43,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// The key that everything sealed is sealed under.
     pub master_key: MasterKey,
-    /// Argon2id hashes that may run at once.
-    pub password_hash_threads: usize,
+    /// The rules for passwords, and what hashing costs.
+    pub passwords: PasswordConfig,
     /// Log line format.
     pub log_format: LogFormat,
     /// `tracing` filter directives.
@@ -64,7 +66,7 @@ impl Config {
             tokens: TokenConfig::load(source)?,
             media: MediaConfig::load(source, &data_dir)?,
             master_key: MasterKey::load(source, &data_dir)?,
-            password_hash_threads: hash_threads(source)?,
+            passwords: PasswordConfig::load(source)?,
             log_format: log_format(source)?,
             log_filter: source.text("LOG_FILTER", "info,sqlx=warn")?,
             web_dir: web_dir(source)?,
@@ -86,15 +88,6 @@ fn database_url(source: &Source, data_dir: &std::path::Path) -> Result<String, C
         "DATABASE_URL",
         "must begin with sqlite:// or postgres://",
     ))
-}
-
-fn hash_threads(source: &Source) -> Result<usize, ConfigError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    source.number(
-        "PASSWORD_HASH_THREADS",
-        cores.saturating_sub(1).max(1),
-        1..=256,
-    )
 }
 
 fn log_format(source: &Source) -> Result<LogFormat, ConfigError> {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aggregates::values::PasswordPolicy;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,6 +30,9 @@ pub struct PublicConfig {
     reason = "a list of independent rules, as JSON"
 )]
 pub struct PasswordRules {
+    /// `composition` or `nist`. By either, common and easily guessed ones and those with the address or name in
+    /// them are refused.
+    policy: &'static str,
     min_length: usize,
     max_length: usize,
     require_uppercase: bool,
@@ -51,13 +53,15 @@ pub struct UploadLimits {
     responses((status = 200, body = PublicConfig)),
 )]
 pub async fn show(State(app): State<Arc<App>>) -> axum::Json<PublicConfig> {
-    let policy = PasswordPolicy::default();
+    let passwords = &app.config.passwords;
+    let policy = &passwords.policy;
     axum::Json(PublicConfig {
         registration: match app.config.tokens.registration {
             Registration::Open => "open",
             Registration::Closed => "closed",
         },
         password: PasswordRules {
+            policy: passwords.profile.as_str(),
             min_length: policy.min,
             max_length: policy.max,
             require_uppercase: policy.require_upper,

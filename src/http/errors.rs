@@ -4,6 +4,7 @@
 use aggregates::media::MediaError;
 use aggregates::media_job::MediaJobError;
 use aggregates::session::SessionError;
+use aggregates::user::UserError;
 use eventlog::{AppendError, DbError, ExecuteError};
 
 use super::problem::{Kind, Problem};
@@ -105,6 +106,23 @@ impl Refusal for SessionError {
             Self::AlreadyStarted | Self::NotAuthenticated | Self::NotYetExpired => {
                 Problem::internal(self)
             }
+        }
+    }
+}
+
+impl Refusal for UserError {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::NotRegistered => Problem::not_found(),
+            Self::UserDisabled => Problem::new(
+                Kind::AccountDisabled,
+                "this account was disabled by an administrator",
+            ),
+            Self::PasswordReplaced => Problem::new(
+                Kind::WrongPassword,
+                "another change of the password was first",
+            ),
+            Self::AlreadyRegistered | Self::RegistrationAbandoned => Problem::internal(self),
         }
     }
 }

@@ -1,3 +1,5 @@
 //! `/v1/me`.
 
+pub mod password;
 pub mod show;
+pub mod update;

@@ -55,6 +55,8 @@ kinds! {
         "The address and the password do not belong together. Whether an account with that address exists is not told.";
     RefreshTokenReused => "refresh-token-reused", UNAUTHORIZED, "Refresh token reused",
         "A refresh token that was already exchanged came again. Somebody else may hold a copy, so the session has ended. Sign in again.";
+    WrongPassword => "wrong-password", FORBIDDEN, "Wrong password",
+        "The caller is signed in, but the current password that was sent is not the account's, or another change of it was first. Nothing was changed.";
     AccountDisabled => "account-disabled", FORBIDDEN, "Account disabled",
         "The account was disabled by an administrator.";
     RegistrationClosed => "registration-closed", FORBIDDEN, "Registration closed",

@@ -6,7 +6,9 @@
 //! in the log unreadable for ever, while every proof over the ciphertext still holds. The cipher is
 //! XChaCha20-Poly1305 with random 24-byte nonces. Keys never print.
 
+mod pepper;
 mod vault;
+mod vault_passwords;
 
 use aggregates::values::{EmailAddress, EmailClaimId, Sealed};
 use base64::Engine as _;
@@ -21,7 +23,8 @@ use zeroize::Zeroizing;
 
 use crate::ports::ids;
 
-pub use vault::{Vault, VaultError};
+pub use pepper::{Pepper, Peppers};
+pub use vault::{StoredPassword, Vault, VaultError};
 
 const NONCE_BYTES: usize = 24;
 const SEAL_PREFIX: &str = "v1.";

@@ -3,7 +3,7 @@
 //! An entry is written before the event that refers to it. An entry whose event never came is an orphan,
 //! and the policy that abandons the registration removes it.
 
-use aggregates::values::UserId;
+use aggregates::values::{PasswordId, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{Database, DbError, Value};
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ use super::{Cipher, Keyring, KeyringError, PersonKey, derive, key_id};
 use crate::config::MasterKey;
 use crate::ports::clock::micros;
 use crate::ports::ids;
+use crate::ports::passwords::HashedPassword;
 
 /// Why the vault did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +35,47 @@ pub enum VaultError {
     },
 }
 
+/// The hash of a password as it is in the vault.
+pub struct StoredPassword {
+    pub(super) password_id: PasswordId,
+    pub(super) phc: Zeroizing<String>,
+    /// As it is stored; sealing anew gives other bytes, so they tell whether the row was written since.
+    pub(super) sealed: Vec<u8>,
+}
+
+impl StoredPassword {
+    /// Which password of the person it is.
+    pub fn password_id(&self) -> PasswordId {
+        self.password_id
+    }
+
+    /// The PHC string; for verifying only.
+    pub fn phc(&self) -> &str {
+        &self.phc
+    }
+
+    /// One that is in no vault.
+    #[cfg(test)]
+    pub fn for_test(password_id: PasswordId, phc: &str) -> Self {
+        Self {
+            password_id,
+            phc: Zeroizing::new(phc.to_owned()),
+            sealed: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for StoredPassword {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "StoredPassword({})", self.password_id)
+    }
+}
+
 /// The sealed tables.
 #[derive(Debug, Clone)]
 pub struct Vault {
-    database: Database,
-    keyring: Keyring,
+    pub(super) database: Database,
+    pub(super) keyring: Keyring,
 }
 
 impl Vault {
@@ -70,43 +107,33 @@ impl Vault {
         &self.keyring
     }
 
-    /// Makes a person's key and stores it with the hash of the password (a PHC string), together.
+    /// Makes a person's key and stores it with the hash of their first password, together.
     ///
     /// # Errors
     /// The database failed, or there is no randomness.
     pub async fn create_person(
         &self,
         user: UserId,
-        phc: &str,
+        password: &HashedPassword,
         now: DateTime<Utc>,
     ) -> Result<PersonKey, VaultError> {
         const KEY: &str = "INSERT INTO vault_person_keys (user_id, wrapped_key, master_key_id, created_at) \
                            VALUES ($1, $2, $3, $4)";
-        const PASSWORD: &str = "INSERT INTO vault_passwords (user_id, sealed_phc, master_key_id, updated_at) \
-                                VALUES ($1, $2, $3, $4)";
         let key = ids::random_bytes::<32>().map_err(KeyringError::from)?;
         let name = user.to_string();
-        let row = |sealed: Vec<u8>| -> Vec<Value> {
-            vec![
-                name.as_str().into(),
-                sealed.into(),
-                self.keyring.master_key_id.as_str().into(),
-                micros(now).into(),
-            ]
-        };
         let wrapped = self
             .keyring
             .wrap
             .seal(key.as_slice(), &place("person_key", &name))?;
-        let sealed = self
-            .keyring
-            .vault
-            .seal(phc.as_bytes(), &place("password", &name))?;
+        let row = vec![
+            name.into(),
+            wrapped.into(),
+            self.keyring.master_key_id.as_str().into(),
+            micros(now).into(),
+        ];
+        let password = self.insert_password(user, PasswordId(user.0), password, now)?;
         self.database
-            .execute(vec![
-                (KEY.into(), row(wrapped)),
-                (PASSWORD.into(), row(sealed)),
-            ])
+            .execute(vec![(KEY.into(), row), password])
             .await?;
         Ok(PersonKey::from_bytes(&key))
     }
@@ -146,28 +173,6 @@ impl Vault {
         Ok(Some(PersonKey::from_bytes(&*key_bytes(&bytes)?)))
     }
 
-    /// The PHC string of a person's password.
-    ///
-    /// # Errors
-    /// The database failed, or the entry does not open.
-    pub async fn password_hash(
-        &self,
-        user: UserId,
-    ) -> Result<Option<Zeroizing<String>>, VaultError> {
-        const SQL: &str = "SELECT sealed_phc FROM vault_passwords WHERE user_id = $1";
-        let name = user.to_string();
-        let rows = self.database.query(SQL, &[name.as_str().into()]).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let bytes = self
-            .keyring
-            .vault
-            .open(&row.bytes(0)?, &place("password", &name))?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| KeyringError::DoesNotOpen)?;
-        Ok(Some(Zeroizing::new(text.to_owned())))
-    }
-
     /// Seals a stored answer of the idempotency table.
     ///
     /// # Errors
@@ -190,7 +195,7 @@ impl Vault {
 }
 
 /// The associated data: which table and row an entry belongs to, so that entries cannot be swapped.
-fn place(table: &str, row: &str) -> Vec<u8> {
+pub(super) fn place(table: &str, row: &str) -> Vec<u8> {
     format!("{table}/{row}").into_bytes()
 }
 

@@ -8,7 +8,9 @@ pub mod confirm_email_claims;
 pub mod dispatch_media_jobs;
 pub mod end_sessions_of_disabled_users;
 pub mod expire_sessions;
+pub mod follow_password_changes;
 pub mod release_email_claims;
+pub mod sweep_passwords;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use crate::{last_seen, token_check};
 
 /// Starts every policy and every periodic chore.
 pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
-    let reactors: [Arc<dyn Reactor>; 3] = [
+    let reactors: [Arc<dyn Reactor>; 4] = [
         Arc::new(confirm_email_claims::ConfirmEmailClaims::new(Arc::clone(
             app,
         ))),
@@ -30,6 +32,9 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
             Arc::clone(app),
         )),
         Arc::new(clean_up_media::CleanUpMedia::new(Arc::clone(app))),
+        Arc::new(follow_password_changes::FollowPasswordChanges::new(
+            Arc::clone(app),
+        )),
     ];
     for reactor in reactors {
         let tail = ReactorTail::new(app.database.clone(), app.log.clone(), reactor);
@@ -45,6 +50,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         release_email_claims::run,
     );
     chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
+    chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
     chore(
         app,
         lifecycle,

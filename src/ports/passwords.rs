@@ -1,22 +1,21 @@
-//! Passwords: Argon2id on a bounded pool, so that sign-ins never starve other requests.
+//! Passwords: measured and hashed on a bounded pool, so that sign-ins never starve other requests.
 //!
-//! Hashes leave this module only as PHC strings for the vault. That a password was right is a
-//! [`VerifiedPassword`], which only this module can make. It never logs and never compares in the clear.
+//! Hashes leave this module only for the vault. That a password was right is a [`VerifiedPassword`], which only this
+//! module can make. It never logs a password and never compares in the clear.
+
+mod hasher;
+mod strength;
 
 use std::sync::Arc;
 
-use aggregates::values::UserId;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use aggregates::values::{Password, PasswordFailure, PasswordId, PasswordPolicy, UserId};
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
-use super::ids;
+use crate::config::PasswordConfig;
+use crate::keyring::{Peppers, StoredPassword};
 
-/// OWASP Password Storage Cheat Sheet: Argon2id with m = 19 MiB, t = 2, p = 1.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
+pub use hasher::HashedPassword;
+use hasher::{Hasher, Verdict};
 
 /// Hashes that may wait for each one that runs; at about 30 ms a hash that is about two seconds.
 const WAITING_PER_THREAD: usize = 64;
@@ -36,6 +35,7 @@ pub enum PasswordError {
 #[derive(Debug)]
 pub struct VerifiedPassword {
     user_id: UserId,
+    password_id: PasswordId,
 }
 
 impl VerifiedPassword {
@@ -43,6 +43,20 @@ impl VerifiedPassword {
     pub fn user_id(&self) -> UserId {
         self.user_id
     }
+
+    /// Which of theirs it was.
+    pub fn password_id(&self) -> PasswordId {
+        self.password_id
+    }
+}
+
+/// What verifying a right password gives.
+#[derive(Debug)]
+pub struct Verified {
+    /// The proof.
+    pub proof: VerifiedPassword,
+    /// The stored hash has other parameters or another pepper than today's: what it was, and what should be.
+    pub upgrade: Option<(StoredPassword, HashedPassword)>,
 }
 
 /// The hashing pool.
@@ -50,7 +64,7 @@ impl VerifiedPassword {
 pub struct Passwords {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    decoy: Arc<str>,
+    hasher: Arc<Hasher>,
 }
 
 impl std::fmt::Debug for Passwords {
@@ -63,51 +77,60 @@ impl std::fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// A pool that runs at most `threads` hashes at once.
+    /// A pool that runs at most as many hashes at once as the settings say.
     ///
     /// # Errors
     /// The decoy hash, against which unknown accounts are checked, cannot be made.
-    pub fn new(threads: usize) -> Result<Self, PasswordError> {
-        let decoy = hash_now("a password that nobody has")?;
+    pub fn new(config: &PasswordConfig, peppers: Peppers) -> Result<Self, PasswordError> {
+        let threads = config.hash_threads;
         Ok(Self {
             running: Arc::new(Semaphore::new(threads)),
             admitted: Arc::new(Semaphore::new(threads * (1 + WAITING_PER_THREAD))),
-            decoy: decoy.as_str().into(),
+            hasher: Arc::new(Hasher::new(config.cost, peppers)?),
         })
     }
 
-    /// The PHC string of a new password.
+    /// Every rule that a new password breaks. `identity` are the person's address and name.
     ///
     /// # Errors
     /// [`PasswordError::Busy`] when the queue is full.
-    pub async fn hash(
+    pub async fn failures(
         &self,
-        password: Zeroizing<String>,
-    ) -> Result<Zeroizing<String>, PasswordError> {
-        self.run(move || hash_now(&password)).await?
+        policy: &PasswordPolicy,
+        password: &Password,
+        identity: Vec<String>,
+    ) -> Result<Vec<PasswordFailure>, PasswordError> {
+        let (policy, password) = (*policy, password.clone());
+        self.run(move || {
+            let is_guessable = strength::is_guessable(&password, &identity);
+            let identity: Vec<&str> = identity.iter().map(String::as_str).collect();
+            policy.check(&password, &identity, is_guessable)
+        })
+        .await
     }
 
-    /// Whether `password` belongs to the account; an unknown account costs the same time.
+    /// The hash of a new password.
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when the queue is full.
+    pub async fn hash(&self, password: Password) -> Result<HashedPassword, PasswordError> {
+        let hasher = Arc::clone(&self.hasher);
+        self.run(move || hasher.hash(&password)).await?
+    }
+
+    /// Whether `password` is the account's; an unknown account costs the same work. A hash that is not as a new one
+    /// would be is made anew in the same turn, since only now the password is known.
     ///
     /// # Errors
     /// [`PasswordError::Busy`] when the queue is full.
     pub async fn verify(
         &self,
-        password: Zeroizing<String>,
-        account: Option<(UserId, Zeroizing<String>)>,
-    ) -> Result<Option<VerifiedPassword>, PasswordError> {
-        let decoy = Arc::clone(&self.decoy);
-        self.run(move || {
-            let (user_id, phc) = match &account {
-                Some((user_id, phc)) => (Some(*user_id), phc.as_str()),
-                None => (None, &*decoy),
-            };
-            let is_right = verify_now(&password, phc)?;
-            Ok(user_id
-                .filter(|_| is_right)
-                .map(|user_id| VerifiedPassword { user_id }))
-        })
-        .await?
+        password: Password,
+        account: Option<(UserId, StoredPassword)>,
+    ) -> Result<Option<Verified>, PasswordError> {
+        let hasher = Arc::clone(&self.hasher);
+        self.run(move || verify_now(&hasher, &password, account))
+            .await?
     }
 
     async fn run<T: Send + 'static>(
@@ -132,54 +155,69 @@ impl Passwords {
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, PasswordError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
-        .map_err(|_| PasswordError::Fault("bad Argon2 parameters"))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-fn hash_now(password: &str) -> Result<Zeroizing<String>, PasswordError> {
-    let salt = ids::random_bytes::<16>().map_err(|_| PasswordError::Fault("no randomness"))?;
-    let salt =
-        SaltString::encode_b64(salt.as_slice()).map_err(|_| PasswordError::Fault("bad salt"))?;
-    let hash = argon2()?.hash_password(password.as_bytes(), &salt);
-    hash.map(|hash| Zeroizing::new(hash.to_string()))
-        .map_err(|_| PasswordError::Fault("hash"))
-}
-
-fn verify_now(password: &str, phc: &str) -> Result<bool, PasswordError> {
-    let hash =
-        PasswordHash::new(phc).map_err(|_| PasswordError::Fault("the stored hash is not PHC"))?;
-    Ok(argon2()?
-        .verify_password(password.as_bytes(), &hash)
-        .is_ok())
+fn verify_now(
+    hasher: &Hasher,
+    password: &Password,
+    account: Option<(UserId, StoredPassword)>,
+) -> Result<Option<Verified>, PasswordError> {
+    let Some((user_id, stored)) = account else {
+        hasher.verify(password, hasher.decoy())?;
+        return Ok(None);
+    };
+    let verdict = hasher.verify(password, stored.phc())?;
+    let proof = VerifiedPassword {
+        user_id,
+        password_id: stored.password_id(),
+    };
+    let upgrade = match verdict {
+        Verdict::Wrong => return Ok(None),
+        Verdict::Right => None,
+        Verdict::Outdated => Some((stored, hasher.hash(password)?)),
+    };
+    Ok(Some(Verified { proof, upgrade }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Source};
+    use crate::ports::ids;
 
-    fn secret(text: &str) -> Zeroizing<String> {
-        Zeroizing::new(text.to_owned())
+    fn pool() -> Passwords {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        let settings = [("DATA_DIR", path.as_str()), ("PASSWORD_HASH_THREADS", "1")];
+        let config = Config::load(&Source::from_pairs(&settings, &[])).unwrap();
+        let peppers = Peppers::load(&config.master_key, &config.passwords);
+        Passwords::new(&config.passwords, peppers).unwrap()
+    }
+
+    fn password(text: &str) -> Password {
+        Password::new(text)
     }
 
     #[tokio::test]
-    async fn a_hash_is_phc_with_the_stated_parameters_and_verifies() {
-        let pool = Passwords::new(1).unwrap();
-        let phc = pool.hash(secret("Correct horse 1!")).await.unwrap();
+    async fn the_proof_says_whose_and_which_password_was_verified() {
+        let pool = pool();
+        let hash = pool.hash(password("Correct horse 1!")).await.unwrap();
         assert!(
-            phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{}",
-            phc.as_str()
+            hash.phc()
+                .starts_with("$argon2id$v=19$m=19456,t=2,p=1,keyid=")
         );
-        let user = UserId::from(ids::new_id());
+        let (user, id) = (UserId::from(ids::new_id()), PasswordId::from(ids::new_id()));
+        let account = || Some((user, StoredPassword::for_test(id, hash.phc())));
         let right = pool
-            .verify(secret("Correct horse 1!"), Some((user, phc.clone())))
+            .verify(password("Correct horse 1!"), account())
             .await
+            .unwrap()
             .unwrap();
-        assert_eq!(right.map(|proof| proof.user_id()), Some(user));
+        assert_eq!(
+            (right.proof.user_id(), right.proof.password_id()),
+            (user, id)
+        );
+        assert!(right.upgrade.is_none());
         assert!(
-            pool.verify(secret("correct horse 1!"), Some((user, phc)))
+            pool.verify(password("correct horse 1!"), account())
                 .await
                 .unwrap()
                 .is_none()
@@ -188,25 +226,25 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_account_is_never_verified_not_even_with_the_decoys_password() {
-        let pool = Passwords::new(1).unwrap();
-        assert!(
-            pool.verify(secret("a password that nobody has"), None)
-                .await
-                .unwrap()
-                .is_none()
-        );
+        let decoys = password("a password that nobody has");
+        assert!(pool().verify(decoys, None).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn a_full_queue_answers_busy_at_once() {
-        let pool = Passwords::new(1).unwrap();
+        let pool = pool();
         let all = u32::try_from(pool.admitted.available_permits()).unwrap();
         let _held = Arc::clone(&pool.admitted)
             .acquire_many_owned(all)
             .await
             .unwrap();
         assert!(matches!(
-            pool.hash(secret("x")).await,
+            pool.hash(password("x")).await,
+            Err(PasswordError::Busy)
+        ));
+        let policy = PasswordPolicy::default();
+        assert!(matches!(
+            pool.failures(&policy, &password("x"), Vec::new()).await,
             Err(PasswordError::Busy)
         ));
     }

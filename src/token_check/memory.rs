@@ -115,7 +115,9 @@ impl Memory {
                     })
                 });
             }
-            UserEvent::UserNameChanged { .. } | UserEvent::UserRegistrationAbandoned { .. } => {}
+            UserEvent::UserNameChanged { .. }
+            | UserEvent::PasswordChanged { .. }
+            | UserEvent::UserRegistrationAbandoned { .. } => {}
         }
     }
 

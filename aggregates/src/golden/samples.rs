@@ -26,6 +26,13 @@ pub fn user() -> Vec<UserEvent> {
             name: Some(sealed("name")),
             at: at(2),
         },
+        UserEvent::PasswordChanged {
+            password_id: id(7),
+            replaced: id(1),
+            from_session: id(2),
+            end_other_sessions: true,
+            at: at(2),
+        },
         UserEvent::UserDisabled {
             reason: DisableReason::ByAdministrator,
             at: at(3),

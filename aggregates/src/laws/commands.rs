@@ -38,6 +38,15 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
         }),
         seconds().prop_map(|s| UserCommand::AbandonRegistration { at: at(s) }),
         (name(), seconds()).prop_map(|(name, s)| UserCommand::ChangeName { name, at: at(s) }),
+        (1_u8..4, 1_u8..4, any::<bool>(), seconds()).prop_map(
+            |(new, replaced, end_other_sessions, s)| UserCommand::ChangePassword {
+                password_id: id(new),
+                replaces: id(replaced),
+                from_session: id(5),
+                end_other_sessions,
+                at: at(s),
+            }
+        ),
         (select(DisableReason::ALL), seconds())
             .prop_map(|(reason, s)| UserCommand::Disable { reason, at: at(s) }),
         seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::DisableReason;
-use crate::values::{EmailClaimId, Role, Sealed, UserId};
+use crate::values::{EmailClaimId, PasswordId, Role, Sealed, SessionId, UserId};
 
 /// A wish, with the facts that the decision needs. `at` is the time of deciding.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,19 @@ pub enum UserCommand {
     ChangeName {
         /// The new name, sealed for the event that this makes.
         name: Option<Sealed>,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Puts another password in the place of the one that was just verified. Its hash is in the vault already.
+    ChangePassword {
+        /// The new one.
+        password_id: PasswordId,
+        /// The one that was verified; the change is refused when it is not the account's any more.
+        replaces: PasswordId,
+        /// The session that the person changes it from.
+        from_session: SessionId,
+        /// Whether every other session ends.
+        end_other_sessions: bool,
         /// Now.
         at: DateTime<Utc>,
     },

@@ -12,6 +12,9 @@ pub enum UserError {
     /// There is no such account.
     #[error("the account is not registered")]
     NotRegistered,
+    /// The password that was verified is not the account's any more.
+    #[error("another change of the password was first")]
+    PasswordReplaced,
     /// The account is shut out.
     #[error("the account is disabled")]
     UserDisabled,

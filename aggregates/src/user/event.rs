@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
-use crate::values::{EmailClaimId, Role, Sealed, UserId, named};
+use crate::values::{EmailClaimId, PasswordId, Role, Sealed, SessionId, UserId, named};
 
 /// A fact of an account's life. `at` is when it was decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,19 @@ pub enum UserEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Another password took the place of the former one. From here on only its hash counts.
+    PasswordChanged {
+        /// The new password; its hash was in the vault before.
+        password_id: PasswordId,
+        /// The former one, whose hash may go.
+        replaced: PasswordId,
+        /// The session that the person changed it from.
+        from_session: SessionId,
+        /// Whether every other session that was open then ends.
+        end_other_sessions: bool,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// The account was shut out.
     UserDisabled {
         /// Why.
@@ -70,6 +83,7 @@ domain_event!(UserEvent {
     UserRegistered,
     UserRegistrationAbandoned,
     UserNameChanged,
+    PasswordChanged,
     UserDisabled,
     UserEnabled,
 });

@@ -1,6 +1,6 @@
 //! A person's account: registered, named, disabled, enabled.
 //!
-//! It never knows the address or name in clear, nor anything about the password.
+//! It never knows the address or name in clear, nor of a password more than which one it is.
 
 mod command;
 mod error;
@@ -80,6 +80,24 @@ impl User {
                     return Ok(Vec::new());
                 }
                 Ok(vec![UserEvent::UserNameChanged { name, at }])
+            }
+            UserCommand::ChangePassword {
+                password_id,
+                replaces,
+                from_session,
+                end_other_sessions,
+                at,
+            } => {
+                if self.require_active()?.password_id != replaces {
+                    return Err(UserError::PasswordReplaced);
+                }
+                Ok(vec![UserEvent::PasswordChanged {
+                    password_id,
+                    replaced: replaces,
+                    from_session,
+                    end_other_sessions,
+                    at,
+                }])
             }
             UserCommand::Disable { reason, at } => match self {
                 Self::Active(_) => Ok(vec![UserEvent::UserDisabled { reason, at }]),

@@ -135,6 +135,50 @@ fn a_disabled_account_keeps_its_name() {
         .then_expect_error(UserError::UserDisabled);
 }
 
+fn change_password(new: u8, replaces: u8, seconds: i64) -> UserCommand {
+    UserCommand::ChangePassword {
+        password_id: id(new),
+        replaces: id(replaces),
+        from_session: id(5),
+        end_other_sessions: true,
+        at: at(seconds),
+    }
+}
+
+fn password_changed(new: u8, replaced: u8, seconds: i64) -> UserEvent {
+    UserEvent::PasswordChanged {
+        password_id: id(new),
+        replaced: id(replaced),
+        from_session: id(5),
+        end_other_sessions: true,
+        at: at(seconds),
+    }
+}
+
+#[test]
+fn a_person_changes_the_password_that_they_registered_with() {
+    given::<User>([registered()])
+        .when(change_password(7, 1, 3))
+        .then_expect_events(vec![password_changed(7, 1, 3)]);
+}
+
+#[test]
+fn a_password_is_changed_only_by_whoever_proved_the_present_one() {
+    given::<User>([registered(), password_changed(7, 1, 3)])
+        .when(change_password(8, 1, 4))
+        .then_expect_error(UserError::PasswordReplaced);
+    given::<User>([registered(), password_changed(7, 1, 3)])
+        .when(change_password(8, 7, 4))
+        .then_expect_events(vec![password_changed(8, 7, 4)]);
+}
+
+#[test]
+fn a_disabled_account_keeps_its_password() {
+    given::<User>([registered(), disabled()])
+        .when(change_password(7, 1, 3))
+        .then_expect_error(UserError::UserDisabled);
+}
+
 #[test]
 fn an_account_is_disabled() {
     given::<User>([registered()])
@@ -181,6 +225,7 @@ fn nothing_can_be_asked_of_an_account_that_does_not_exist() {
             name: None,
             at: at(9),
         },
+        change_password(7, 1, 9),
         disable(9),
         UserCommand::Enable { at: at(9) },
     ];

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::UserEvent;
-use crate::values::{EmailClaimId, Role, UserId};
+use crate::values::{EmailClaimId, PasswordId, Role, UserId};
 
 /// The stage of an account's life.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Account {
     pub roles: Vec<Role>,
     /// Whether the person has a name.
     pub has_name: bool,
+    /// The password that counts; the one of the registration has the account's own number.
+    pub password_id: PasswordId,
 }
 
 impl User {
@@ -48,12 +50,18 @@ impl User {
                     email_claim_id,
                     roles,
                     has_name,
+                    password_id: PasswordId(user_id.0),
                 });
             }
             UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,
             UserEvent::UserNameChanged { name, .. } => {
                 if let Self::Active(account) = self {
                     account.has_name = name.is_some();
+                }
+            }
+            UserEvent::PasswordChanged { password_id, .. } => {
+                if let Self::Active(account) = self {
+                    account.password_id = password_id;
                 }
             }
             UserEvent::UserDisabled { .. } => {

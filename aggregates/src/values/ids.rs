@@ -50,6 +50,10 @@ id! {
     SessionId
 }
 id! {
+    /// A password that an account has or had: names its hash in the vault and tells nothing about it.
+    PasswordId
+}
+id! {
     /// An uploaded file (`UUIDv7`).
     MediaId
 }

@@ -13,10 +13,10 @@ mod sealed;
 pub use email::EmailAddress;
 pub use error::ValueError;
 pub use hash::{Sha256Hex, TokenHash};
-pub use ids::{EmailClaimId, JobId, MediaId, SessionId, UserId};
+pub use ids::{EmailClaimId, JobId, MediaId, PasswordId, SessionId, UserId};
 pub use named::UnknownName;
 pub use names::{DeviceName, DisplayName, MediaName};
-pub use password::{PasswordFailure, PasswordPolicy};
+pub use password::{Password, PasswordFailure, PasswordPolicy};
 pub use proof::{AuthMethod, Role};
 pub use sealed::Sealed;
 

@@ -1,19 +1,42 @@
-//! The rules for a new password. A password itself is never kept, printed or repeated here.
+//! Passwords and the rules for a new one. A password itself is never printed or repeated here.
 
-use std::sync::LazyLock;
-use std::{collections::HashSet, fmt};
+mod common;
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
+
+use common::is_common;
 
 /// Shorter pieces of an identity turn up in good passwords by chance.
 const IDENTITY_MIN_CHARS: usize = 4;
-/// Digits and symbols up to this many at the end do not make a common password a rare one.
-const SUFFIX_MAX_CHARS: usize = 6;
 
-/// The most common passwords of published leaks, lower case.
-static COMMON: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
+/// A password in the form in which it is hashed: NFKC, so that what one keyboard composes and another one does not
+/// is the same (NIST SP 800-63B-4, 3.1.1.2). It is never cut short; `Debug` hides it, and it is wiped from memory.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Normalises what a person typed.
+    pub fn new(typed: &str) -> Self {
+        Self(Zeroizing::new(typed.nfkc().collect()))
+    }
+
+    /// The normalised text; for hashing and measuring only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Password(..)")
+    }
+}
 
 /// What a new password must have. Lengths are in characters. [`Default`] has the documented rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each rule can be switched off on its own"
@@ -33,11 +56,28 @@ pub struct PasswordPolicy {
     pub require_symbol: bool,
 }
 
+impl PasswordPolicy {
+    /// At most this many characters, whatever else is asked for.
+    pub const MAX: usize = 256;
+
+    /// NIST SP 800-63B-4, 3.1.1.2, for a password that is the only factor: 15 characters of any kind.
+    pub fn nist() -> Self {
+        Self {
+            min: 15,
+            max: Self::MAX,
+            require_upper: false,
+            require_lower: false,
+            require_digit: false,
+            require_symbol: false,
+        }
+    }
+}
+
 impl Default for PasswordPolicy {
     fn default() -> Self {
         Self {
             min: 8,
-            max: 256,
+            max: Self::MAX,
             require_upper: true,
             require_lower: true,
             require_digit: true,
@@ -61,7 +101,8 @@ pub enum PasswordFailure {
     NoDigit,
     /// No symbol.
     NoSymbol,
-    /// One of the most common passwords, or one with a few digits or symbols after it.
+    /// One of the most common passwords, one with a few digits or symbols after it, or one that is as easily
+    /// guessed.
     TooCommon,
     /// The address, its local part or the name is in it.
     ContainsIdentity,
@@ -91,7 +132,7 @@ impl PasswordFailure {
             Self::NoLowercase => "must contain a lower-case letter",
             Self::NoDigit => "must contain a digit",
             Self::NoSymbol => "must contain a symbol",
-            Self::TooCommon => "is one of the most common passwords",
+            Self::TooCommon => "is too common or too easily guessed",
             Self::ContainsIdentity => "must not contain the e-mail address or name",
         }
         .to_owned()
@@ -107,7 +148,14 @@ impl fmt::Display for PasswordFailure {
 impl PasswordPolicy {
     /// All rules that `password` breaks, each once; none means that it is good. `identity` holds
     /// the person's address and name: neither they nor the address's local part may be inside.
-    pub fn check(&self, password: &str, identity: &[&str]) -> Vec<PasswordFailure> {
+    /// `is_guessable` is what an estimate of its strength found.
+    pub fn check(
+        &self,
+        password: &Password,
+        identity: &[&str],
+        is_guessable: bool,
+    ) -> Vec<PasswordFailure> {
+        let password = password.expose();
         let length = password.chars().count();
         let lacks = |test: fn(char) -> bool| !password.chars().any(test);
         let rules = [
@@ -129,7 +177,10 @@ impl PasswordPolicy {
                 self.require_symbol && lacks(is_symbol),
                 PasswordFailure::NoSymbol,
             ),
-            (is_common(password), PasswordFailure::TooCommon),
+            (
+                is_guessable || is_common(password),
+                PasswordFailure::TooCommon,
+            ),
             (
                 contains_identity(password, identity),
                 PasswordFailure::ContainsIdentity,
@@ -146,25 +197,10 @@ fn is_symbol(character: char) -> bool {
     !(character.is_alphanumeric() || character.is_whitespace() || character.is_control())
 }
 
-/// Whether the list has the password, also when up to [`SUFFIX_MAX_CHARS`] digits and symbols at
-/// its end are left out.
-fn is_common(password: &str) -> bool {
-    let mut rest = password.to_lowercase();
-    for _ in 0..=SUFFIX_MAX_CHARS {
-        if COMMON.contains(rest.as_str()) {
-            return true;
-        }
-        if rest.pop().is_none_or(char::is_alphabetic) {
-            return false;
-        }
-    }
-    false
-}
-
 fn contains_identity(password: &str, identity: &[&str]) -> bool {
     let password = password.to_lowercase();
     let is_inside = |piece: &str| {
-        let piece = piece.trim();
+        let piece: String = piece.trim().nfkc().collect();
         piece.chars().count() >= IDENTITY_MIN_CHARS && password.contains(&piece.to_lowercase())
     };
     identity.iter().any(|whole| {
@@ -181,7 +217,7 @@ mod tests {
 
     fn codes(password: &str) -> Vec<&'static str> {
         let identity = ["Ann.Miller@example.com", "Zoë O'Brien"];
-        let failures = PasswordPolicy::default().check(password, &identity);
+        let failures = PasswordPolicy::default().check(&Password::new(password), &identity, false);
         failures.into_iter().map(PasswordFailure::code).collect()
     }
 
@@ -257,15 +293,59 @@ mod tests {
 
     #[test]
     fn a_short_piece_of_identity_may_turn_up_by_chance() {
-        let policy = PasswordPolicy::default();
+        let check = |text: &str, identity: &[&str]| {
+            PasswordPolicy::default().check(&Password::new(text), identity, false)
+        };
         assert_eq!(
-            policy.check("Bob-the-Builder-7", &["bob@example.com", "Bob", ""]),
+            check("Bob-the-Builder-7", &["bob@example.com", "Bob", ""]),
             []
         );
         assert_eq!(
-            policy.check("Bobs-Builder-7", &["bobs@example.com"]),
+            check("Bobs-Builder-7", &["bobs@example.com"]),
             [PasswordFailure::ContainsIdentity]
         );
+    }
+
+    #[test]
+    fn one_password_typed_composed_or_decomposed_or_full_width_is_one_and_the_same() {
+        let same =
+            |one: &str, other: &str| Password::new(one).expose() == Password::new(other).expose();
+        assert!(same("\u{e9}t\u{e9}-A1", "e\u{301}te\u{301}-A1"));
+        assert!(same("\u{ff30}\u{ff57}7!", "Pw7!"));
+        assert!(!same("Pw7!", "pw7!") && !same("Pw7!", "Pw7! "));
+        assert!(
+            codes("\u{ff50}\u{ff41}\u{ff53}\u{ff53}\u{ff57}\u{ff4f}\u{ff52}\u{ff44}")
+                .contains(&"too_common")
+        );
+        assert!(codes("9-zoe\u{308} o'brien-X").contains(&"contains_identity"));
+    }
+
+    #[test]
+    fn length_is_counted_after_normalising() {
+        let composed = format!("A1!{}", "e\u{301}".repeat(253));
+        assert_eq!(codes(&composed), [""; 0]);
+        // One ligature of eighteen characters.
+        let unfolded = format!("aA1!{}", "\u{fdfa}".repeat(15));
+        assert_eq!(codes(&unfolded), ["too_long"]);
+    }
+
+    #[test]
+    fn what_is_easily_guessed_is_too_common_and_told_once() {
+        let check = |text: &str| PasswordPolicy::default().check(&Password::new(text), &[], true);
+        assert_eq!(check("Tr0ub4dor&3x"), [PasswordFailure::TooCommon]);
+        assert_eq!(check("Password1!"), [PasswordFailure::TooCommon]);
+    }
+
+    #[test]
+    fn the_nist_profile_asks_for_length_and_for_no_kinds() {
+        let check = |text: &str| PasswordPolicy::nist().check(&Password::new(text), &[], false);
+        assert_eq!(check("correct horse b"), []);
+        assert_eq!(check("correct horse "), [PasswordFailure::TooShort(15)]);
+    }
+
+    #[test]
+    fn a_password_is_not_in_its_debug_text() {
+        assert_eq!(format!("{:?}", Password::new("hunter2")), "Password(..)");
     }
 
     #[test]
@@ -277,20 +357,12 @@ mod tests {
             require_symbol: false,
             ..PasswordPolicy::default()
         };
-        assert_eq!(policy.check("xkcd", &[]), []);
-        assert_eq!(policy.check("xkc", &[]), [PasswordFailure::TooShort(4)]);
+        let check = |text: &str| policy.check(&Password::new(text), &[], false);
+        assert_eq!(check("xkcd"), []);
+        assert_eq!(check("xkc"), [PasswordFailure::TooShort(4)]);
         assert_eq!(
             PasswordFailure::TooShort(4).to_string(),
             "must have at least 4 characters"
         );
-    }
-
-    #[test]
-    fn the_list_is_lower_case_unpadded_and_has_no_entry_twice() {
-        let lines: Vec<_> = include_str!("common_passwords.txt").lines().collect();
-        assert_eq!(lines.len(), COMMON.len());
-        assert!(lines.len() >= 200);
-        let is_clean = |line: &&str| !line.is_empty() && **line == line.trim().to_lowercase();
-        assert!(lines.iter().all(is_clean));
     }
 }

@@ -177,6 +177,7 @@ impl From<SignInError> for Problem {
             SignInError::Database(error) => error.into(),
             SignInError::NoRandomness(error) => Self::internal(error),
             SignInError::Log(error) => error.into(),
+            SignInError::Revoke(error) => error.into(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::values::{DisplayName, EmailAddress, PasswordPolicy};
+use aggregates::values::{DisplayName, EmailAddress, Password};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -58,13 +58,14 @@ pub async fn create(
             "registration is closed on this server",
         ));
     }
-    let account = check(&body)?;
-    let phc = app.passwords.hash(body.password).await?;
+    let password = Password::new(&body.password);
+    let account = check(&app, &body, &password).await?;
+    let hash = app.passwords.hash(password).await?;
     let acting = Acting {
         actor: None,
         request_id: Some(request_id),
     };
-    let registered = accounts::register(&app.log, &app.vault, &account, &phc, &acting).await?;
+    let registered = accounts::register(&app.log, &app.vault, &account, &hash, &acting).await?;
     let location = [(header::LOCATION, "/v1/me")];
     let answer = (
         StatusCode::CREATED,
@@ -78,7 +79,7 @@ pub async fn create(
 }
 
 /// Every field that is wrong, at once.
-fn check(body: &Body) -> Result<NewAccount, Problem> {
+async fn check(app: &App, body: &Body, password: &Password) -> Result<NewAccount, Problem> {
     let mut errors = Vec::new();
     let email = EmailAddress::parse(&body.email)
         .map_err(|error| errors.push(FieldError::new("email", error.code, error.message)))
@@ -87,9 +88,9 @@ fn check(body: &Body) -> Result<NewAccount, Problem> {
     let name = name
         .map_err(|error| errors.push(FieldError::new("name", error.code, error.message)))
         .unwrap_or_default();
-    let policy = PasswordPolicy::default();
-    let failures =
-        accounts::password_failures(&policy, &body.password, email.as_ref(), name.as_ref());
+    let identity = accounts::identity(email.as_ref(), name.as_ref());
+    let policy = &app.config.passwords.policy;
+    let failures = app.passwords.failures(policy, password, identity).await?;
     errors.extend(
         failures
             .into_iter()

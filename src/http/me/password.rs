@@ -1,0 +1,111 @@
+//! `PUT /v1/me/password`: changes the caller's password.
+
+use std::sync::Arc;
+
+use aggregates::values::Password;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use projections::users;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::app::{Acting, App};
+use crate::http::caller::Caller;
+use crate::http::edge::RequestId;
+use crate::http::extract::{Json, NO_CONTENT};
+use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::http::reads::Written;
+use crate::http::users::view::view;
+use crate::password_change::{self, PasswordChange, PasswordChangeError};
+
+/// Which password shall take the place of which.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChangePassword)]
+pub struct Body {
+    /// The password that the account has.
+    #[schema(value_type = String)]
+    current_password: Zeroizing<String>,
+    /// By the rules of `GET /v1/config`.
+    #[schema(value_type = String)]
+    new_password: Zeroizing<String>,
+    /// Whether every session but this one ends.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    revoke_other_sessions: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Changes the caller's password. Once answered, no node accepts a token of the sessions that ended.
+#[utoipa::path(
+    put, path = "/v1/me/password", tag = "accounts", operation_id = "change_password", request_body = Body,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
+    responses(
+        (status = 204, description = "Changed", headers(("Gatelog-Position" = u64))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "wrong-password"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Json(body): Json<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let new = Password::new(&body.new_password);
+    check(&app, &caller, &new).await?;
+    let change = PasswordChange {
+        user: caller.user_id,
+        session: caller.session_id,
+        current: body.current_password,
+        new,
+        end_other_sessions: body.revoke_other_sessions,
+    };
+    let acting = Acting {
+        actor: Some(caller.user_id.to_string()),
+        request_id: Some(request_id),
+    };
+    let position = password_change::change(&app, change, &acting).await?;
+    Ok(Written {
+        position,
+        answer: NO_CONTENT,
+    })
+}
+
+async fn check(app: &App, caller: &Caller, new: &Password) -> Result<(), Problem> {
+    let row = users::find(&app.database, caller.user_id).await?;
+    let user = view(app, &row.ok_or_else(Problem::not_found)?).await?;
+    let identity = std::iter::once(user.email).chain(user.name).collect();
+    let policy = &app.config.passwords.policy;
+    let failures = app.passwords.failures(policy, new, identity).await?;
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let errors = failures
+        .into_iter()
+        .map(|failure| FieldError::new("new_password", failure.code(), failure.message()));
+    Err(Problem::validation(errors.collect()))
+}
+
+impl From<PasswordChangeError> for Problem {
+    fn from(error: PasswordChangeError) -> Self {
+        match error {
+            PasswordChangeError::WrongPassword => {
+                Self::new(Kind::WrongPassword, "the current password is another one")
+            }
+            PasswordChangeError::Verifying(error) => error.into(),
+            PasswordChangeError::Password(error) => error.into(),
+            PasswordChangeError::Vault(error) => error.into(),
+            PasswordChangeError::Log(error) => error.into(),
+            PasswordChangeError::Sessions(error) => error.into(),
+        }
+    }
+}
