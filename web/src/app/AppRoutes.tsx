@@ -5,6 +5,7 @@ import { RequireAuditor, RequireSession, RequireSignedOut } from '@/app/guards';
 import { NotFoundPage } from '@/app/NotFoundPage';
 import { locationStateSchema } from '@/app/location-state';
 import { AuditPage } from '@/features/audit/components/AuditPage';
+import { AccountPage } from '@/features/auth/components/AccountPage';
 import { RegisterPage } from '@/features/auth/components/RegisterPage';
 import { SignInPage } from '@/features/auth/components/SignInPage';
 import { MediaPage } from '@/features/media/components/MediaPage';
@@ -23,6 +24,7 @@ export function AppRoutes() {
           <Route index element={<Navigate to="/media" replace />} />
           <Route path="/media" element={<MediaPage />} />
           <Route path="/sessions" element={<SessionsPage />} />
+          <Route path="/account" element={<AccountPage />} />
           <Route element={<RequireAuditor />}>
             <Route path="/audit" element={<AuditPage />} />
           </Route>

@@ -23,6 +23,7 @@ export function AppShell() {
           <nav aria-label="Main">
             <NavLink to="/media">Media</NavLink>
             <NavLink to="/sessions">Sessions</NavLink>
+            <NavLink to="/account">Account</NavLink>
             {isAuditor && <NavLink to="/audit">Audit log</NavLink>}
           </nav>
           <div className="app-account">

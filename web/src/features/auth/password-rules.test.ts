@@ -28,6 +28,28 @@ describe('passwordRules', () => {
     expect(unmet('Vx7!😀😀😀')).toEqual(['too_short']);
   });
 
+  it('counts and compares what is normalised', () => {
+    expect(unmet('Vx7!e\u0301e\u0301e\u0301')).toEqual(['too_short']);
+    expect(unmet('My-zoe\u0308-12345', ['z@example.test', 'Zo\u00eb'.repeat(2)])).toEqual([]);
+    expect(unmet('My-chloe\u0308-12345', ['z@example.test', 'Chlo\u00eb'])).toEqual(['contains_identity']);
+  });
+
+  it('asks for length alone where the server does', () => {
+    const nist = {
+      min_length: 15,
+      max_length: 256,
+      require_uppercase: false,
+      require_lowercase: false,
+      require_digit: false,
+      require_symbol: false,
+    };
+    const rules = passwordRules('correct horse battery', [], nist);
+    expect(rules.map(({ code, met }) => [code, met])).toEqual([
+      ['too_short', true],
+      ['contains_identity', true],
+    ]);
+  });
+
   it('finds the name of the address and the name in any case', () => {
     expect(unmet('My-Lovelace-1', ['lovelace@example.test', ''])).toEqual(['contains_identity']);
     expect(unmet('My-Countess-1', ['a@example.test', 'countess'])).toEqual(['contains_identity']);

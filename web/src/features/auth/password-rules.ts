@@ -1,6 +1,7 @@
 /**
  * The password rules as far as a browser can judge them, with the server's codes. The server decides: only it
- * knows the list of common passwords (`too_common`).
+ * knows the list of common passwords and how easily one is guessed (`too_common`). As the server does, the rules look
+ * at the normalised text.
  */
 import { type PasswordPolicy } from '@/shared/api/get-config';
 
@@ -17,7 +18,8 @@ const MIN_IDENTITY_LENGTH = 4;
 const SYMBOL = /[^\p{Alphabetic}\p{N}\p{White_Space}\p{Cc}]/u;
 
 /** Every rule in force, met or not, in the order in which they are shown. `identity`: the address and the name. */
-export function passwordRules(password: string, identity: readonly string[], policy: PasswordPolicy): Rule[] {
+export function passwordRules(typed: string, identity: readonly string[], policy: PasswordPolicy): Rule[] {
+  const password = typed.normalize('NFKC');
   const length = Array.from(password).length;
   const { min_length: min, max_length: max } = policy;
   const has = (pattern: RegExp) => pattern.test(password);
@@ -38,6 +40,6 @@ function containsIdentity(password: string, identity: readonly string[]): boolea
   const folded = password.toLowerCase();
   return identity
     .flatMap((text) => [text, text.split('@')[0] ?? ''])
-    .map((text) => text.trim().toLowerCase())
+    .map((text) => text.normalize('NFKC').trim().toLowerCase())
     .some((text) => text.length >= MIN_IDENTITY_LENGTH && folded.includes(text));
 }

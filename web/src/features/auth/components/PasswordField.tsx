@@ -4,6 +4,9 @@ import { Field } from '@/shared/components/Field';
 import { Button } from '@/shared/components/Button';
 
 interface Props {
+  /** As the server names the field. */
+  name?: string;
+  label?: string;
   value: string;
   onChange: (value: string) => void;
   autoComplete: 'current-password' | 'new-password';
@@ -12,12 +15,13 @@ interface Props {
 }
 
 /** A password that can be looked at; password managers and pasting work. */
-export function PasswordField({ value, onChange, autoComplete, hint, errors = [] }: Props) {
+export function PasswordField(props: Props) {
+  const { name = 'password', label = 'Password', value, onChange, autoComplete, hint, errors = [] } = props;
   const [shown, setShown] = useState(false);
   return (
     <Field
-      name="password"
-      label="Password"
+      name={name}
+      label={label}
       type={shown ? 'text' : 'password'}
       autoComplete={autoComplete}
       autoCapitalize="off"
@@ -33,7 +37,7 @@ export function PasswordField({ value, onChange, autoComplete, hint, errors = []
         <Button
           look="quiet"
           aria-pressed={shown}
-          aria-label="Show password"
+          aria-label={`Show ${label.toLowerCase()}`}
           onClick={() => {
             setShown(!shown);
           }}
