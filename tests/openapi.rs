@@ -28,7 +28,8 @@ const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("get", "/v1/verify", [401, 204, 204, 204]),
     ("get", "/v1/me", [401, 200, 200, 200]),
     ("patch", "/v1/me", [401, 200, 200, 200]),
-    ("put", "/v1/me/password", [401, 204, 204, 204]),
+    // The current password is wrong, so that everybody can sign in afterwards.
+    ("put", "/v1/me/password", [401, 403, 403, 403]),
     ("get", "/v1/config", [200, 200, 200, 200]),
     ("get", "/v1/media", [401, 200, 200, 200]),
     ("post", "/v1/media", [401, 201, 201, 201]),
@@ -134,6 +135,9 @@ async fn well_formed(
             let signed_in = server.sign_in(OWNER).await;
             request.json(&json!({"refresh_token": signed_in["refresh_token"]}))
         }
+        ("patch", "/v1/me") => request.json(&json!({"name": "Ada"})),
+        ("put", "/v1/me/password") => request
+            .json(&json!({"current_password": "Wrong-horse-77", "new_password": "Other-horse-78"})),
         ("post", "/v1/media") => request.body(support::clip()),
         ("post", "/v1/media/{id}/jobs") => request.json(&json!({"preset": "metadata"})),
         _ => request,
