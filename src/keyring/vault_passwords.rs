@@ -176,3 +176,87 @@ fn password_place(user: UserId, password: PasswordId) -> Vec<u8> {
     }
     place("password", &format!("{user}/{password}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Source};
+    use crate::ports::{clock, ids};
+    use eventlog::Database;
+
+    async fn vault(folder: &tempfile::TempDir) -> Vault {
+        let path = folder.path().display().to_string();
+        let config =
+            Config::load(&Source::from_pairs(&[("DATA_DIR", path.as_str())], &[])).unwrap();
+        let database = Database::open(config.database_url.expose()).await.unwrap();
+        database.migrate().await.unwrap();
+        Vault::open(database, &config.master_key, clock::now())
+            .await
+            .unwrap()
+    }
+
+    fn hash(text: &str) -> HashedPassword {
+        HashedPassword::for_test(text)
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_upgraded_only_where_it_is_still_the_one_that_was_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = vault(&folder).await;
+        let (user, now) = (UserId::from(ids::new_id()), clock::now());
+        let first = PasswordId(user.0);
+        vault.create_person(user, &hash("one"), now).await.unwrap();
+        let seen = vault.password(user, first).await.unwrap().unwrap();
+        assert!(
+            vault
+                .upgrade_password(user, &seen, &hash("two"), now)
+                .await
+                .unwrap()
+        );
+        assert!(
+            !vault
+                .upgrade_password(user, &seen, &hash("late"), now)
+                .await
+                .unwrap()
+        );
+        let stored = vault.password(user, first).await.unwrap().unwrap();
+        assert_eq!(stored.phc(), "two");
+        vault.remove_password(user, first).await.unwrap();
+        assert!(
+            !vault
+                .upgrade_password(user, &stored, &hash("late"), now)
+                .await
+                .unwrap()
+        );
+        assert!(
+            vault.password(user, first).await.unwrap().is_none(),
+            "a removed one does not come back"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_hash_opens_only_as_the_password_that_it_was_stored_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = vault(&folder).await;
+        let (user, now) = (UserId::from(ids::new_id()), clock::now());
+        let (one, two) = (
+            PasswordId::from(ids::new_id()),
+            PasswordId::from(ids::new_id()),
+        );
+        vault
+            .add_password(user, one, &hash("one"), now)
+            .await
+            .unwrap();
+        let swap = format!("UPDATE vault_passwords SET password_id = '{two}'");
+        vault
+            .database
+            .execute(vec![(swap, Vec::new())])
+            .await
+            .unwrap();
+        assert!(matches!(
+            vault.password(user, two).await,
+            Err(VaultError::Keyring(_))
+        ));
+        assert!(vault.password(user, one).await.unwrap().is_none());
+    }
+}

@@ -23,6 +23,15 @@ impl HashedPassword {
         &self.phc
     }
 
+    /// One that was not made by hashing.
+    #[cfg(test)]
+    pub fn for_test(phc: &str) -> Self {
+        Self {
+            phc: Zeroizing::new(phc.to_owned()),
+            pepper_id: "00".repeat(8),
+        }
+    }
+
     /// Which pepper it was made with, in hexadecimal.
     pub fn pepper_id(&self) -> &str {
         &self.pepper_id
