@@ -104,6 +104,24 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /** Changes the caller's own account. */
+        patch: operations["update_me"];
+        trace?: never;
+    };
+    "/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes the caller's password. Once answered, no node accepts a token of the sessions that ended. */
+        put: operations["change_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -241,7 +259,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** New tokens. The old ones are no longer good; presenting the old refresh token again ends the session. */
+        /**
+         * New tokens. The old ones are no longer good. The old refresh token may come again within the leeway, for a client
+         *     that lost the answer; after it, it ends the session.
+         */
         post: operations["refresh_tokens"];
         delete?: never;
         options?: never;
@@ -290,6 +311,18 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Which password shall take the place of which. */
+        ChangePassword: {
+            /** @description The password that the account has. */
+            current_password: string;
+            /** @description By the rules of `GET /v1/config`. */
+            new_password: string;
+            /**
+             * @description Whether every session but this one ends.
+             * @default true
+             */
+            revoke_other_sessions: boolean;
+        };
         /** @description What to do. */
         CreateJob: {
             /** @description What may be chosen. */
@@ -459,6 +492,11 @@ export interface components {
         PasswordRules: {
             max_length: number;
             min_length: number;
+            /**
+             * @description `composition` or `nist`. By either, common and easily guessed ones and those with the address or name in
+             *     them are refused.
+             */
+            policy: string;
             require_digit: boolean;
             require_lowercase: boolean;
             require_symbol: boolean;
@@ -569,6 +607,11 @@ export interface components {
             refresh_token: string;
             /** @description Always `Bearer`. */
             token_type: string;
+        };
+        /** @description What changes; what is left out stays. */
+        UpdateMe: {
+            /** @description The name, or null for none. */
+            name?: string | null;
         };
         /** @description Limits of uploads. */
         UploadLimits: {
@@ -876,6 +919,110 @@ export interface operations {
             };
             /** @description invalid-token */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateMe"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description wrong-password */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
