@@ -1,0 +1,192 @@
+//! Passwords: the rules for a new one, changing it, and what its hash is made with; on both engines.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
+
+mod changing;
+mod hashes;
+mod left_behind;
+mod rules;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use eventlog::testing::TestPostgres;
+use eventlog::{Database, Value as Cell};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use support::{PASSWORD, PATIENCE, Server, access_token};
+
+pub const EMAIL: &str = "ada@example.com";
+pub const NEW: &str = "Battery-staple-8";
+
+/// A server on each engine, with the URL of its database. Not yet launched.
+pub async fn prepared(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sqlite = format!("sqlite://{}", one.path().join("gatelog.db").display());
+    let postgres = TestPostgres::shared()
+        .unwrap()
+        .fresh_database()
+        .await
+        .unwrap();
+    let on = |folder: &tempfile::TempDir, url: &str| {
+        let mut all = vec![("DATABASE_URL", url)];
+        all.extend_from_slice(settings);
+        Server::prepare(folder.path(), &all)
+    };
+    let servers = (on(&one, &sqlite), on(&two, &postgres));
+    vec![(servers.0, sqlite, one), (servers.1, postgres, two)]
+}
+
+pub async fn servers(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
+    let mut servers = prepared(settings).await;
+    for (server, _, _) in &mut servers {
+        server.launch().await;
+    }
+    servers
+}
+
+/// The same database and folder with other settings.
+pub async fn restarted(mut server: Server, url: &str, settings: &[(&str, &str)]) -> Server {
+    server.kill();
+    let mut all = vec![("DATABASE_URL", url)];
+    all.extend_from_slice(settings);
+    let mut other = Server::prepare(&server.data, &all);
+    other.launch().await;
+    other
+}
+
+pub async fn rows(url: &str, sql: &str) -> Vec<eventlog::Row> {
+    let params: [Cell; 0] = [];
+    let database = Database::open(url).await.unwrap();
+    let rows = database.query(sql, &params).await.unwrap();
+    database.close().await;
+    rows
+}
+
+pub async fn count(url: &str, sql: &str) -> i64 {
+    rows(url, sql).await[0].int(0).unwrap()
+}
+
+pub async fn sign_in(server: &Server, password: &str) -> u16 {
+    let body = json!({"email": EMAIL, "password": password});
+    server
+        .post("/v1/sessions", "", &body)
+        .await
+        .status()
+        .as_u16()
+}
+
+pub async fn change(server: &Server, token: &str, body: &Value) -> Response {
+    let request = server.request(Method::PUT, "/v1/me/password");
+    request.bearer_auth(token).json(body).send().await.unwrap()
+}
+
+pub fn from_to(current: &str, new: &str) -> Value {
+    json!({"current_password": current, "new_password": new})
+}
+
+pub async fn codes(answer: Response) -> Vec<(String, String)> {
+    assert_eq!(answer.status(), 422);
+    let body: Value = answer.json().await.unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let errors = body["errors"].as_array().unwrap().iter();
+    errors
+        .map(|error| (text(&error["field"]), text(&error["code"])))
+        .collect()
+}
+
+pub async fn codes_of(server: &Server, email: &str, name: &str, password: &str) -> Vec<String> {
+    let body = json!({"email": email, "name": name, "password": password});
+    let answer = server.post("/v1/users", "", &body).await;
+    let codes = codes(answer).await;
+    assert!(codes.iter().all(|(field, _)| field == "password"));
+    codes.into_iter().map(|(_, code)| code).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_passwords_at_once_are_turned_away_with_a_time_to_retry() {
+    let settings = [
+        ("PASSWORD_HASH_THREADS", "1"),
+        ("ARGON2_MEMORY_KIB", "65536"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    let answers =
+        futures::future::join_all((0..100).map(|_| server.post("/v1/sessions", "", &body))).await;
+    let busy: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status() == 429)
+        .collect();
+    assert!(!busy.is_empty());
+    assert!(
+        busy.iter()
+            .all(|answer| answer.headers().contains_key("retry-after"))
+    );
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer.status().as_u16(), 401 | 429))
+    );
+    assert_eq!(
+        server.post("/v1/sessions", "", &body).await.status(),
+        401,
+        "the queue empties again"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_changes_their_name_and_takes_it_away() {
+    for (server, url, _folder) in servers(&[]).await {
+        let token = server.token(EMAIL).await;
+        let patch = |body: Value| {
+            let request = server
+                .request(Method::PATCH, "/v1/me")
+                .bearer_auth(&token)
+                .json(&body);
+            async move { request.send().await.unwrap() }
+        };
+        let named = patch(json!({"name": "Countess Lovelace"})).await;
+        assert_eq!(named.status(), 200, "{url}");
+        let position: i64 = named.headers()["gatelog-position"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(
+            position,
+            count(
+                &url,
+                "SELECT position FROM events WHERE event_type = 'UserNameChanged'"
+            )
+            .await
+        );
+        let user: Value = named.json().await.unwrap();
+        assert_eq!(
+            (&user["name"], &user["email"]),
+            (&json!("Countess Lovelace"), &json!(EMAIL))
+        );
+        assert_eq!(server.get_json("/v1/me", &token).await, user);
+        let same: Value = patch(json!({})).await.json().await.unwrap();
+        assert_eq!(same, user, "what is left out stays");
+        let none: Value = patch(json!({"name": null})).await.json().await.unwrap();
+        assert_eq!(none["name"], Value::Null);
+        let bad = codes(patch(json!({"name": " Ada"})).await).await;
+        assert_eq!(bad, [("name".to_owned(), "surrounding_space".to_owned())]);
+        let payloads = rows(
+            &url,
+            "SELECT CAST(payload AS TEXT) FROM events WHERE event_type = 'UserNameChanged'",
+        )
+        .await;
+        assert_eq!(payloads.len(), 2);
+        assert!(
+            payloads
+                .iter()
+                .all(|row| !row.text(0).unwrap().contains("Lovelace"))
+        );
+    }
+}
