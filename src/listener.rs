@@ -26,6 +26,24 @@ const MAX_CONNECTIONS: usize = 16_384;
 /// After a failure to accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A request as it comes in. What most requests need besides is made only for those: the hot path does without.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Whoever is at the other end of the connection.
+    pub peer: SocketAddr,
+    /// The request.
+    pub request: http::Request<Incoming>,
+}
+
+impl Arrival {
+    /// The request for the router and its handlers.
+    pub fn into_request(self) -> Request {
+        let mut request = self.request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        request
+    }
+}
+
 /// Serves until `stop`, then until every request under way is answered. Dropping the future cuts the rest off.
 ///
 /// `patience` is what a connection has for the headers of its next request, idle time included.
@@ -35,7 +53,7 @@ pub async fn serve<S>(
     patience: Duration,
     stop: CancellationToken,
 ) where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Arrival, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     let mut connections = JoinSet::new();
@@ -48,11 +66,7 @@ pub async fn serve<S>(
         };
         let service = service
             .clone()
-            .map_request(move |request: http::Request<Incoming>| {
-                let mut request = request.map(Body::new);
-                request.extensions_mut().insert(ConnectInfo(peer));
-                request
-            });
+            .map_request(move |request| Arrival { peer, request });
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::problem::{Kind, Problem};
 use super::verify;
 use crate::app::App;
+use crate::listener::Arrival;
 use crate::ports::{clock, ids};
 
 /// The name of the header that carries the request's identifier.
@@ -46,7 +47,7 @@ impl<S> Edge<S> {
 
 type Answer = Result<Response, Infallible>;
 
-impl<S> Service<Request> for Edge<S>
+impl<S> Service<Arrival> for Edge<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -59,13 +60,20 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let request_id = request_id(request.headers());
-        if request.uri().path() == "/v1/verify"
-            && let Some(answer) = verify::answer_from_memory(&self.app, &request)
-        {
-            return Either::Left(ready(Ok(finish(answer, request_id))));
+    fn call(&mut self, arrival: Arrival) -> Self::Future {
+        let (headers, uri) = (arrival.request.headers(), arrival.request.uri());
+        let request_id = request_id(headers);
+        if uri.path() == "/v1/verify" {
+            match verify::answer_from_memory(&self.app, headers, uri) {
+                Some(Ok(good)) => return Either::Left(ready(Ok(named(good, request_id)))),
+                Some(Err(problem)) => {
+                    let refused = finish(problem.into_response(), request_id);
+                    return Either::Left(ready(Ok(refused)));
+                }
+                None => {}
+            }
         }
+        let mut request = arrival.into_request();
         request.extensions_mut().insert(RequestId(request_id));
         let started = clock::monotonic();
         let line = Line::of(&request);
@@ -91,21 +99,32 @@ fn request_id(headers: &HeaderMap) -> Uuid {
 
 /// Renders a problem, and adds the headers that every answer has.
 fn finish(mut response: Response, request_id: Uuid) -> Response {
-    let mut buffer = [0_u8; uuid::fmt::Hyphenated::LENGTH];
-    let id: &str = request_id.as_hyphenated().encode_lower(&mut buffer);
     if response.status().as_u16() >= 400 {
+        let mut buffer = [0_u8; uuid::fmt::Hyphenated::LENGTH];
+        let id: &str = request_id.as_hyphenated().encode_lower(&mut buffer);
         response = as_problem(response, id);
     }
-    let headers = response.headers_mut();
+    secure(response.headers_mut());
+    named(response, request_id)
+}
+
+/// Says which request the answer is for.
+fn named(mut response: Response, request_id: Uuid) -> Response {
+    let mut buffer = [0_u8; uuid::fmt::Hyphenated::LENGTH];
+    let id: &str = request_id.as_hyphenated().encode_lower(&mut buffer);
     if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, value);
+        response.headers_mut().insert(REQUEST_ID, value);
     }
+    response
+}
+
+/// Adds the security headers that are not there yet.
+pub(super) fn secure(headers: &mut HeaderMap) {
     for (name, value) in &SECURITY_HEADERS {
         if !headers.contains_key(name) {
             headers.insert(name, value.clone());
         }
     }
-    response
 }
 
 /// OWASP Secure Headers. The policy fits the web application; pages that need another bring their own.

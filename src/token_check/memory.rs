@@ -1,17 +1,17 @@
 //! The tokens and accounts in memory: concurrent maps that readers never wait for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aggregates::session::SessionEvent;
 use aggregates::user::UserEvent;
 use aggregates::values::{AuthMethod, Role, SessionId, UserId};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use eventlog::{CommitObserver, Database, DbError, RecordedEvent};
 use http::HeaderValue;
 use papaya::HashMap;
 use projections::{sessions, users};
 
-use super::{Account, Good, LiveToken, TokenHeaders};
+use super::{Account, Good, LiveToken};
 
 /// Rows that one query loads at the start.
 const LOAD_STEP: usize = 10_000;
@@ -250,23 +250,13 @@ fn token_of(
     facts: &SessionFacts,
     access_expires_at: DateTime<Utc>,
 ) -> LiveToken {
-    let methods: Vec<&str> = facts
-        .auth_methods
-        .iter()
-        .map(|method| method.as_str())
-        .collect();
     LiveToken {
         session_id,
         user_id: facts.user_id,
         auth_methods: facts.auth_methods.clone(),
         auth_time: facts.auth_time,
         expires_at_micros: access_expires_at.min(facts.expires_at).timestamp_micros(),
-        headers: TokenHeaders {
-            user_id: header(&facts.user_id.to_string()),
-            session_id: header(&session_id.to_string()),
-            methods: header(&methods.join(",")),
-            time: header(&facts.auth_time.to_rfc3339_opts(SecondsFormat::Secs, true)),
-        },
+        verify_headers: OnceLock::new(),
     }
 }
 

@@ -7,12 +7,12 @@
 mod lease;
 mod memory;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aggregates::values::{AuthMethod, Role, SessionId, TokenHash, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{Database, DbError, Log};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use projections::{sessions, users};
 
 pub use lease::{Lease, LeaseError, keep_lease};
@@ -33,21 +33,8 @@ pub struct LiveToken {
     pub auth_time: DateTime<Utc>,
     /// The token's end: its own, or its session's if that is sooner. Microseconds since the epoch.
     pub expires_at_micros: i64,
-    /// The header values of `/v1/verify`, made once.
-    pub headers: TokenHeaders,
-}
-
-/// The values of `X-Auth-…`, but for the roles, which belong to the account.
-#[derive(Debug)]
-pub struct TokenHeaders {
-    /// `X-Auth-User-Id`.
-    pub user_id: HeaderValue,
-    /// `X-Auth-Session-Id`.
-    pub session_id: HeaderValue,
-    /// `X-Auth-Methods`, comma-separated.
-    pub methods: HeaderValue,
-    /// `X-Auth-Time`, RFC 3339.
-    pub time: HeaderValue,
+    /// The headers of `/v1/verify`, made at its first answer.
+    pub verify_headers: OnceLock<HeaderMap>,
 }
 
 /// What a token's answer says of its account.
