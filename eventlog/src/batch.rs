@@ -12,6 +12,9 @@ use crate::merkle::{Frontier, leaf_hash};
 use crate::projection::{Change, Projection, fold};
 use crate::{Append, AppendError, DbError, RecordedEvent};
 
+/// Payload bytes of one transaction; a single append may have more.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
 pub(crate) type Reply = oneshot::Sender<Result<Vec<RecordedEvent>, AppendError>>;
 
 /// An append that waits for its answer.
@@ -87,7 +90,8 @@ impl Batch {
     ) -> Self {
         let mut versions: HashMap<(String, String), Option<u64>> = HashMap::new();
         let mut commands: HashSet<Uuid> = HashSet::new();
-        let (mut appends, mut later, mut events) = (Vec::new(), Vec::new(), 0);
+        let (mut appends, mut later) = (Vec::new(), Vec::new());
+        let (mut events, mut bytes) = (0, 0);
         for pending in waiting.drain(..) {
             let append = &pending.append;
             let stream = (append.aggregate_type.clone(), append.aggregate_id.clone());
@@ -96,10 +100,13 @@ impl Batch {
                 Some(version) => *version == Some(append.expected_version),
             };
             let count = append.events.len();
-            let fits = appends.is_empty() || events + count <= events_max;
+            let size: usize = append.events.iter().map(|event| event.payload.len()).sum();
+            let fits =
+                appends.is_empty() || (events + count <= events_max && bytes + size <= BATCH_BYTES);
             if follows && fits && commands.insert(append.command_id) {
                 versions.insert(stream, Some(append.expected_version + count as u64));
                 events += count;
+                bytes += size;
                 appends.push(pending);
             } else {
                 // What comes after a deferred append of the same stream waits behind it.
