@@ -59,6 +59,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
             sessions::revoke::revoke_current
         ))
         .routes(routes!(sessions::show::show, sessions::revoke::revoke))
+        .routes(routes!(sessions::reauthenticate::reauthenticate))
         .routes(routes!(tokens::refresh::refresh))
         .routes(routes!(media::list::list))
         .routes(routes!(media::show::show, media::delete::delete))

@@ -24,6 +24,11 @@ const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("get", "/v1/sessions/current", [401, 200, 200, 200]),
     ("get", "/v1/sessions/{id}", [401, 200, 404, 404]),
     ("delete", "/v1/sessions/{id}", [401, 204, 404, 404]),
+    (
+        "post",
+        "/v1/sessions/current/reauthenticate",
+        [401, 200, 200, 200],
+    ),
     ("post", "/v1/tokens/refresh", [200, 200, 200, 200]),
     ("get", "/v1/verify", [401, 204, 204, 204]),
     ("get", "/v1/me", [401, 200, 200, 200]),
@@ -131,6 +136,9 @@ async fn well_formed(
             request.json(&json!({"email": format!("new-{n}@example.com"), "password": PASSWORD}))
         }
         ("post", "/v1/sessions") => request.json(&json!({"email": OWNER, "password": PASSWORD})),
+        ("post", "/v1/sessions/current/reauthenticate") => {
+            request.json(&json!({"password": PASSWORD}))
+        }
         ("post", "/v1/tokens/refresh") => {
             let signed_in = server.sign_in(OWNER).await;
             request.json(&json!({"refresh_token": signed_in["refresh_token"]}))

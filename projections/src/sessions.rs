@@ -90,6 +90,7 @@ const ACCESS_TOKEN_HASH: usize = 2;
 const ACCESS_EXPIRES_AT: usize = 3;
 const REFRESH_TOKEN_HASH: usize = 4;
 const REFRESH_EXPIRES_AT: usize = 5;
+const AUTH_TIME: usize = 11;
 const ENDED_AT: usize = 14;
 const END_REASON: usize = 15;
 
@@ -135,6 +136,9 @@ impl Projection for Sessions {
                     (ENDED_AT, micros(at)),
                     (END_REASON, "expired".into()),
                 ]));
+            }
+            SessionEvent::SessionReauthenticated { at, .. } => {
+                changes.push(update(vec![(AUTH_TIME, micros(at))]));
             }
             SessionEvent::RefreshTokenReused { .. } => {}
         }

@@ -78,6 +78,7 @@ impl Projection for SpentRefreshTokens {
             }
             SessionEvent::SessionStarted { .. }
             | SessionEvent::TokensIssued { .. }
+            | SessionEvent::SessionReauthenticated { .. }
             | SessionEvent::RefreshTokenReused { .. } => {}
         }
         Ok(())

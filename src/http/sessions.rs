@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod list;
+pub mod reauthenticate;
 pub mod revoke;
 pub mod show;
 pub mod view;

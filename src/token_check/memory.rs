@@ -147,6 +147,15 @@ impl Memory {
                     tokens.access_expires_at,
                 );
             }
+            // The new tokens come with the event that follows in the same append.
+            SessionEvent::SessionReauthenticated { at, .. } => {
+                self.sessions.pin().update(session, |facts| {
+                    Arc::new(SessionFacts {
+                        auth_time: at,
+                        ..SessionFacts::clone(facts)
+                    })
+                });
+            }
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
                 self.end(session);
             }

@@ -388,6 +388,16 @@ pub async fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Waits until at least a second has passed since a time that RFC 3339 text names in whole seconds.
+pub async fn until_second_after(time: &str) {
+    let time = chrono::DateTime::parse_from_rfc3339(time).unwrap();
+    let is_over = || {
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        i64::try_from(since.as_secs()).unwrap() > time.timestamp() + 1
+    };
+    until("a second passes", is_over).await;
+}
+
 /// The access token of a sign-in's answer.
 pub fn access_token(answer: &Value) -> String {
     answer["access_token"].as_str().unwrap().to_owned()

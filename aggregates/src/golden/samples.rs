@@ -85,6 +85,10 @@ pub fn session() -> Vec<SessionEvent> {
             repeated_refresh: None,
             at: at(1),
         },
+        SessionEvent::SessionReauthenticated {
+            auth_method: AuthMethod::Password,
+            at: at(2),
+        },
         SessionEvent::RefreshTokenReused {
             presented_refresh: token(3),
             at: at(2),

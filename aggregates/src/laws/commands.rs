@@ -82,6 +82,9 @@ pub fn session() -> impl Strategy<Value = Vec<SessionCommand>> {
         5 => (0_u8..6, 0_u8..6, seconds()).prop_map(|(presented, number, s)| {
             issue(presented, number, s)
         }),
+        1 => (select(AuthMethod::ALL), 0_u8..6, seconds()).prop_map(|(auth_method, number, s)| {
+            SessionCommand::Reauthenticate { auth_method, tokens: pair(number, s), at: at(s) }
+        }),
         1 => (select(RevokeReason::ALL), seconds())
             .prop_map(|(reason, s)| SessionCommand::Revoke { reason, by: None, at: at(s) }),
         1 => seconds().prop_map(|s| SessionCommand::Expire { at: at(s) }),

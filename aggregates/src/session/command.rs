@@ -23,6 +23,15 @@ pub enum SessionCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Gives new tokens to a person who proved once more who they are.
+    Reauthenticate {
+        /// The proof that they gave.
+        auth_method: AuthMethod,
+        /// The new pair; no token is made to outlive the session.
+        tokens: TokenPair,
+        /// Now.
+        at: DateTime<Utc>,
+    },
     /// Ends the session.
     Revoke {
         /// Why.

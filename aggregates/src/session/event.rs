@@ -47,6 +47,13 @@ pub enum SessionEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The person proved once more who they are. `TokensIssued` follows in the same append.
+    SessionReauthenticated {
+        /// The proof that they gave.
+        auth_method: AuthMethod,
+        /// When: the session's time of authentication from now on.
+        at: DateTime<Utc>,
+    },
     /// A spent refresh token came again. `SessionRevoked` follows in the same append.
     RefreshTokenReused {
         /// The token that came.
@@ -125,6 +132,7 @@ named! {
 domain_event!(SessionEvent {
     SessionStarted,
     TokensIssued,
+    SessionReauthenticated,
     RefreshTokenReused,
     SessionRevoked,
     SessionExpired,

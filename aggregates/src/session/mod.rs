@@ -61,6 +61,15 @@ impl Session {
                 leeway,
                 at,
             } => self.decide_issue(presented_refresh, tokens, leeway, at),
+            SessionCommand::Reauthenticate {
+                auth_method,
+                tokens,
+                at,
+            } => {
+                let live = self.require_live(at)?;
+                let proved = SessionEvent::SessionReauthenticated { auth_method, at };
+                Ok(vec![proved, live.issued(tokens, None, at)])
+            }
             SessionCommand::Revoke { reason, by, at } => match self {
                 Self::NotStarted => Err(SessionError::NotStarted),
                 Self::Live(_) => Ok(vec![SessionEvent::SessionRevoked { reason, by, at }]),
@@ -72,6 +81,15 @@ impl Session {
                 Self::Live(_) => Ok(vec![SessionEvent::SessionExpired { at }]),
                 Self::Ended => Ok(Vec::new()),
             },
+        }
+    }
+
+    fn require_live(&self, at: DateTime<Utc>) -> Result<&LiveSession, SessionError> {
+        match self {
+            Self::NotStarted => Err(SessionError::NotStarted),
+            Self::Live(live) if at >= live.expires_at => Err(SessionError::SessionExpired),
+            Self::Live(live) => Ok(live),
+            Self::Ended => Err(SessionError::SessionEnded),
         }
     }
 
@@ -110,14 +128,7 @@ impl Session {
         leeway: TimeDelta,
         at: DateTime<Utc>,
     ) -> Result<Vec<SessionEvent>, SessionError> {
-        let live = match self {
-            Self::NotStarted => return Err(SessionError::NotStarted),
-            Self::Live(live) => live,
-            Self::Ended => return Err(SessionError::SessionEnded),
-        };
-        if at >= live.expires_at {
-            return Err(SessionError::SessionExpired);
-        }
+        let live = self.require_live(at)?;
         let repeated = match live.spent_at(&presented) {
             Some(spent_at) if at < spent_at + leeway => Some(presented),
             Some(_) => return Ok(end_because_reused(presented, at)),
@@ -126,12 +137,7 @@ impl Session {
                 None
             }
         };
-        Ok(vec![SessionEvent::TokensIssued {
-            tokens: tokens.ending_by(live.expires_at),
-            replaced_refresh: live.refresh.as_ref().map(|refresh| refresh.hash.clone()),
-            repeated_refresh: repeated,
-            at,
-        }])
+        Ok(vec![live.issued(tokens, repeated, at)])
     }
 }
 

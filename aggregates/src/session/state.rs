@@ -74,6 +74,22 @@ impl LiveSession {
         }
     }
 
+    /// The next pair, in the place of the current one.
+    pub(super) fn issued(
+        &self,
+        tokens: TokenPair,
+        repeated_refresh: Option<TokenHash>,
+        at: DateTime<Utc>,
+    ) -> SessionEvent {
+        let replaced = self.refresh.as_ref();
+        SessionEvent::TokensIssued {
+            tokens: tokens.ending_by(self.expires_at),
+            replaced_refresh: replaced.map(|refresh| refresh.hash.clone()),
+            repeated_refresh,
+            at,
+        }
+    }
+
     fn issue(&mut self, tokens: TokenPair, at: DateTime<Utc>) {
         let refresh = RefreshToken {
             hash: tokens.refresh_token,
@@ -112,7 +128,8 @@ impl Session {
                     live.issue(tokens, at);
                 }
             }
-            SessionEvent::RefreshTokenReused { .. } => {}
+            SessionEvent::SessionReauthenticated { .. }
+            | SessionEvent::RefreshTokenReused { .. } => {}
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
                 *self = Self::Ended;
             }

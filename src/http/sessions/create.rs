@@ -6,6 +6,7 @@ use aggregates::values::{DeviceName, EmailAddress};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header};
 use projections::sessions;
 use serde::{Deserialize, Serialize};
@@ -57,18 +58,15 @@ pub struct TokensView {
 }
 
 impl TokensView {
-    /// Tokens that begin now.
-    pub fn new(tokens: &NewTokens, config: &crate::config::TokenConfig) -> Self {
+    /// Tokens that were made at `at` for a session that ends at `session_end`, beyond which none is good.
+    pub fn new(tokens: &NewTokens, at: DateTime<Utc>, session_end: DateTime<Utc>) -> Self {
+        let pair = tokens.pair.clone().ending_by(session_end);
         Self {
             access_token: tokens.access.expose().to_owned(),
             token_type: "Bearer",
-            expires_in: config
-                .access_ttl_seconds
-                .min(config.session_max_age_seconds),
+            expires_in: (pair.access_expires_at - at).num_seconds(),
             refresh_token: tokens.refresh.expose().to_owned(),
-            refresh_expires_in: config
-                .refresh_ttl_seconds
-                .min(config.session_max_age_seconds),
+            refresh_expires_in: (pair.refresh_expires_at - at).num_seconds(),
         }
     }
 }
@@ -122,7 +120,7 @@ pub async fn create(
     let row = sessions::find(&app.database, opened.session_id).await?;
     let row = row.ok_or_else(|| Problem::internal("the session is not in its read model"))?;
     let signed_in = SignedIn {
-        tokens: TokensView::new(&opened.tokens, &app.config.tokens),
+        tokens: TokensView::new(&opened.tokens, row.created_at, row.expires_at),
         session: view(&app, &key, &row, opened.session_id)?,
         user: user_view(&app, &user).await?,
     };

@@ -93,7 +93,7 @@ pub async fn refresh(
     let headers = [(header::CACHE_CONTROL, "no-store")];
     let answer = (
         headers,
-        axum::Json(TokensView::new(&tokens, &app.config.tokens)),
+        axum::Json(TokensView::new(&tokens, at, session.expires_at)),
     );
     Ok(Written {
         position: outcome.position,

@@ -1,0 +1,91 @@
+//! `POST /v1/sessions/current/reauthenticate`: the person proves once more who they are.
+
+use std::sync::Arc;
+
+use aggregates::session::{Session, SessionCommand};
+use aggregates::values::AuthMethod;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use eventlog::CommandContext;
+use http::header;
+use projections::{sessions, users};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::create::TokensView;
+use crate::app::{Acting, App};
+use crate::http::caller::{Caller, invalid_token};
+use crate::http::edge::RequestId;
+use crate::http::extract::Json;
+use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::reads::Written;
+use crate::ports::{clock, ids};
+use crate::sign_in::{self, SignInError};
+
+/// The proof.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Reauthenticate)]
+pub struct Body {
+    /// The account's password.
+    #[schema(value_type = String)]
+    password: Zeroizing<String>,
+}
+
+/// Proves once more who the caller is: new tokens, and the session's `auth_time` is now. The old tokens die.
+#[utoipa::path(
+    post, path = "/v1/sessions/current/reauthenticate", tag = "sessions", operation_id = "reauthenticate",
+    request_body = Body,
+    responses(
+        (status = 200, body = TokensView, headers(("Gatelog-Position" = u64))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "wrong-password"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn reauthenticate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Json(body): Json<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let account = users::find(&app.database, caller.user_id).await?;
+    let verified = sign_in::verify_account(&app, account, &body.password).await;
+    verified.map_err(|error| match error {
+        SignInError::InvalidCredentials => {
+            Problem::new(Kind::WrongPassword, "the password is another one")
+        }
+        other => other.into(),
+    })?;
+    let session = sessions::find(&app.database, caller.session_id).await?;
+    let session = session.ok_or_else(invalid_token)?;
+    let at = clock::now();
+    let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
+    let acting = Acting {
+        actor: Some(caller.user_id.to_string()),
+        request_id: Some(request_id),
+    };
+    let context = CommandContext {
+        command_id: ids::new_id(),
+        metadata: acting.metadata(),
+        creates: false,
+    };
+    let command = SessionCommand::Reauthenticate {
+        auth_method: AuthMethod::Password,
+        tokens: tokens.pair.clone(),
+        at,
+    };
+    let id = caller.session_id.to_string();
+    let outcome = app.log.execute::<Session>(&id, command, &context).await?;
+    let settled = outcome.position.unwrap_or_default();
+    let settling = app.lease.settle(settled).await;
+    settling.map_err(Problem::unavailable)?;
+    let answer = TokensView::new(&tokens, at, session.expires_at);
+    Ok(Written {
+        position: outcome.position,
+        answer: ([(header::CACHE_CONTROL, "no-store")], axum::Json(answer)),
+    })
+}

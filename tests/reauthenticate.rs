@@ -1,0 +1,116 @@
+//! Proving once more who one is: new tokens, a new time of authentication, and nothing for whoever does not know.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use eventlog::testing::TestPostgres;
+use reqwest::Response;
+use serde_json::{Value, json};
+use support::{PASSWORD, Server, access_token};
+
+const PATH: &str = "/v1/sessions/current/reauthenticate";
+
+async fn servers() -> [Server; 2] {
+    let postgres = TestPostgres::shared().unwrap();
+    let url = postgres.fresh_database().await.unwrap();
+    [
+        Server::start().await,
+        Server::start_with(&[("DATABASE_URL", &url)]).await,
+    ]
+}
+
+async fn verify(server: &Server, token: &str, query: &str) -> Response {
+    server.get(&format!("/v1/verify{query}"), token).await
+}
+
+fn auth_time(answer: &Response) -> String {
+    answer.headers()["x-auth-time"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_gives_new_tokens_and_the_old_ones_die() {
+    for server in servers().await {
+        server.register("ada@example.com").await;
+        let signed_in = server.sign_in("ada@example.com").await;
+        let old = access_token(&signed_in);
+        let before = auth_time(&verify(&server, &old, "").await);
+        support::until_second_after(&before).await;
+        assert_eq!(verify(&server, &old, "?max_auth_age=0").await.status(), 403);
+        let answer = server
+            .post(PATH, &old, &json!({"password": PASSWORD}))
+            .await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(answer.headers().contains_key("gatelog-position"));
+        let tokens: Value = answer.json().await.unwrap();
+        let new = access_token(&tokens);
+        assert_eq!(verify(&server, &old, "").await.status(), 401);
+        let after = verify(&server, &new, "").await;
+        assert_eq!(after.status(), 204);
+        assert!(auth_time(&after) > before, "{before}");
+        let session = server.get_json("/v1/sessions/current", &new).await;
+        assert_eq!(
+            session["id"], signed_in["session"]["id"],
+            "the same session"
+        );
+        let refresh = json!({"refresh_token": tokens["refresh_token"]});
+        assert_eq!(
+            server
+                .post("/v1/tokens/refresh", "", &refresh)
+                .await
+                .status(),
+            200
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_gives_nothing_and_ends_nothing() {
+    for server in servers().await {
+        let token = server.token("ada@example.com").await;
+        let head = server.get("/v1/me", &token).await;
+        assert_eq!(head.status(), 200);
+        let answer = server
+            .post(PATH, &token, &json!({"password": "Wrong-horse-77"}))
+            .await;
+        assert_eq!(answer.status(), 403);
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["type"], "/problems/wrong-password");
+        assert_eq!(verify(&server, &token, "").await.status(), 204);
+        for (body, status) in [
+            (json!({}), 422),
+            (json!({"password": 7}), 422),
+            (json!({"password": PASSWORD, "extra": 1}), 422),
+        ] {
+            assert_eq!(
+                server.post(PATH, &token, &body).await.status(),
+                status,
+                "{body}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_new_tokens_do_not_outlive_the_session() {
+    let settings = [("SESSION_MAX_AGE", "60"), ("ACCESS_TOKEN_TTL", "900")];
+    let server = Server::start_with(&settings).await;
+    server.register("ada@example.com").await;
+    let signed_in = server.sign_in("ada@example.com").await;
+    assert_eq!(signed_in["expires_in"], 60);
+    let token = access_token(&signed_in);
+    let answer = server
+        .post(PATH, &token, &json!({"password": PASSWORD}))
+        .await;
+    let tokens: Value = answer.json().await.unwrap();
+    assert!(tokens["expires_in"].as_i64().unwrap() <= 60, "{tokens}");
+    assert!(
+        tokens["refresh_expires_in"].as_i64().unwrap() <= 60,
+        "{tokens}"
+    );
+}
