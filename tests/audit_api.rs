@@ -11,7 +11,6 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use eventlog::testing::TestPostgres;
 use eventlog::{Database, Value as Cell};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -39,18 +38,11 @@ struct Audited {
 
 /// One on each engine.
 async fn on_both_engines() -> Vec<Audited> {
-    let sqlite = Server::start().await;
-    let url = format!("sqlite://{}", sqlite.data.join("gatelog.db").display());
-    let postgres = TestPostgres::shared()
-        .unwrap()
-        .fresh_database()
-        .await
-        .unwrap();
-    let other = Server::start_with(&[("DATABASE_URL", &postgres)]).await;
-    vec![
-        with_history(sqlite, &url).await,
-        with_history(other, &postgres).await,
-    ]
+    let mut audited = Vec::new();
+    for (server, url) in support::on_both_engines(&[]).await {
+        audited.push(with_history(server, &url).await);
+    }
+    audited
 }
 
 async fn with_history(server: Server, url: &str) -> Audited {

@@ -8,23 +8,9 @@
 
 mod support;
 
-use eventlog::testing::TestPostgres;
 use eventlog::{Database, Value as Cell};
 use serde_json::{Value, json};
-use support::{PASSWORD, Server, access_token};
-
-/// A server on each engine, with the URL of its database.
-async fn servers() -> Vec<(Server, String)> {
-    let sqlite = Server::start().await;
-    let url = format!("sqlite://{}", sqlite.data.join("gatelog.db").display());
-    let postgres = TestPostgres::shared()
-        .unwrap()
-        .fresh_database()
-        .await
-        .unwrap();
-    let other = Server::start_with(&[("DATABASE_URL", &postgres)]).await;
-    vec![(sqlite, url), (other, postgres)]
-}
+use support::{PASSWORD, access_token, on_both_engines};
 
 async fn count(database: &Database, sql: &str) -> i64 {
     let params: [Cell; 0] = [];
@@ -40,7 +26,7 @@ async fn count(database: &Database, sql: &str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_registrations_of_one_address_exactly_one_wins_and_nothing_else_stays() {
-    for (server, url) in servers().await {
+    for (server, url) in on_both_engines(&[]).await {
         let body = json!({"email": "ada@example.com", "password": PASSWORD});
         let racing = (0..20).map(|_| server.post("/v1/users", "", &body));
         let answers = futures::future::join_all(racing).await;
@@ -74,7 +60,7 @@ async fn of_many_registrations_of_one_address_exactly_one_wins_and_nothing_else_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_revocations_all_succeed_and_write_one_event() {
-    for (server, url) in servers().await {
+    for (server, url) in on_both_engines(&[]).await {
         server.register("ada@example.com").await;
         let (one, two) = (
             server.sign_in("ada@example.com").await,
@@ -101,7 +87,7 @@ async fn parallel_revocations_all_succeed_and_write_one_event() {
 async fn a_claim_whose_account_never_came_is_released_by_the_policy() {
     use aggregates::email_claim::{EmailClaim, EmailClaimCommand};
     use aggregates::values::UserId;
-    let (server, url) = servers().await.swap_remove(0);
+    let (server, url) = on_both_engines(&[]).await.swap_remove(0);
     let database = Database::open(&url).await.unwrap();
     let log = eventlog::Log::open(
         database.clone(),

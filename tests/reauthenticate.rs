@@ -8,21 +8,11 @@
 
 mod support;
 
-use eventlog::testing::TestPostgres;
 use reqwest::Response;
 use serde_json::{Value, json};
-use support::{PASSWORD, Server, access_token};
+use support::{PASSWORD, Server, access_token, on_both_engines};
 
 const PATH: &str = "/v1/sessions/current/reauthenticate";
-
-async fn servers() -> [Server; 2] {
-    let postgres = TestPostgres::shared().unwrap();
-    let url = postgres.fresh_database().await.unwrap();
-    [
-        Server::start().await,
-        Server::start_with(&[("DATABASE_URL", &url)]).await,
-    ]
-}
 
 async fn verify(server: &Server, token: &str, query: &str) -> Response {
     server.get(&format!("/v1/verify{query}"), token).await
@@ -34,7 +24,7 @@ fn auth_time(answer: &Response) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_gives_new_tokens_and_the_old_ones_die() {
-    for server in servers().await {
+    for (server, _) in on_both_engines(&[]).await {
         server.register("ada@example.com").await;
         let signed_in = server.sign_in("ada@example.com").await;
         let old = access_token(&signed_in);
@@ -71,7 +61,7 @@ async fn a_proof_gives_new_tokens_and_the_old_ones_die() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_gives_nothing_and_ends_nothing() {
-    for server in servers().await {
+    for (server, _) in on_both_engines(&[]).await {
         let token = server.token("ada@example.com").await;
         let head = server.get("/v1/me", &token).await;
         assert_eq!(head.status(), 200);

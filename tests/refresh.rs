@@ -9,26 +9,12 @@
 mod support;
 
 use eventlog::Database;
-use eventlog::testing::TestPostgres;
 use reqwest::Response;
 use serde_json::{Value, json};
 use support::{Server, access_token};
 
-/// A server on each engine, and the database's address.
 async fn servers(leeway: &str) -> Vec<(Server, String)> {
-    let on_sqlite = Server::start_with(&[("REFRESH_LEEWAY", leeway)]).await;
-    let sqlite = format!("sqlite://{}", on_sqlite.data.join("gatelog.db").display());
-    let postgres = TestPostgres::shared()
-        .unwrap()
-        .fresh_database()
-        .await
-        .unwrap();
-    let settings = [
-        ("REFRESH_LEEWAY", leeway),
-        ("DATABASE_URL", postgres.as_str()),
-    ];
-    let on_postgres = Server::start_with(&settings).await;
-    vec![(on_sqlite, sqlite), (on_postgres, postgres)]
+    support::on_both_engines(&[("REFRESH_LEEWAY", leeway)]).await
 }
 
 fn refresh_token(answer: &Value) -> String {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use eventlog::testing::TestPostgres;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -377,6 +378,17 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// A server on each engine, with the URL of its database.
+pub async fn on_both_engines(settings: &[(&str, &str)]) -> Vec<(Server, String)> {
+    let on_sqlite = Server::start_with(settings).await;
+    let sqlite = format!("sqlite://{}", on_sqlite.data.join("gatelog.db").display());
+    let cluster = TestPostgres::shared().unwrap();
+    let postgres = cluster.fresh_database().await.unwrap();
+    let settings = [settings, &[("DATABASE_URL", postgres.as_str())]].concat();
+    let on_postgres = Server::start_with(&settings).await;
+    vec![(on_sqlite, sqlite), (on_postgres, postgres)]
 }
 
 /// Waits until something is so.
