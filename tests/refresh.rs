@@ -151,3 +151,31 @@ async fn of_fifty_refreshes_with_one_token_exactly_one_succeeds_without_a_leeway
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_nobody_renews_is_over_and_the_log_says_so() {
+    for (server, url) in support::on_both_engines(&[("SESSION_IDLE_TIMEOUT", "2")]).await {
+        server.register("ada@example.com").await;
+        let idle = server.sign_in("ada@example.com").await;
+        assert_eq!(idle["refresh_expires_in"], 2);
+        let id = idle["session"]["id"].as_str().unwrap();
+        let deadline = std::time::Instant::now() + support::PATIENCE;
+        while is_accepted(&server, &idle).await {
+            assert!(std::time::Instant::now() < deadline, "{url}: never over");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        refused(&server, &refresh_token(&idle), "invalid-token").await;
+        let other = access_token(&server.sign_in("ada@example.com").await);
+        let ended = server.get_json("/v1/sessions?state=ended", &other).await;
+        assert_eq!(ended["items"][0]["id"], id, "{url}");
+        assert_eq!(ended["items"][0]["end_reason"], "idle");
+        let noted = format!(
+            "events WHERE aggregate_id = '{id}' AND event_type = 'SessionExpired' \
+             AND CAST(payload AS TEXT) LIKE '%\"is_idle\":true%'"
+        );
+        while count(&url, &noted).await == 0 {
+            assert!(std::time::Instant::now() < deadline, "{url}: not noted");
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+    }
+}

@@ -131,10 +131,10 @@ impl Projection for Sessions {
                 (ENDED_AT, micros(at)),
                 (END_REASON, to_name(&reason)?.into()),
             ])),
-            SessionEvent::SessionExpired { at, .. } => {
+            SessionEvent::SessionExpired { at, is_idle } => {
                 changes.push(update(vec![
                     (ENDED_AT, micros(at)),
-                    (END_REASON, "expired".into()),
+                    (END_REASON, expiry(is_idle).into()),
                 ]));
             }
             SessionEvent::SessionReauthenticated { at, .. } => {
@@ -144,6 +144,11 @@ impl Projection for Sessions {
         }
         Ok(())
     }
+}
+
+/// Why a session expired, as its row says it.
+pub fn expiry(is_idle: bool) -> &'static str {
+    if is_idle { "idle" } else { "expired" }
 }
 
 /// The tokens come with the event that follows in the same append.
@@ -215,6 +220,8 @@ pub struct SessionRow {
     pub created_at: DateTime<Utc>,
     /// The absolute end.
     pub expires_at: DateTime<Utc>,
+    /// The end of the last of its tokens; never after the absolute one.
+    pub tokens_end: DateTime<Utc>,
     /// The real end, once there is one.
     pub ended_at: Option<DateTime<Utc>>,
     /// Why it ended.
@@ -226,15 +233,15 @@ pub struct SessionRow {
 /// Which sessions of a person to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Not ended and not past their end.
+    /// Not ended, and some token is good.
     Active,
-    /// Ended, or past their end.
+    /// Ended, or past the end of their last token.
     Ended,
 }
 
 const SELECT: &str = "SELECT s.session_id, s.user_id, s.access_token_hash, s.access_expires_at, \
      s.start_event_id, s.device_name, s.user_agent, s.ip, s.auth_methods, s.auth_time, s.created_at, \
-     s.expires_at, s.ended_at, s.end_reason, a.last_seen_at \
+     s.expires_at, s.ended_at, s.end_reason, a.last_seen_at, s.refresh_expires_at \
      FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.session_id";
 
 /// One session.
@@ -286,8 +293,12 @@ pub async fn list(
     limit: usize,
 ) -> Result<Page<SessionRow>, DbError> {
     let state = match state {
-        State::Active => "s.ended_at IS NULL AND s.expires_at > $2",
-        State::Ended => "(s.ended_at IS NOT NULL OR s.expires_at <= $2)",
+        State::Active => {
+            "s.ended_at IS NULL AND (s.access_expires_at > $2 OR s.refresh_expires_at > $2)"
+        }
+        State::Ended => {
+            "(s.ended_at IS NOT NULL OR (s.access_expires_at <= $2 AND s.refresh_expires_at <= $2))"
+        }
     };
     let sql = format!(
         "{SELECT} WHERE s.user_id = $1 AND {state} AND (s.created_at, s.session_id) < ($3, $4) \
@@ -343,7 +354,8 @@ pub async fn not_ended_begun_by(
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
-/// Sessions past their absolute end that have not ended yet, oldest first.
+/// Sessions past the end of their last token that have not ended yet, oldest first. No token outlives its session, so
+/// these are all whose time is over.
 ///
 /// # Errors
 /// The database failed.
@@ -352,8 +364,8 @@ pub async fn overdue(
     now: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<SessionId>, DbError> {
-    const SQL: &str = "SELECT session_id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 \
-                       ORDER BY expires_at LIMIT $2";
+    const SQL: &str = "SELECT session_id FROM sessions WHERE ended_at IS NULL AND refresh_expires_at <= $1 \
+                       AND access_expires_at <= $1 ORDER BY refresh_expires_at LIMIT $2";
     let rows = database
         .query(SQL, &[micros(now), int(limit as u64)])
         .await?;
@@ -395,5 +407,6 @@ fn from_row(row: &Row) -> Result<SessionRow, DbError> {
         ended_at: opt_time(row, 12)?,
         end_reason: row.opt_text(13)?,
         last_seen_at: opt_time(row, 14)?,
+        tokens_end: time(row, 15)?.max(time(row, 3)?),
     })
 }

@@ -133,6 +133,8 @@ mod tests {
             ("ACCESS_TOKEN_TTL", "-1"),
             ("SESSION_MAX_AGE", "soon"),
             ("REGISTRATION", "maybe"),
+            ("SESSION_PROFILE", "aal3"),
+            ("SESSION_IDLE_TIMEOUT", "0"),
             ("DATABASE_URL", "mysql://x"),
             ("MASTER_KEY", "abc"),
             ("STORAGE_URL", "ftp://x"),

@@ -16,7 +16,7 @@ pub enum Registration {
 pub struct TokenConfig {
     /// An access token's life (default 15 minutes).
     pub access_ttl_seconds: i64,
-    /// A refresh token's life (default 30 days, and never past the session's end).
+    /// A refresh token's life (default 30 days, and never past the session's end or the idle time-out).
     pub refresh_ttl_seconds: i64,
     /// For how long a spent refresh token may come again, from a client that lost the answer (default 10 seconds).
     pub refresh_leeway_seconds: i64,
@@ -29,13 +29,39 @@ pub struct TokenConfig {
 impl TokenConfig {
     pub(super) fn load(source: &Source) -> Result<Self, ConfigError> {
         const YEAR: i64 = 366 * 86_400;
+        let profile = profile(source)?;
+        let idle = source.number("SESSION_IDLE_TIMEOUT", profile.idle_timeout, 1..=YEAR)?;
         Ok(Self {
-            access_ttl_seconds: source.number("ACCESS_TOKEN_TTL", 900, 1..=YEAR)?,
-            refresh_ttl_seconds: source.number("REFRESH_TOKEN_TTL", 30 * 86_400, 1..=YEAR)?,
+            access_ttl_seconds: source.number("ACCESS_TOKEN_TTL", 900, 1..=YEAR)?.min(idle),
+            refresh_ttl_seconds: source
+                .number("REFRESH_TOKEN_TTL", 30 * 86_400, 1..=YEAR)?
+                .min(idle),
             refresh_leeway_seconds: source.number("REFRESH_LEEWAY", 10, 0..=60)?,
-            session_max_age_seconds: source.number("SESSION_MAX_AGE", 30 * 86_400, 1..=YEAR)?,
+            session_max_age_seconds: source.number("SESSION_MAX_AGE", profile.max_age, 1..=YEAR)?,
             registration: registration(source)?,
         })
+    }
+}
+
+/// Defaults of a session's life, in seconds.
+struct Profile {
+    max_age: i64,
+    idle_timeout: i64,
+}
+
+/// The time-outs of NIST SP 800-63B-4, section 2: at AAL1 an overall one of 30 days; at AAL2 one of 24 hours, and one of
+/// an hour without activity.
+fn profile(source: &Source) -> Result<Profile, ConfigError> {
+    match source.text("SESSION_PROFILE", "aal1")?.as_str() {
+        "aal1" => Ok(Profile {
+            max_age: 30 * 86_400,
+            idle_timeout: 30 * 86_400,
+        }),
+        "aal2" => Ok(Profile {
+            max_age: 86_400,
+            idle_timeout: 3600,
+        }),
+        _ => Err(ConfigError::bad("SESSION_PROFILE", "must be aal1 or aal2")),
     }
 }
 

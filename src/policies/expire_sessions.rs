@@ -1,4 +1,4 @@
-//! Sessions past their absolute end are ended in the log, too. Their tokens stopped being good on time; this only
+//! Sessions past the end of their last token are ended in the log, too. Their tokens stopped being good on time; this only
 //! writes it down.
 
 use std::sync::Arc;

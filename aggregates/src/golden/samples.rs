@@ -98,7 +98,10 @@ pub fn session() -> Vec<SessionEvent> {
             by: Some(id(1)),
             at: at(3),
         },
-        SessionEvent::SessionExpired { at: at(2_592_000) },
+        SessionEvent::SessionExpired {
+            at: at(2_592_000),
+            is_idle: false,
+        },
     ]
 }
 

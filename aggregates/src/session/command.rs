@@ -41,7 +41,7 @@ pub enum SessionCommand {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Notes that the session's time is over.
+    /// Notes that the session's time is over: its own, or that of its last token.
     Expire {
         /// Now.
         at: DateTime<Utc>,

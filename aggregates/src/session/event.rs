@@ -73,8 +73,11 @@ pub enum SessionEvent {
     },
     /// The session's time was over.
     SessionExpired {
-        /// When that was noted, not before the absolute end.
+        /// When that was noted.
         at: DateTime<Utc>,
+        /// It was not the absolute end: nobody renewed the session's tokens in time.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_idle: bool,
     },
 }
 

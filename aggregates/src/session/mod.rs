@@ -77,8 +77,11 @@ impl Session {
             },
             SessionCommand::Expire { at } => match self {
                 Self::NotStarted => Err(SessionError::NotStarted),
-                Self::Live(live) if at < live.expires_at => Err(SessionError::NotYetExpired),
-                Self::Live(_) => Ok(vec![SessionEvent::SessionExpired { at }]),
+                Self::Live(live) if live.is_over(at) => {
+                    let is_idle = at < live.expires_at;
+                    Ok(vec![SessionEvent::SessionExpired { at, is_idle }])
+                }
+                Self::Live(_) => Err(SessionError::NotYetExpired),
                 Self::Ended => Ok(Vec::new()),
             },
         }

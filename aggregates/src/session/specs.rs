@@ -91,7 +91,10 @@ fn revoked(reason: RevokeReason) -> SessionEvent {
 }
 
 fn expired() -> SessionEvent {
-    SessionEvent::SessionExpired { at: at(END) }
+    SessionEvent::SessionExpired {
+        at: at(END),
+        is_idle: false,
+    }
 }
 
 fn live() -> Vec<SessionEvent> {
@@ -368,12 +371,27 @@ fn revoking_an_ended_session_changes_nothing() {
 
 #[test]
 fn a_session_expires_at_its_absolute_end_and_not_before() {
-    given::<Session>(live())
+    let renewed = || after(live(), issued(1, 950));
+    given::<Session>(renewed())
         .when(SessionCommand::Expire { at: at(END - 1) })
         .then_expect_error(SessionError::NotYetExpired);
-    given::<Session>(live())
+    given::<Session>(renewed())
         .when(SessionCommand::Expire { at: at(END) })
         .then_expect_events(vec![expired()]);
+}
+
+#[test]
+fn a_session_that_nobody_renews_expires_with_its_last_token() {
+    let idle = SessionEvent::SessionExpired {
+        at: at(100),
+        is_idle: true,
+    };
+    given::<Session>(live())
+        .when(SessionCommand::Expire { at: at(99) })
+        .then_expect_error(SessionError::NotYetExpired);
+    given::<Session>(live())
+        .when(SessionCommand::Expire { at: at(100) })
+        .then_expect_events(vec![idle]);
 }
 
 #[test]

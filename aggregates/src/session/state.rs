@@ -33,6 +33,8 @@ pub struct LiveSession {
     pub expires_at: DateTime<Utc>,
     /// The one token that gets the next pair.
     pub refresh: Option<RefreshToken>,
+    /// When the last of its tokens ends: a session that nobody renews is over then.
+    pub tokens_end: Option<DateTime<Utc>>,
     /// Those used up, oldest first, at most [`SPENT_REFRESH_TOKENS_MAX`].
     pub spent: VecDeque<SpentToken>,
 }
@@ -56,6 +58,11 @@ pub struct RefreshToken {
 }
 
 impl LiveSession {
+    /// Whether its time is over: the absolute end, or that of its last token.
+    pub fn is_over(&self, at: DateTime<Utc>) -> bool {
+        at >= self.expires_at || self.tokens_end.is_some_and(|end| at >= end)
+    }
+
     /// When the token was used up, as far as that is remembered.
     pub fn spent_at(&self, token: &TokenHash) -> Option<DateTime<Utc>> {
         let spent = self.spent.iter().find(|spent| spent.hash == *token)?;
@@ -91,6 +98,7 @@ impl LiveSession {
     }
 
     fn issue(&mut self, tokens: TokenPair, at: DateTime<Utc>) {
+        self.tokens_end = Some(tokens.access_expires_at.max(tokens.refresh_expires_at));
         let refresh = RefreshToken {
             hash: tokens.refresh_token,
             expires_at: tokens.refresh_expires_at,
@@ -120,6 +128,7 @@ impl Session {
                     user_id,
                     expires_at,
                     refresh: None,
+                    tokens_end: None,
                     spent,
                 });
             }

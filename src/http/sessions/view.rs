@@ -82,17 +82,18 @@ pub fn view(
         auth_methods: row.auth_methods.clone(),
         ended_at: row
             .ended_at
-            .or((row.expires_at <= crate::ports::clock::now()).then_some(row.expires_at)),
+            .or((row.tokens_end <= crate::ports::clock::now()).then_some(row.tokens_end)),
         end_reason: end_reason(row),
     })
 }
 
-/// A session past its end counts as expired, also before the policy has noted it.
+/// A session past the end of its tokens counts as expired, also before the policy has noted it.
 fn end_reason(row: &SessionRow) -> Option<String> {
-    let is_over = row.expires_at <= crate::ports::clock::now();
+    let is_over = row.tokens_end <= crate::ports::clock::now();
+    let reason = projections::sessions::expiry(row.tokens_end < row.expires_at);
     row.end_reason
         .clone()
-        .or(is_over.then(|| "expired".to_owned()))
+        .or(is_over.then(|| reason.to_owned()))
 }
 
 fn device(name: Option<String>, user_agent: Option<&str>) -> DeviceView {

@@ -27,6 +27,7 @@ const END_REASONS: Readonly<Record<string, string>> = {
   user_disabled: 'Account disabled',
   refresh_token_reused: 'Ended for safety: a used token came again',
   expired: 'Expired',
+  idle: 'Not used for too long',
 };
 
 /** Why a session ended. A reason that this version does not know is shown as it is. */
