@@ -1,6 +1,10 @@
 //! Checks what came out before anybody may fetch it. `FFmpeg`'s folder is untrusted: a file must be a
 //! regular one, of the expected name, size, format and dimensions.
 
+mod films;
+
+pub use films::{FilmOrder, Length, PictureOrder, SoundOrder, check_film};
+
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -28,7 +32,7 @@ pub fn check_poster(
     let (sha256, head) = read_whole(&mut file, size).map_err(|_| refused("it changed"))?;
     let picture = of_image(Container::WebP, &head).filter(|_| head.starts_with(b"RIFF"));
     let picture = picture.ok_or_else(|| refused("it is not a WebP picture"))?;
-    if !is_scaled(picture, source) {
+    if !is_scaled(picture, source, POSTER_BOX) {
         return Err(refused("it does not have the expected dimensions"));
     }
     Ok(OutputFile {
@@ -96,19 +100,25 @@ fn read_whole(file: &mut File, size: u64) -> io::Result<(Sha256Digest, Vec<u8>)>
 
 /// Whether the picture is the source fitted into the box, never enlarged; the source may be rotated.
 /// When the probe knew no size, only the box counts.
-fn is_scaled(picture: Dimensions, source: Option<Dimensions>) -> bool {
-    let is_in_box = picture.width.max(picture.height) <= POSTER_BOX;
+fn is_scaled(picture: Dimensions, source: Option<Dimensions>, within: Dimensions) -> bool {
+    let is_in_box = picture.width <= within.width && picture.height <= within.height;
     let Some(Dimensions { width, height }) = source else {
         return is_in_box;
     };
-    let scale = (f64::from(POSTER_BOX) / f64::from(width.max(height))).min(1.0);
+    is_in_box
+        && (is_fitted(picture, (width, height), within)
+            || is_fitted(picture, (height, width), within))
+}
+
+fn is_fitted(picture: Dimensions, (width, height): (u32, u32), within: Dimensions) -> bool {
+    let across = f64::from(within.width) / f64::from(width);
+    let down = f64::from(within.height) / f64::from(height);
+    let scale = across.min(down).min(1.0);
     let is_near = |side: u32, source: u32| {
         // The smallest picture has two pixels a side.
         (f64::from(side) - (f64::from(source) * scale).max(2.0)).abs() <= ROUNDING_PIXELS
     };
-    let is_upright = is_near(picture.width, width) && is_near(picture.height, height);
-    let is_turned = is_near(picture.width, height) && is_near(picture.height, width);
-    is_in_box && (is_upright || is_turned)
+    is_near(picture.width, width) && is_near(picture.height, height)
 }
 
 fn refused(reason: &str) -> Failure {
@@ -214,11 +224,16 @@ mod tests {
             (size(1920, 1080), size(1280, 700), false),
         ] {
             assert_eq!(
-                is_scaled(picture, Some(source)),
+                is_scaled(picture, Some(source), POSTER_BOX),
                 expected,
                 "{source:?} {picture:?}"
             );
         }
-        assert!(is_scaled(size(9, 9), None) && !is_scaled(size(9, 1281), None));
+        let of_unknown = |picture| is_scaled(picture, None, POSTER_BOX);
+        assert!(of_unknown(size(9, 9)) && !of_unknown(size(9, 1281)));
+        let tall = Some(size(1080, 1920));
+        let wide = size(1920, 1080);
+        assert!(is_scaled(size(608, 1080), tall, wide) && is_scaled(wide, tall, wide));
+        assert!(!is_scaled(size(1080, 1080), tall, wide));
     }
 }

@@ -3,17 +3,29 @@
 //! Every argument is a constant of this module, the name of a sniffed container, or a number. No
 //! caller's string can reach a command line, because nothing here takes one.
 
+mod films;
+
+pub use films::{
+    AUDIO_NAME, PREVIEW_BOX, PREVIEW_NAME, PREVIEW_SECONDS, WEB_BOX, WEB_NAME, audio, preview,
+    web_video,
+};
+
 use std::time::Duration;
 
-use crate::input::Container;
+use crate::input::{Container, Dimensions};
 use crate::sandbox::Limits;
 
 /// The name of the input in every job's folder.
 pub const INPUT_NAME: &str = "input";
 pub const METADATA_NAME: &str = "metadata.json";
 pub const POSTER_NAME: &str = "poster.webp";
-/// The box that a poster fits in, in pixels a side.
-pub const POSTER_BOX: u32 = 1280;
+/// The box that a poster fits in.
+pub const POSTER_BOX: Dimensions = Dimensions {
+    width: 1280,
+    height: 1280,
+};
+/// The longest input that is worked on, in seconds; `-t` says the same.
+pub const MAX_DURATION_SECONDS: u64 = 7200;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -66,6 +78,15 @@ pub struct Invocation {
 
 /// Reads format and streams as JSON on standard output.
 pub fn probe(container: Container) -> Invocation {
+    probe_file(container, INPUT_NAME)
+}
+
+/// Reads what a preset made, which is as untrusted as the input that it was made from.
+pub fn probe_output(container: Container, name: &'static str) -> Invocation {
+    probe_file(container, name)
+}
+
+fn probe_file(container: Container, name: &'static str) -> Invocation {
     let args = words("-v error -protocol_whitelist file -format_whitelist")
         .chain([
             FORMATS.to_owned(),
@@ -77,7 +98,7 @@ pub fn probe(container: Container) -> Invocation {
         ))
         .chain([PROBED.to_owned()])
         .chain(words("-of json=c=1"))
-        .chain([INPUT_NAME.to_owned()]);
+        .chain([name.to_owned()]);
     Invocation {
         program: Program::Ffprobe,
         args: args.collect(),
@@ -134,6 +155,18 @@ pub fn default_seek_ms(duration_seconds: Option<f64>) -> u64 {
     (duration_seconds.unwrap_or_default() * 100.0).clamp(0.0, 10_000.0) as u64
 }
 
+/// Whole seconds, rounded up; the longest possible when the duration is not known.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value lies between 0 and the longest duration"
+)]
+fn whole_seconds(duration_seconds: Option<f64>) -> u64 {
+    let longest = Duration::from_secs(MAX_DURATION_SECONDS).as_secs_f64();
+    let known = duration_seconds.filter(|seconds| seconds.is_finite());
+    known.unwrap_or(longest).clamp(0.0, longest).ceil() as u64
+}
+
 /// The part of `FFmpeg`'s command line that is the same for every preset.
 fn input_args(container: Container, seek_ms: Option<u64>) -> Vec<String> {
     let seek = seek_ms.map(|ms| ["-ss".to_owned(), format!("{}.{:03}", ms / 1000, ms % 1000)]);
@@ -183,6 +216,21 @@ mod tests {
     fn the_command_lines_are_the_reviewed_ones() {
         golden("metadata", &probe(Container::Mov));
         golden("poster", &poster(Container::Matroska, 1_250));
+        golden("web-video", &web_video(Container::Mov, Some(5.28)));
+        golden("preview", &preview(Container::Mov, 528));
+        golden("audio", &audio(Container::Mov, Some(5.28)));
+        golden("probe-output", &probe_output(Container::Mov, WEB_NAME));
+    }
+
+    /// Every recipe, with the numbers that an order can change.
+    fn all(container: Container, seek_ms: u64, seconds: Option<f64>) -> Vec<Invocation> {
+        vec![
+            probe(container),
+            poster(container, seek_ms),
+            web_video(container, seconds),
+            preview(container, seek_ms),
+            audio(container, seconds),
+        ]
     }
 
     proptest! {
@@ -190,22 +238,43 @@ mod tests {
         /// the sniffed demuxer and a number.
         #[test]
         fn no_callers_string_reaches_a_command_line(
-            order in r#"\{"preset":"(poster|metadata)","params":\{"seek_ms":("\PC{0,9}"|[0-9]{1,12})\}\}"#,
+            order in r#"\{"preset":"[a-z-]{5,9}","params":\{"seek_ms":("\PC{0,9}"|[0-9]{1,12})\}\}"#,
             which in 0..Container::ALL.len(),
+            seconds in proptest::option::of(proptest::num::f64::ANY),
         ) {
             #[derive(serde::Deserialize)]
             struct Order { params: Params }
             let Ok(order) = serde_json::from_str::<Order>(&order) else { return Ok(()) };
             let seek_ms = order.params.seek_ms.map_or(0, u64::from);
-            let reviewed = poster(Container::Mov, 0).args;
-            let args = poster(Container::ALL[which], seek_ms).args;
-            prop_assert_eq!(args.len(), reviewed.len());
-            for (argument, expected) in args.iter().zip(&reviewed) {
-                let is_number = argument.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-                let is_demuxer = Container::ALL.iter().any(|c| c.demuxer() == argument);
-                prop_assert!(argument == expected || is_number || is_demuxer, "{}", argument);
+            let made = all(Container::ALL[which], seek_ms, seconds);
+            for (made, reviewed) in made.iter().zip(all(Container::Mov, 0, None)) {
+                prop_assert_eq!(made.args.len(), reviewed.args.len());
+                for (argument, expected) in made.args.iter().zip(&reviewed.args) {
+                    let is_number = argument.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+                    let is_demuxer = Container::ALL.iter().any(|c| c.demuxer() == argument);
+                    prop_assert!(argument == expected || is_number || is_demuxer, "{}", argument);
+                }
             }
         }
+    }
+
+    #[test]
+    fn no_duration_makes_a_run_endless() {
+        for seconds in [
+            None,
+            Some(f64::NAN),
+            Some(f64::INFINITY),
+            Some(1e300),
+            Some(7200.0),
+        ] {
+            let film = web_video(Container::Mov, seconds);
+            assert_eq!(film.wall, Duration::from_hours(2), "{seconds:?}");
+            assert_eq!(film.limits.cpu_seconds, 60 + 12 * 7200, "{seconds:?}");
+        }
+        assert_eq!(
+            web_video(Container::Mov, Some(-1.0)).wall,
+            Duration::from_secs(30)
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What is done with an input, from its first bytes to the manifest: sniff, measure, probe, judge,
 //! decode, check. Each step can end the job; no later step runs then.
 
+mod films;
+
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +67,9 @@ impl Work<'_> {
         let output = match self.job.spec.preset {
             Preset::Metadata => outputs::write_metadata(&self.job.folder, &probe.metadata)?,
             Preset::Poster => self.poster(container, &probe).await?,
+            Preset::WebVideo => self.web_video(container, &probe).await?,
+            Preset::Preview => self.preview(container, &probe).await?,
+            Preset::Audio => self.audio(container, &probe).await?,
         };
         let ffmpeg_version = self.shop.ffmpeg_version.clone();
         let result = JobResult {
@@ -119,9 +124,7 @@ impl Work<'_> {
         let Some(source) = probe.pictures.first() else {
             return Err(without_detail(FailureCode::NoVideoStream));
         };
-        let own_choice = self.job.spec.params.seek_ms.map(u64::from);
-        let seek_ms =
-            own_choice.unwrap_or_else(|| presets::default_seek_ms(probe.metadata.duration_seconds));
+        let seek_ms = self.seek_ms(probe);
         let mut finished = self.poster_at(container, seek_ms).await?;
         if seek_ms > 0 && !has_frame(&finished) {
             // The duration can lie, and the only key frame can be the first one.
@@ -138,11 +141,28 @@ impl Work<'_> {
     }
 
     async fn poster_at(&self, container: Container, seek_ms: u64) -> Result<Finished, Failure> {
-        let removed = self.job.folder.remove_output(POSTER_NAME);
+        // One picture has no length to compare with.
+        self.make(&presets::poster(container, seek_ms), POSTER_NAME, None)
+            .await
+    }
+
+    /// Where a picture is taken: where the caller wants, or where we do.
+    fn seek_ms(&self, probe: &Probe) -> u64 {
+        let own_choice = self.job.spec.params.seek_ms.map(u64::from);
+        own_choice.unwrap_or_else(|| presets::default_seek_ms(probe.metadata.duration_seconds))
+    }
+
+    /// Runs a program that makes the file `name`, of `seconds` seconds if that is known, to its proper end.
+    async fn make(
+        &self,
+        invocation: &Invocation,
+        name: &str,
+        seconds: Option<f64>,
+    ) -> Result<Finished, Failure> {
+        let removed = self.job.folder.remove_output(name);
         removed.map_err(|_| internal("an earlier output cannot be removed"))?;
-        let invocation = presets::poster(container, seek_ms);
         let finished = self
-            .run(&invocation, |progress| self.report(progress))
+            .run(invocation, |progress| self.report(progress, seconds))
             .await?;
         if finished.progress.ended {
             Ok(finished)
@@ -155,13 +175,13 @@ impl Work<'_> {
         }
     }
 
+    fn max_bytes(&self, own: u64) -> u64 {
+        let ordered = self.job.spec.limits.max_output_bytes;
+        ordered.map_or(own, |ordered| ordered.min(own))
+    }
+
     fn check_poster(&self, source: Option<Dimensions>) -> Result<OutputFile, Failure> {
-        let max_bytes = self
-            .job
-            .spec
-            .limits
-            .max_output_bytes
-            .unwrap_or(MAX_POSTER_BYTES);
+        let max_bytes = self.max_bytes(MAX_POSTER_BYTES);
         outputs::check_poster(&self.job.folder, source, max_bytes)
     }
 
@@ -203,24 +223,28 @@ impl Work<'_> {
         }
     }
 
-    fn report(&self, progress: Progress) {
+    fn report(&self, progress: Progress, seconds: Option<f64>) {
         let Progress {
             out_time_us,
             fps,
             speed,
             ..
         } = progress;
-        // One picture has no length to compare with.
-        self.job.set_progress(
-            None,
-            EventBody::Progress {
-                pct: None,
-                out_time_us,
-                fps,
-                speed,
-            },
-        );
+        let pct = out_time_us.zip(seconds).and_then(share);
+        let body = EventBody::Progress {
+            pct,
+            out_time_us,
+            fps,
+            speed,
+        };
+        self.job.set_progress(pct, body);
     }
+}
+
+/// How much of so many seconds is done, in percent; never all of it before the end.
+fn share((done_us, seconds): (u64, f64)) -> Option<f64> {
+    let pct = Duration::from_micros(done_us).as_secs_f64() / seconds * 100.0;
+    pct.is_finite().then(|| pct.clamp(0.0, 99.0))
 }
 
 /// `FFmpeg` also ends well when there is no frame at the chosen time; it then leaves an empty picture.

@@ -151,7 +151,20 @@ impl Blobs {
     /// # Errors
     /// The store failed.
     pub async fn delete_outputs(&self, job: JobId) -> Result<(), BlobError> {
-        let prefix = Path::from(format!("outputs/{job}"));
+        self.delete_folder(&format!("outputs/{job}")).await
+    }
+
+    /// Deletes every object of one attempt at a job.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn delete_attempt(&self, job: JobId, attempt: u32) -> Result<(), BlobError> {
+        self.delete_folder(&format!("outputs/{job}/{attempt}"))
+            .await
+    }
+
+    async fn delete_folder(&self, folder: &str) -> Result<(), BlobError> {
+        let prefix = Path::from(folder);
         let objects: Vec<_> = self.store.list(Some(&prefix)).try_collect().await?;
         for object in objects {
             self.delete(object.location.as_ref()).await?;

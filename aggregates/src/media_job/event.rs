@@ -111,13 +111,19 @@ named! {
         Metadata = "metadata",
         /// Makes one still picture.
         Poster = "poster",
+        /// Makes a film that every browser plays.
+        WebVideo = "web-video",
+        /// Makes a few silent seconds in a small size.
+        Preview = "preview",
+        /// Makes the sound alone.
+        Audio = "audio",
     }
 }
 
 /// What a caller may choose. Numbers only: no text of theirs reaches a command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobOptions {
-    /// `poster`: where to take the picture, in milliseconds. Without it the worker chooses.
+    /// `poster` and `preview`: where to take it, in milliseconds. Without it the worker chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seek_ms: Option<u32>,
 }

@@ -22,21 +22,33 @@ impl fmt::Display for JobKey {
 
 /// A fixed recipe. What `FFmpeg` is told follows from this, from numbers and from the sniffed container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// Reads format and streams; the one output is `metadata.json`.
     Metadata,
     /// One picture in a 1280 x 1280 box as `poster.webp`.
     Poster,
+    /// H.264 and AAC in a 1920 x 1080 box as `web.mp4`, whose index comes first.
+    WebVideo,
+    /// Four silent seconds in a 480 x 270 box as `preview.mp4`.
+    Preview,
+    /// The first sound stream as AAC in `audio.m4a`.
+    Audio,
 }
 
 impl Preset {
-    pub const ALL: [Self; 2] = [Self::Metadata, Self::Poster];
+    pub const ALL: [Self; 5] = [
+        Self::Metadata,
+        Self::Poster,
+        Self::WebVideo,
+        Self::Preview,
+        Self::Audio,
+    ];
 
     /// The version of the recipe that this worker runs. It changes when the bytes that come out may.
     pub fn version(self) -> u32 {
         match self {
-            Self::Metadata | Self::Poster => 1,
+            Self::Metadata | Self::Poster | Self::WebVideo | Self::Preview | Self::Audio => 1,
         }
     }
 
@@ -44,6 +56,9 @@ impl Preset {
         match self {
             Self::Metadata => "metadata",
             Self::Poster => "poster",
+            Self::WebVideo => "web-video",
+            Self::Preview => "preview",
+            Self::Audio => "audio",
         }
     }
 }
@@ -70,8 +85,8 @@ pub struct JobSpec {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// `poster` only: where to take the picture, in milliseconds. Without it: a tenth of the duration,
-    /// at most ten seconds.
+    /// `poster` and `preview` only: where to take it, in milliseconds. Without it: a tenth of the
+    /// duration, at most ten seconds.
     pub seek_ms: Option<u32>,
 }
 
@@ -155,6 +170,9 @@ pub struct JobResult {
 pub enum OutputRole {
     Metadata,
     Poster,
+    WebVideo,
+    Preview,
+    Audio,
 }
 
 /// One entry of the manifest of outputs.

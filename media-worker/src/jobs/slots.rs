@@ -33,6 +33,7 @@ impl Slots {
         let light = taken.len() - LIGHT_SLOTS;
         let may_use_light = match preset {
             Preset::Metadata | Preset::Poster => true,
+            Preset::WebVideo | Preset::Preview | Preset::Audio => false,
         };
         let candidates = (light..taken.len())
             .filter(|_| may_use_light)

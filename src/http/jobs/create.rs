@@ -35,7 +35,7 @@ const DEADLINE: TimeDelta = TimeDelta::hours(6);
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateJob)]
 pub struct Body {
-    /// `metadata` or `poster`.
+    /// `metadata`, `poster`, `web-video`, `preview` or `audio`.
     #[schema(value_type = String)]
     preset: Preset,
     /// What may be chosen.
@@ -48,7 +48,7 @@ pub struct Body {
 #[serde(deny_unknown_fields)]
 #[schema(as = JobOptions)]
 pub struct Options {
-    /// `poster`: where to take the picture, in milliseconds.
+    /// `poster` and `preview`: where to take it, in milliseconds.
     seek_ms: Option<u32>,
 }
 

@@ -23,8 +23,6 @@ use crate::policies::context;
 use crate::ports::blobs::BlobError;
 use crate::ports::{clock, ids};
 
-/// The longest that an attempt may run once started.
-const RUN_AT_MOST: Duration = Duration::from_mins(10);
 /// A worker that cannot be reached for this long has lost the attempt.
 const SILENCE: Duration = Duration::from_secs(20);
 /// A busy worker is offered nothing for this long; a slot that this node frees is found at the next look.
@@ -152,7 +150,7 @@ fn spec(row: &JobRow) -> Result<JobSpec, Stop> {
         },
         input_size: row.input_bytes,
         input_sha256: digest(row)?,
-        deadline_ms: u64::try_from(RUN_AT_MOST.as_millis()).unwrap_or(u64::MAX),
+        deadline_ms: u64::try_from(run_at_most(row.preset).as_millis()).unwrap_or(u64::MAX),
         limits: api::JobLimits::default(),
     })
 }
@@ -168,6 +166,17 @@ pub(super) fn worker_preset(preset: Preset) -> api::Preset {
     match preset {
         Preset::Metadata => api::Preset::Metadata,
         Preset::Poster => api::Preset::Poster,
+        Preset::WebVideo => api::Preset::WebVideo,
+        Preset::Preview => api::Preset::Preview,
+        Preset::Audio => api::Preset::Audio,
+    }
+}
+
+/// The longest that an attempt may run once started: above the worker's own limits, which depend on the input.
+fn run_at_most(preset: Preset) -> Duration {
+    match preset {
+        Preset::Metadata | Preset::Poster | Preset::Preview => Duration::from_mins(10),
+        Preset::WebVideo | Preset::Audio => Duration::from_mins(150),
     }
 }
 

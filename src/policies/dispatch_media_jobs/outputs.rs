@@ -17,8 +17,14 @@ use crate::ports::blobs::{BlobError, output_object};
 use crate::ports::clock;
 use crate::sniff;
 
-/// The largest output of a preset.
-const OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
+const MIB: u64 = 1024 * 1024;
+
+/// A file that a preset may make.
+struct Expected {
+    name: &'static str,
+    content_type: &'static str,
+    max_bytes: u64,
+}
 
 /// Stores the outputs and records the success. Of an attempt that is no longer the current one nothing stays.
 pub(super) async fn collect(
@@ -32,11 +38,9 @@ pub(super) async fn collect(
         .outputs(key)
         .await
         .map_err(|_| Stop::Failed(FailureCode::OutputTransferFailed))?;
-    let expected = expected(row.preset);
-    if manifest.len() != 1 || manifest.iter().any(|file| file.name != expected.0) {
+    if !is_expected(row.preset, &manifest) {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
-    let object = output_object(row.job_id, key.attempt, expected.0);
     let (outputs, result) = match take_in(app, row, key, &manifest, status).await {
         Ok(taken) => taken,
         Err(stop) => {
@@ -45,7 +49,7 @@ pub(super) async fn collect(
                 .await
                 .is_ok_and(|is_own| is_own)
             {
-                discard(app, row, &object).await;
+                discard(app, row, key).await;
             }
             return Err(stop);
         }
@@ -63,7 +67,7 @@ pub(super) async fn collect(
     {
         Ok(_) => Ok(()),
         Err(error) if is_decided(&error) => {
-            discard(app, row, &object).await;
+            discard(app, row, key).await;
             Ok(())
         }
         Err(error) => Err(Stop::LetGo(error.to_string())),
@@ -80,17 +84,38 @@ async fn take_in(
 ) -> Result<(Vec<JobOutput>, Option<MediaMetadata>), Stop> {
     let mut outputs = Vec::with_capacity(manifest.len());
     for file in manifest {
-        outputs.push(store(app, row, key, file, expected(row.preset).1).await?);
+        let expected = expected(row.preset).find(|expected| expected.name == file.name);
+        let expected = expected.ok_or(Stop::Failed(FailureCode::OutputCheckFailed))?;
+        outputs.push(store(app, row, key, file, &expected).await?);
     }
     Ok((outputs, result(row.preset, status)?))
 }
 
-/// The one output of a preset and its media type.
-fn expected(preset: Preset) -> (&'static str, &'static str) {
-    match preset {
-        Preset::Metadata => ("metadata.json", "application/json"),
-        Preset::Poster => ("poster.webp", "image/webp"),
-    }
+/// The files of a preset.
+fn expected(preset: Preset) -> impl Iterator<Item = Expected> {
+    let files: &[(&str, &str, u64)] = match preset {
+        Preset::Metadata => &[("metadata.json", "application/json", MIB)],
+        Preset::Poster => &[("poster.webp", "image/webp", 16 * MIB)],
+        Preset::WebVideo => &[("web.mp4", "video/mp4", 4096 * MIB)],
+        Preset::Preview => &[("preview.mp4", "video/mp4", 64 * MIB)],
+        Preset::Audio => &[("audio.m4a", "audio/mp4", 512 * MIB)],
+    };
+    files
+        .iter()
+        .map(|(name, content_type, max_bytes)| Expected {
+            name,
+            content_type,
+            max_bytes: *max_bytes,
+        })
+}
+
+/// Whether the manifest names every file of the preset once, and no other.
+fn is_expected(preset: Preset, manifest: &[OutputFile]) -> bool {
+    let mut named: Vec<&str> = manifest.iter().map(|file| file.name.as_str()).collect();
+    let mut wanted: Vec<&str> = expected(preset).map(|file| file.name).collect();
+    named.sort_unstable();
+    wanted.sort_unstable();
+    named == wanted
 }
 
 async fn store(
@@ -98,9 +123,9 @@ async fn store(
     row: &JobRow,
     key: JobKey,
     file: &OutputFile,
-    content_type: &'static str,
+    expected: &Expected,
 ) -> Result<JobOutput, Stop> {
-    if file.size == 0 || file.size > OUTPUT_BYTES {
+    if file.size == 0 || file.size > expected.max_bytes {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
     let object = output_object(row.job_id, key.attempt, &file.name);
@@ -117,12 +142,12 @@ async fn store(
     if stored.bytes != file.size || sha256.as_str() != file.sha256.to_string() {
         return Err(transfer);
     }
-    if !is_of_type(app, &object, stored.bytes, content_type).await {
+    if !is_of_type(app, &object, stored.bytes, expected.content_type).await {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
     Ok(JobOutput {
         name: file.name.clone(),
-        content_type: content_type.to_owned(),
+        content_type: expected.content_type.to_owned(),
         bytes: stored.bytes,
         sha256,
         object,
@@ -168,12 +193,12 @@ fn result(preset: Preset, status: &JobStatus) -> Result<Option<MediaMetadata>, S
 
 /// The attempt came too late, or its outputs were refused. If the very same attempt was recorded before (its answer
 /// was lost), the objects are the recorded ones and stay.
-async fn discard(app: &App, row: &JobRow, object: &str) {
+async fn discard(app: &App, row: &JobRow, key: JobKey) {
     match app.log.load::<MediaJob>(&row.job_id.to_string()).await {
         Err(_) | Ok((MediaJob::Succeeded { .. }, _)) => return,
         Ok(_) => {}
     }
-    if let Err(error) = app.blobs.delete(object).await {
-        tracing::warn!(%error, "an output that does not count stays behind");
+    if let Err(error) = app.blobs.delete_attempt(row.job_id, key.attempt).await {
+        tracing::warn!(%error, "outputs that do not count stay behind");
     }
 }

@@ -344,7 +344,7 @@ export interface components {
         CreateJob: {
             /** @description What may be chosen. */
             options?: components["schemas"]["JobOptions"];
-            /** @description `metadata` or `poster`. */
+            /** @description `metadata`, `poster`, `web-video`, `preview` or `audio`. */
             preset: string;
         };
         /** @description Who signs in. */
@@ -459,7 +459,7 @@ export interface components {
         JobOptions: {
             /**
              * Format: int32
-             * @description `poster`: where to take the picture, in milliseconds.
+             * @description `poster` and `preview`: where to take it, in milliseconds.
              */
             seek_ms?: number | null;
         };

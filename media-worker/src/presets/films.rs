@@ -1,0 +1,105 @@
+//! Films and sound that every browser plays.
+
+use std::time::Duration;
+
+use super::{Invocation, MIB, Program, input_args, whole_seconds, words};
+use crate::input::{Container, Dimensions};
+use crate::sandbox::Limits;
+
+pub const WEB_NAME: &str = "web.mp4";
+/// The box that a film for the web fits in.
+pub const WEB_BOX: Dimensions = Dimensions {
+    width: 1920,
+    height: 1080,
+};
+pub const PREVIEW_NAME: &str = "preview.mp4";
+/// The box that a preview fits in.
+pub const PREVIEW_BOX: Dimensions = Dimensions {
+    width: 480,
+    height: 270,
+};
+pub const PREVIEW_SECONDS: f64 = 4.0;
+pub const AUDIO_NAME: &str = "audio.m4a";
+
+const WEB_FILTER: &str = "scale='min(1920,iw)':'min(1080,ih)':force_original_aspect_ratio=decrease:\
+                          force_divisible_by=2,setsar=1,format=yuv420p";
+const PREVIEW_FILTER: &str = "fps=15,scale='min(480,iw)':'min(270,ih)':\
+                              force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1,\
+                              format=yuv420p";
+/// The encoder of pictures, the same for every film.
+pub(super) const X264: &str = "-c:v libx264 -preset veryfast -threads 2 -profile:v high";
+pub(super) const STALL: Duration = Duration::from_secs(30);
+
+/// The whole film, its index first so that it plays while it loads. `0:V` leaves cover art out.
+pub fn web_video(container: Container, duration_seconds: Option<f64>) -> Invocation {
+    let mut args = input_args(container, None);
+    args.extend(words("-map 0:V:0 -map 0:a:0? -vf"));
+    args.push(WEB_FILTER.to_owned());
+    args.extend(words("-fpsmax 60"));
+    args.extend(words(X264));
+    args.extend(words("-crf 23 -maxrate 6M -bufsize 12M -g 60"));
+    args.extend(words(
+        "-c:a aac -b:a 128k -ac 2 -ar 48000 -movflags +faststart",
+    ));
+    args.extend(words("-max_muxing_queue_size 1024 -fs 2147483648 -f mp4"));
+    args.push(WEB_NAME.to_owned());
+    let seconds = whole_seconds(duration_seconds);
+    Invocation {
+        program: Program::Ffmpeg,
+        args,
+        limits: Limits {
+            memory_bytes: 1536 * MIB,
+            cpu_seconds: 60 + 12 * seconds,
+            file_bytes: 4096 * MIB,
+            threads: 64,
+        },
+        wall: Duration::from_secs(30 + 8 * seconds).min(Duration::from_hours(2)),
+        stall: Some(STALL),
+        max_stdout_bytes: 16 * MIB,
+    }
+}
+
+/// A few silent seconds from `seek_ms` milliseconds on.
+pub fn preview(container: Container, seek_ms: u64) -> Invocation {
+    let mut args = input_args(container, Some(seek_ms));
+    args.extend(words("-t 4 -map 0:V:0 -an -vf"));
+    args.push(PREVIEW_FILTER.to_owned());
+    args.extend(words(X264));
+    args.extend(words("-crf 28 -movflags +faststart -f mp4"));
+    args.push(PREVIEW_NAME.to_owned());
+    Invocation {
+        program: Program::Ffmpeg,
+        args,
+        limits: Limits {
+            memory_bytes: 1024 * MIB,
+            cpu_seconds: 120,
+            file_bytes: 64 * MIB,
+            threads: 64,
+        },
+        wall: Duration::from_secs(90),
+        stall: Some(STALL),
+        max_stdout_bytes: MIB,
+    }
+}
+
+/// The first sound stream alone.
+pub fn audio(container: Container, duration_seconds: Option<f64>) -> Invocation {
+    let mut args = input_args(container, None);
+    args.extend(words("-map 0:a:0 -vn -c:a aac -b:a 128k -ac 2 -ar 48000"));
+    args.extend(words("-movflags +faststart -fs 268435456 -f ipod"));
+    args.push(AUDIO_NAME.to_owned());
+    let seconds = whole_seconds(duration_seconds);
+    Invocation {
+        program: Program::Ffmpeg,
+        args,
+        limits: Limits {
+            memory_bytes: 640 * MIB,
+            cpu_seconds: 60 + seconds,
+            file_bytes: 512 * MIB,
+            threads: 32,
+        },
+        wall: Duration::from_secs(60 + seconds),
+        stall: Some(STALL),
+        max_stdout_bytes: 16 * MIB,
+    }
+}

@@ -1,0 +1,166 @@
+//! Every recipe on the real clip, through the real server and worker; what comes out is measured with ffprobe.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use support::{Server, clip};
+
+/// The clip with its owner, and a folder for what is made of it.
+struct Studio {
+    server: Server,
+    token: String,
+    media: String,
+    folder: tempfile::TempDir,
+}
+
+impl Studio {
+    async fn open(name: &str, content: Vec<u8>) -> Self {
+        let mut server = Server::start().await;
+        server.launch_worker().await;
+        let token = server.token("ada@example.com").await;
+        let media = server.upload(&token, name, content).await;
+        Self {
+            server,
+            token,
+            media,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    async fn with_clip() -> Self {
+        Self::open("bigbuckbunny.mp4", clip()).await
+    }
+
+    /// The job once it has ended.
+    async fn run(&self, preset: &str) -> Value {
+        let job = self.server.job(&self.token, &self.media, preset).await;
+        self.server.ended(&self.token, &job).await
+    }
+
+    /// Runs a preset and fetches all that it made, checking names, types, sizes and digests: the paths.
+    async fn make(&self, preset: &str, expected: &[(&str, &str)]) -> Vec<PathBuf> {
+        let seen = self.run(preset).await;
+        assert_eq!(
+            (&seen["state"], &seen["progress"]),
+            (&json!("succeeded"), &json!(1.0)),
+            "{seen}\n{}",
+            self.server.worker_log()
+        );
+        let outputs = seen["outputs"].as_array().unwrap();
+        let named: Vec<_> = outputs
+            .iter()
+            .map(|output| {
+                let text = |key: &str| output[key].as_str().unwrap();
+                (text("name"), text("content_type"))
+            })
+            .collect();
+        assert_eq!(named, expected, "{seen}");
+        let mut paths = Vec::new();
+        for output in outputs {
+            paths.push(self.fetch(seen["id"].as_str().unwrap(), output).await);
+        }
+        paths
+    }
+
+    async fn fetch(&self, job: &str, output: &Value) -> PathBuf {
+        let name = output["name"].as_str().unwrap();
+        let path = format!("/v1/jobs/{job}/outputs/{name}");
+        let answer = self.server.get(&path, &self.token).await;
+        let content_type = answer.headers()["content-type"].to_str().unwrap();
+        assert_eq!(output["content_type"], content_type);
+        let content = answer.bytes().await.unwrap();
+        assert_eq!(output["bytes"], content.len());
+        let target = self.folder.path().join(name);
+        std::fs::write(&target, content).unwrap();
+        target
+    }
+}
+
+/// What ffprobe says of a file.
+fn probe(path: &Path) -> Value {
+    let output = std::process::Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-of",
+            "json",
+            "-show_format",
+            "-show_streams",
+        ])
+        .arg(path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Type and codec of every stream, in order.
+fn codecs(probe: &Value) -> Vec<(&str, &str)> {
+    let streams = probe["streams"].as_array().unwrap().iter();
+    streams
+        .map(|stream| {
+            let text = |key: &str| stream[key].as_str().unwrap();
+            (text("codec_type"), text("codec_name"))
+        })
+        .collect()
+}
+
+fn size(probe: &Value) -> (u64, u64) {
+    let side = |key: &str| probe["streams"][0][key].as_u64().unwrap();
+    (side("width"), side("height"))
+}
+
+fn seconds(probe: &Value) -> f64 {
+    let text = probe["format"]["duration"].as_str().unwrap();
+    text.parse().unwrap()
+}
+
+/// Where a box of an MP4 file begins.
+fn position(path: &Path, kind: &[u8]) -> usize {
+    let content = std::fs::read(path).unwrap();
+    content.windows(4).position(|four| four == kind).unwrap()
+}
+
+#[tokio::test]
+async fn a_film_for_the_web_is_h264_and_aac_and_plays_while_it_loads() {
+    let studio = Studio::with_clip().await;
+    let made = studio.make("web-video", &[("web.mp4", "video/mp4")]).await;
+    let seen = probe(&made[0]);
+    assert_eq!(codecs(&seen), [("video", "h264"), ("audio", "aac")]);
+    assert_eq!(size(&seen), (1280, 720));
+    assert_eq!(seen["streams"][0]["pix_fmt"], "yuv420p");
+    assert_eq!(seen["streams"][1]["sample_rate"], "48000");
+    assert!((seconds(&seen) - 5.28).abs() < 0.2, "{seen}");
+    assert!(position(&made[0], b"moov") < position(&made[0], b"mdat"));
+}
+
+#[tokio::test]
+async fn a_preview_is_short_silent_and_small() {
+    let studio = Studio::with_clip().await;
+    let made = studio
+        .make("preview", &[("preview.mp4", "video/mp4")])
+        .await;
+    let seen = probe(&made[0]);
+    assert_eq!(codecs(&seen), [("video", "h264")]);
+    assert_eq!(size(&seen), (480, 270));
+    assert!((seconds(&seen) - 4.0).abs() < 0.2, "{seen}");
+    assert!(std::fs::metadata(&made[0]).unwrap().len() < 500_000);
+}
+
+#[tokio::test]
+async fn the_sound_alone_is_aac_without_pictures() {
+    let studio = Studio::with_clip().await;
+    let made = studio.make("audio", &[("audio.m4a", "audio/mp4")]).await;
+    let seen = probe(&made[0]);
+    assert_eq!(codecs(&seen), [("audio", "aac")]);
+    assert_eq!(seen["streams"][0]["channels"], 2);
+    assert!((seconds(&seen) - 5.28).abs() < 0.2, "{seen}");
+}
