@@ -164,3 +164,57 @@ async fn the_sound_alone_is_aac_without_pictures() {
     assert_eq!(seen["streams"][0]["channels"], 2);
     assert!((seconds(&seen) - 5.28).abs() < 0.2, "{seen}");
 }
+
+/// A transparent PNG of this size, made by FFmpeg.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let source = format!("color=red@0.5:size={width}x{height},format=rgba");
+    let output = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", &source])
+        .args(["-frames:v", "1", "-c:v", "png", "-f", "image2pipe", "-"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+#[tokio::test]
+async fn a_large_picture_becomes_a_webp_that_fits_and_stays_transparent() {
+    let studio = Studio::open("large.png", png(3000, 1500)).await;
+    let made = studio.make("image", &[("image.webp", "image/webp")]).await;
+    let seen = probe(&made[0]);
+    assert_eq!(codecs(&seen), [("video", "webp")]);
+    assert_eq!(size(&seen), (2048, 1024));
+    assert_eq!(seen["streams"][0]["pix_fmt"], "yuva420p");
+}
+
+#[tokio::test]
+async fn a_waveform_is_peaks_and_a_picture() {
+    let studio = Studio::with_clip().await;
+    let expected = [
+        ("waveform.json", "application/json"),
+        ("waveform.png", "image/png"),
+    ];
+    let made = studio.make("waveform", &expected).await;
+    let peaks: Value = serde_json::from_slice(&std::fs::read(&made[0]).unwrap()).unwrap();
+    let samples = peaks["samples"].as_f64().unwrap() / peaks["sample_rate"].as_f64().unwrap();
+    assert!((samples - 5.28).abs() < 0.2, "{samples}");
+    let peaks: Vec<(i16, i16)> = serde_json::from_value(peaks["peaks"].clone()).unwrap();
+    assert!((1000..=2000).contains(&peaks.len()), "{}", peaks.len());
+    assert!(peaks.iter().any(|peak| peak.1 > 1000), "it is not silent");
+    assert_eq!(size(&probe(&made[1])), (1200, 160));
+}
+
+#[tokio::test]
+async fn what_a_recipe_needs_and_the_file_does_not_have_is_named() {
+    let studio = Studio::open("small.png", png(64, 64)).await;
+    for (preset, code) in [
+        ("audio", "no_audio_stream"),
+        ("waveform", "no_audio_stream"),
+    ] {
+        let seen = studio.run(preset).await;
+        assert_eq!(seen["error"]["code"], code, "{seen}");
+    }
+    let studio = Studio::with_clip().await;
+    let seen = studio.run("image").await;
+    assert_eq!(seen["error"]["code"], "no_video_stream", "{seen}");
+}

@@ -2,8 +2,10 @@
 //! regular one, of the expected name, size, format and dimensions.
 
 mod films;
+mod waveform;
 
 pub use films::{FilmOrder, Length, PictureOrder, SoundOrder, check_film};
+pub use waveform::{Peaks, check_wave, write_peaks};
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -12,12 +14,12 @@ use std::os::unix::fs::MetadataExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::{Failure, FailureCode, MediaMetadata, OutputFile, OutputRole, Sha256Digest};
-use crate::input::{Container, Dimensions, of_image};
+use crate::input::{Container, Dimensions, of_image, sniff};
 use crate::jobs::Folder;
-use crate::presets::{METADATA_NAME, POSTER_BOX, POSTER_NAME};
+use crate::presets::{IMAGE_BOX, IMAGE_NAME, METADATA_NAME, POSTER_BOX, POSTER_NAME};
 
-/// The largest poster, in bytes; the launcher's file limit is the same.
-pub const MAX_POSTER_BYTES: u64 = 16 * 1024 * 1024;
+/// The largest picture, in bytes; the launcher's file limit is the same.
+pub const MAX_PICTURE_BYTES: u64 = 16 * 1024 * 1024;
 /// How far a side may be from the exact scale, in pixels: `FFmpeg` rounds to even numbers.
 const ROUNDING_PIXELS: f64 = 2.0;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -28,35 +30,82 @@ pub fn check_poster(
     source: Option<Dimensions>,
     max_bytes: u64,
 ) -> Result<OutputFile, Failure> {
-    let (mut file, size) = open_regular(folder, POSTER_NAME, max_bytes.min(MAX_POSTER_BYTES))?;
+    let role = OutputRole::Poster;
+    let made = check_picture(folder, POSTER_NAME, role, Container::WebP, max_bytes)?;
+    scaled(made, source, POSTER_BOX)
+}
+
+/// The picture for the web, by the same rule.
+pub fn check_image(
+    folder: &Folder,
+    source: Option<Dimensions>,
+    max_bytes: u64,
+) -> Result<OutputFile, Failure> {
+    let role = OutputRole::Image;
+    let made = check_picture(folder, IMAGE_NAME, role, Container::WebP, max_bytes)?;
+    scaled(made, source, IMAGE_BOX)
+}
+
+fn scaled(
+    made: OutputFile,
+    source: Option<Dimensions>,
+    within: Dimensions,
+) -> Result<OutputFile, Failure> {
+    let size = made.width.zip(made.height);
+    let is_fitting =
+        size.is_some_and(|(width, height)| is_scaled(Dimensions { width, height }, source, within));
+    is_fitting
+        .then_some(made)
+        .ok_or_else(|| refused("it does not have the expected dimensions"))
+}
+
+/// A `WebP` or PNG picture of any size.
+fn check_picture(
+    folder: &Folder,
+    name: &str,
+    role: OutputRole,
+    format: Container,
+    max_bytes: u64,
+) -> Result<OutputFile, Failure> {
+    let (mut file, size) = open_regular(folder, name, max_bytes.min(MAX_PICTURE_BYTES))?;
     let (sha256, head) = read_whole(&mut file, size).map_err(|_| refused("it changed"))?;
-    let picture = of_image(Container::WebP, &head).filter(|_| head.starts_with(b"RIFF"));
-    let picture = picture.ok_or_else(|| refused("it is not a WebP picture"))?;
-    if !is_scaled(picture, source, POSTER_BOX) {
-        return Err(refused("it does not have the expected dimensions"));
-    }
+    let picture = of_image(format, &head).filter(|_| sniff(&head) == Some(format));
+    let (mime, codec, reason) = match format {
+        Container::Png => ("image/png", "png", "it is not a PNG picture"),
+        _ => ("image/webp", "webp", "it is not a WebP picture"),
+    };
+    let picture = picture.ok_or_else(|| refused(reason))?;
     Ok(OutputFile {
-        name: POSTER_NAME.to_owned(),
-        role: OutputRole::Poster,
-        mime: "image/webp".to_owned(),
+        name: name.to_owned(),
+        role,
+        mime: mime.to_owned(),
         size,
         sha256,
         width: Some(picture.width),
         height: Some(picture.height),
         duration_ms: None,
-        codec: Some("webp".to_owned()),
+        codec: Some(codec.to_owned()),
     })
 }
 
 /// Writes the metadata as JSON; a file of that name must not exist yet.
 pub fn write_metadata(folder: &Folder, metadata: &MediaMetadata) -> Result<OutputFile, Failure> {
-    let json = serde_json::to_vec(metadata).map_err(|_| refused("it cannot be written"))?;
+    write_json(folder, METADATA_NAME, OutputRole::Metadata, metadata)
+}
+
+fn write_json(
+    folder: &Folder,
+    name: &str,
+    role: OutputRole,
+    content: &impl serde::Serialize,
+) -> Result<OutputFile, Failure> {
+    let json = serde_json::to_vec(content).map_err(|_| refused("it cannot be written"))?;
     folder
-        .create_output(METADATA_NAME, &json)
+        .create_output(name, &json)
         .map_err(|_| refused("it cannot be written"))?;
     Ok(OutputFile {
-        name: METADATA_NAME.to_owned(),
-        role: OutputRole::Metadata,
+        name: name.to_owned(),
+        role,
         mime: "application/json".to_owned(),
         size: json.len() as u64,
         sha256: Sha256Digest::of(&json),
@@ -158,7 +207,7 @@ mod tests {
     fn check(prepare: impl FnOnce(&std::path::Path)) -> Result<OutputFile, String> {
         let (_jobs, folder) = folder();
         prepare(&folder.path().join(POSTER_NAME));
-        check_poster(&folder, HD, MAX_POSTER_BYTES).map_err(|failure| failure.detail)
+        check_poster(&folder, HD, MAX_PICTURE_BYTES).map_err(|failure| failure.detail)
     }
 
     #[test]
@@ -205,7 +254,7 @@ mod tests {
         let too_large = check(|path| {
             File::create(path)
                 .unwrap()
-                .set_len(MAX_POSTER_BYTES + 1)
+                .set_len(MAX_PICTURE_BYTES + 1)
                 .unwrap();
         });
         assert_eq!(too_large, Err("output refused: it is too large".to_owned()));

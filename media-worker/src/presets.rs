@@ -4,10 +4,16 @@
 //! caller's string can reach a command line, because nothing here takes one.
 
 mod films;
+mod pictures;
+mod waveform;
 
 pub use films::{
     AUDIO_NAME, PREVIEW_BOX, PREVIEW_NAME, PREVIEW_SECONDS, WEB_BOX, WEB_NAME, audio, preview,
     web_video,
+};
+pub use pictures::{IMAGE_BOX, IMAGE_NAME, image};
+pub use waveform::{
+    PEAKS_NAME, SAMPLE_RATE, SAMPLES_NAME, WAVE_NAME, WAVE_SIZE, waveform_picture, waveform_samples,
 };
 
 use std::time::Duration;
@@ -219,6 +225,9 @@ mod tests {
         golden("web-video", &web_video(Container::Mov, Some(5.28)));
         golden("preview", &preview(Container::Mov, 528));
         golden("audio", &audio(Container::Mov, Some(5.28)));
+        golden("image", &image(Container::Png));
+        golden("waveform-samples", &waveform_samples(Container::Mp3));
+        golden("waveform-picture", &waveform_picture(Container::Mp3));
         golden("probe-output", &probe_output(Container::Mov, WEB_NAME));
     }
 
@@ -230,6 +239,9 @@ mod tests {
             web_video(container, seconds),
             preview(container, seek_ms),
             audio(container, seconds),
+            image(container),
+            waveform_samples(container),
+            waveform_picture(container),
         ]
     }
 

@@ -2,6 +2,7 @@
 //! decode, check. Each step can end the job; no later step runs then.
 
 mod films;
+mod pictures;
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use crate::api::{EventBody, Failure, FailureCode, JobResult, OutputFile, Preset};
 use crate::input::{self, Container, Dimensions, HEAD_BYTES, InputPolicy, Probe};
 use crate::jobs::{Job, Outcome, Success};
-use crate::outputs::{self, MAX_POSTER_BYTES};
+use crate::outputs::{self, MAX_PICTURE_BYTES};
 use crate::presets::{self, Invocation, POSTER_NAME};
 use crate::runner::{Finished, Place, Progress, Runner};
 
@@ -64,22 +65,30 @@ impl Work<'_> {
         let container = self.recognise()?;
         let probe = self.probe(container).await?;
         self.policy.admit(&probe).map_err(without_detail)?;
-        let output = match self.job.spec.preset {
-            Preset::Metadata => outputs::write_metadata(&self.job.folder, &probe.metadata)?,
-            Preset::Poster => self.poster(container, &probe).await?,
-            Preset::WebVideo => self.web_video(container, &probe).await?,
-            Preset::Preview => self.preview(container, &probe).await?,
-            Preset::Audio => self.audio(container, &probe).await?,
-        };
+        let outputs = self.outputs(container, &probe).await?;
         let ffmpeg_version = self.shop.ffmpeg_version.clone();
         let result = JobResult {
             metadata: probe.metadata,
             ffmpeg_version,
         };
-        Ok(Success {
-            result,
-            outputs: vec![output],
-        })
+        Ok(Success { result, outputs })
+    }
+
+    async fn outputs(
+        &self,
+        container: Container,
+        probe: &Probe,
+    ) -> Result<Vec<OutputFile>, Failure> {
+        let output = match self.job.spec.preset {
+            Preset::Metadata => outputs::write_metadata(&self.job.folder, &probe.metadata)?,
+            Preset::Poster => self.poster(container, probe).await?,
+            Preset::WebVideo => self.web_video(container, probe).await?,
+            Preset::Preview => self.preview(container, probe).await?,
+            Preset::Audio => self.audio(container, probe).await?,
+            Preset::Image => self.image(container, probe).await?,
+            Preset::Waveform => return self.waveform(container, probe).await,
+        };
+        Ok(vec![output])
     }
 
     /// Before any program runs: the container, and for a still picture its dimensions.
@@ -181,7 +190,7 @@ impl Work<'_> {
     }
 
     fn check_poster(&self, source: Option<Dimensions>) -> Result<OutputFile, Failure> {
-        let max_bytes = self.max_bytes(MAX_POSTER_BYTES);
+        let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
         outputs::check_poster(&self.job.folder, source, max_bytes)
     }
 

@@ -117,6 +117,10 @@ named! {
         Preview = "preview",
         /// Makes the sound alone.
         Audio = "audio",
+        /// Makes a picture for the web of a still one.
+        Image = "image",
+        /// Measures the loudness of a sound, and draws it.
+        Waveform = "waveform",
     }
 }
 

@@ -34,21 +34,33 @@ pub enum Preset {
     Preview,
     /// The first sound stream as AAC in `audio.m4a`.
     Audio,
+    /// A still picture in a 2048 x 2048 box as `image.webp`.
+    Image,
+    /// The loudness of the first sound stream as `waveform.json` and `waveform.png`.
+    Waveform,
 }
 
 impl Preset {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Metadata,
         Self::Poster,
         Self::WebVideo,
         Self::Preview,
         Self::Audio,
+        Self::Image,
+        Self::Waveform,
     ];
 
     /// The version of the recipe that this worker runs. It changes when the bytes that come out may.
     pub fn version(self) -> u32 {
         match self {
-            Self::Metadata | Self::Poster | Self::WebVideo | Self::Preview | Self::Audio => 1,
+            Self::Metadata
+            | Self::Poster
+            | Self::WebVideo
+            | Self::Preview
+            | Self::Audio
+            | Self::Image
+            | Self::Waveform => 1,
         }
     }
 
@@ -59,6 +71,8 @@ impl Preset {
             Self::WebVideo => "web-video",
             Self::Preview => "preview",
             Self::Audio => "audio",
+            Self::Image => "image",
+            Self::Waveform => "waveform",
         }
     }
 }
@@ -173,6 +187,8 @@ pub enum OutputRole {
     WebVideo,
     Preview,
     Audio,
+    Image,
+    Waveform,
 }
 
 /// One entry of the manifest of outputs.

@@ -32,8 +32,8 @@ impl Slots {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let light = taken.len() - LIGHT_SLOTS;
         let may_use_light = match preset {
-            Preset::Metadata | Preset::Poster => true,
-            Preset::WebVideo | Preset::Preview | Preset::Audio => false,
+            Preset::Metadata | Preset::Poster | Preset::Image => true,
+            Preset::WebVideo | Preset::Preview | Preset::Audio | Preset::Waveform => false,
         };
         let candidates = (light..taken.len())
             .filter(|_| may_use_light)

@@ -139,13 +139,11 @@ fn has_index_first(file: &mut File) -> io::Result<bool> {
     for _ in 0..MAX_BOXES {
         file.seek(SeekFrom::Start(position))?;
         let mut header = [0; 16];
-        let mut kind = [0; 4];
         if file.read(&mut header)? < 8 {
             return Ok(false);
         }
         let [a, b, c, d, k0, k1, k2, k3, large @ ..] = header;
-        kind.copy_from_slice(&[k0, k1, k2, k3]);
-        match &kind {
+        match &[k0, k1, k2, k3] {
             b"moov" => return Ok(true),
             b"mdat" => return Ok(false),
             _ => {}
@@ -173,15 +171,15 @@ mod tests {
     use super::*;
     use crate::api::{AudioStream, JobKey};
 
-    fn atom(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn atom(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes(), kind, content].concat()
+        [&size.to_be_bytes(), &kind, content].concat()
     }
 
     fn film(kinds: &[&[u8; 4]]) -> Vec<u8> {
         kinds
             .iter()
-            .flat_map(|kind| atom(kind, b"isom...."))
+            .flat_map(|kind| atom(**kind, b"isom...."))
             .collect()
     }
 
@@ -234,30 +232,31 @@ mod tests {
 
     #[test]
     fn only_the_ordered_film_is_accepted() {
+        type Change = fn(&mut Probe);
         let good = film(&[b"ftyp", b"free", b"moov", b"mdat"]);
         let made = check(&good, |_| ()).unwrap();
         assert_eq!((made.duration_ms, made.width), (Some(5300), Some(1280)));
-        for (reason, change) in [
-            (
-                "it does not have the expected duration",
-                (|p| p.metadata.duration_seconds = Some(3.0)) as fn(&mut Probe),
-            ),
+        let cases: [(&str, Change); 6] = [
             ("it does not have the expected duration", |p| {
-                p.metadata.duration_seconds = None
+                p.metadata.duration_seconds = Some(3.0);
+            }),
+            ("it does not have the expected duration", |p| {
+                p.metadata.duration_seconds = None;
             }),
             ("it does not have the expected dimensions", |p| {
-                p.metadata.video[0].height = Some(1280)
+                p.metadata.video[0].height = Some(1280);
             }),
             ("its pictures are not H.264", |p| {
-                p.metadata.video[0].codec = Some("vp9".to_owned())
+                p.metadata.video[0].codec = Some("vp9".to_owned());
             }),
             ("it does not have one stream of pictures", |p| {
-                p.metadata.video.clear()
+                p.metadata.video.clear();
             }),
             ("its sound is not the ordered one", |p| {
-                p.metadata.audio.clear()
+                p.metadata.audio.clear();
             }),
-        ] {
+        ];
+        for (reason, change) in cases {
             assert_eq!(
                 check(&good, change),
                 Err(format!("output refused: {reason}"))

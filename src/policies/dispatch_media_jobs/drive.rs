@@ -169,13 +169,17 @@ pub(super) fn worker_preset(preset: Preset) -> api::Preset {
         Preset::WebVideo => api::Preset::WebVideo,
         Preset::Preview => api::Preset::Preview,
         Preset::Audio => api::Preset::Audio,
+        Preset::Image => api::Preset::Image,
+        Preset::Waveform => api::Preset::Waveform,
     }
 }
 
 /// The longest that an attempt may run once started: above the worker's own limits, which depend on the input.
 fn run_at_most(preset: Preset) -> Duration {
     match preset {
-        Preset::Metadata | Preset::Poster | Preset::Preview => Duration::from_mins(10),
+        Preset::Metadata | Preset::Poster | Preset::Preview | Preset::Image | Preset::Waveform => {
+            Duration::from_mins(10)
+        }
         Preset::WebVideo | Preset::Audio => Duration::from_mins(150),
     }
 }

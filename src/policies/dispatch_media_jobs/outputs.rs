@@ -7,6 +7,8 @@ use aggregates::media_job::{
 use aggregates::values::Sha256Hex;
 use futures::TryStreamExt as _;
 use media_worker::api::{JobKey, JobStatus, OutputFile};
+use media_worker::outputs::Peaks;
+use media_worker::presets::PEAKS_NAME;
 use projections::media_jobs::JobRow;
 
 use super::drive::{Stop, is_decided};
@@ -99,6 +101,11 @@ fn expected(preset: Preset) -> impl Iterator<Item = Expected> {
         Preset::WebVideo => &[("web.mp4", "video/mp4", 4096 * MIB)],
         Preset::Preview => &[("preview.mp4", "video/mp4", 64 * MIB)],
         Preset::Audio => &[("audio.m4a", "audio/mp4", 512 * MIB)],
+        Preset::Image => &[("image.webp", "image/webp", 16 * MIB)],
+        Preset::Waveform => &[
+            ("waveform.json", "application/json", MIB),
+            ("waveform.png", "image/png", 4 * MIB),
+        ],
     };
     files
         .iter()
@@ -142,7 +149,7 @@ async fn store(
     if stored.bytes != file.size || sha256.as_str() != file.sha256.to_string() {
         return Err(transfer);
     }
-    if !is_of_type(app, &object, stored.bytes, expected.content_type).await {
+    if !is_of_type(app, &object, stored.bytes, expected).await {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
     Ok(JobOutput {
@@ -155,8 +162,8 @@ async fn store(
 }
 
 /// The first bytes are those of the type; a JSON output parses.
-async fn is_of_type(app: &App, object: &str, bytes: u64, content_type: &str) -> bool {
-    let wanted = if content_type == "application/json" {
+async fn is_of_type(app: &App, object: &str, bytes: u64, expected: &Expected) -> bool {
+    let wanted = if expected.content_type == "application/json" {
         bytes
     } else {
         bytes.min(sniff::HEAD_BYTES as u64)
@@ -168,7 +175,10 @@ async fn is_of_type(app: &App, object: &str, bytes: u64, content_type: &str) -> 
         return false;
     };
     let head = parts.concat();
-    match content_type {
+    match expected.content_type {
+        "application/json" if expected.name == PEAKS_NAME => {
+            serde_json::from_slice::<Peaks>(&head).is_ok_and(|peaks| peaks.is_consistent())
+        }
         "application/json" => serde_json::from_slice::<MediaMetadata>(&head).is_ok(),
         other => sniff::content_type(&head) == Some(other),
     }

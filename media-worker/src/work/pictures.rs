@@ -1,0 +1,49 @@
+//! Making a picture for the web, and the picture of a sound.
+
+use super::{Work, has_frame, without_detail};
+use crate::api::{Failure, FailureCode, OutputFile};
+use crate::input::{Container, Probe};
+use crate::outputs::{self, MAX_PICTURE_BYTES};
+use crate::presets;
+
+impl Work<'_> {
+    pub(super) async fn image(
+        &self,
+        container: Container,
+        probe: &Probe,
+    ) -> Result<OutputFile, Failure> {
+        let source = probe.pictures.first().filter(|_| container.is_picture());
+        let source = *source.ok_or_else(|| without_detail(FailureCode::NoVideoStream))?;
+        let invocation = presets::image(container);
+        let finished = self.make(&invocation, presets::IMAGE_NAME, None).await?;
+        if !has_frame(&finished) {
+            return Err(Failure {
+                code: FailureCode::CorruptInput,
+                detail: finished.diagnostics,
+            });
+        }
+        let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
+        outputs::check_image(&self.job.folder, source, max_bytes)
+    }
+
+    pub(super) async fn waveform(
+        &self,
+        container: Container,
+        probe: &Probe,
+    ) -> Result<Vec<OutputFile>, Failure> {
+        if probe.metadata.audio.is_empty() {
+            return Err(without_detail(FailureCode::NoAudioStream));
+        }
+        let samples = presets::waveform_samples(container);
+        let seconds = probe.metadata.duration_seconds;
+        self.make(&samples, presets::SAMPLES_NAME, seconds).await?;
+        let peaks = outputs::write_peaks(&self.job.folder)?;
+        let picture = presets::waveform_picture(container);
+        self.make(&picture, presets::WAVE_NAME, None).await?;
+        let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
+        Ok(vec![
+            peaks,
+            outputs::check_wave(&self.job.folder, max_bytes)?,
+        ])
+    }
+}
