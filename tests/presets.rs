@@ -218,3 +218,31 @@ async fn what_a_recipe_needs_and_the_file_does_not_have_is_named() {
     let seen = studio.run("image").await;
     assert_eq!(seen["error"]["code"], "no_video_stream", "{seen}");
 }
+
+#[tokio::test]
+async fn a_film_in_several_sizes_leads_from_its_playlist_to_every_size_it_has() {
+    let studio = Studio::with_clip().await;
+    let playlist = "application/vnd.apple.mpegurl";
+    let expected = [
+        ("master.m3u8", playlist),
+        ("v360p.m3u8", playlist),
+        ("v360p.m4s", "video/mp4"),
+        ("v720p.m3u8", playlist),
+        ("v720p.m4s", "video/mp4"),
+    ];
+    let made = studio.make("hls", &expected).await;
+    for (path, sides) in [(&made[1], (640, 360)), (&made[3], (1280, 720))] {
+        let seen = probe(path);
+        assert_eq!(codecs(&seen), [("video", "h264"), ("audio", "aac")]);
+        assert_eq!(size(&seen), sides);
+        assert!((seconds(&seen) - 5.28).abs() < 0.2, "{seen}");
+    }
+    let seen = probe(&made[0]);
+    let programs = std::fs::read_to_string(&made[0]).unwrap();
+    assert_eq!(programs.matches("#EXT-X-STREAM-INF").count(), 2);
+    assert_eq!(
+        codecs(&seen).len(),
+        4,
+        "both sizes with their sound: {seen}"
+    );
+}

@@ -16,6 +16,7 @@ pub mod http;
 pub mod input;
 pub mod jobs;
 pub mod outputs;
+pub mod playlist;
 pub mod presets;
 pub mod runner;
 pub mod sandbox;

@@ -2,9 +2,11 @@
 //! regular one, of the expected name, size, format and dimensions.
 
 mod films;
+mod hls;
 mod waveform;
 
 pub use films::{FilmOrder, Length, PictureOrder, SoundOrder, check_film};
+pub use hls::{PLAYLIST_MIME, check_master, check_variant};
 pub use waveform::{Peaks, check_wave, write_peaks};
 
 use std::fs::File;

@@ -4,6 +4,7 @@
 //! caller's string can reach a command line, because nothing here takes one.
 
 mod films;
+mod hls;
 mod pictures;
 mod waveform;
 
@@ -11,6 +12,7 @@ pub use films::{
     AUDIO_NAME, PREVIEW_BOX, PREVIEW_NAME, PREVIEW_SECONDS, WEB_BOX, WEB_NAME, audio, preview,
     web_video,
 };
+pub use hls::{MASTER_NAME, RUNGS, Rung, hls, rungs};
 pub use pictures::{IMAGE_BOX, IMAGE_NAME, image};
 pub use waveform::{
     PEAKS_NAME, SAMPLE_RATE, SAMPLES_NAME, WAVE_NAME, WAVE_SIZE, waveform_picture, waveform_samples,
@@ -225,6 +227,11 @@ mod tests {
         golden("web-video", &web_video(Container::Mov, Some(5.28)));
         golden("preview", &preview(Container::Mov, 528));
         golden("audio", &audio(Container::Mov, Some(5.28)));
+        golden("hls", &hls(Container::Mov, &RUNGS, true, Some(5.28)));
+        golden(
+            "hls-silent",
+            &hls(Container::Mov, rungs(Some(200)), false, None),
+        );
         golden("image", &image(Container::Png));
         golden("waveform-samples", &waveform_samples(Container::Mp3));
         golden("waveform-picture", &waveform_picture(Container::Mp3));
@@ -239,6 +246,7 @@ mod tests {
             web_video(container, seconds),
             preview(container, seek_ms),
             audio(container, seconds),
+            hls(container, &RUNGS, true, seconds),
             image(container),
             waveform_samples(container),
             waveform_picture(container),

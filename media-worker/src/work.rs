@@ -2,6 +2,7 @@
 //! decode, check. Each step can end the job; no later step runs then.
 
 mod films;
+mod hls;
 mod pictures;
 
 use std::io::Read as _;
@@ -86,6 +87,7 @@ impl Work<'_> {
             Preset::Preview => self.preview(container, probe).await?,
             Preset::Audio => self.audio(container, probe).await?,
             Preset::Image => self.image(container, probe).await?,
+            Preset::Hls => return self.hls(container, probe).await,
             Preset::Waveform => return self.waveform(container, probe).await,
         };
         Ok(vec![output])

@@ -121,6 +121,8 @@ named! {
         Image = "image",
         /// Measures the loudness of a sound, and draws it.
         Waveform = "waveform",
+        /// Makes a film in several sizes, with playlists.
+        Hls = "hls",
     }
 }
 

@@ -38,10 +38,13 @@ pub enum Preset {
     Image,
     /// The loudness of the first sound stream as `waveform.json` and `waveform.png`.
     Waveform,
+    /// H.264 and AAC in up to three sizes, as files of byte ranges with HLS playlists; `master.m3u8`
+    /// names them.
+    Hls,
 }
 
 impl Preset {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Metadata,
         Self::Poster,
         Self::WebVideo,
@@ -49,6 +52,7 @@ impl Preset {
         Self::Audio,
         Self::Image,
         Self::Waveform,
+        Self::Hls,
     ];
 
     /// The version of the recipe that this worker runs. It changes when the bytes that come out may.
@@ -60,7 +64,8 @@ impl Preset {
             | Self::Preview
             | Self::Audio
             | Self::Image
-            | Self::Waveform => 1,
+            | Self::Waveform
+            | Self::Hls => 1,
         }
     }
 
@@ -73,6 +78,7 @@ impl Preset {
             Self::Audio => "audio",
             Self::Image => "image",
             Self::Waveform => "waveform",
+            Self::Hls => "hls",
         }
     }
 }
@@ -189,6 +195,10 @@ pub enum OutputRole {
     Audio,
     Image,
     Waveform,
+    /// Names other outputs.
+    Playlist,
+    /// One of several sizes.
+    Rung,
 }
 
 /// One entry of the manifest of outputs.

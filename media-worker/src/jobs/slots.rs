@@ -33,7 +33,9 @@ impl Slots {
         let light = taken.len() - LIGHT_SLOTS;
         let may_use_light = match preset {
             Preset::Metadata | Preset::Poster | Preset::Image => true,
-            Preset::WebVideo | Preset::Preview | Preset::Audio | Preset::Waveform => false,
+            Preset::WebVideo | Preset::Preview | Preset::Audio | Preset::Waveform | Preset::Hls => {
+                false
+            }
         };
         let candidates = (light..taken.len())
             .filter(|_| may_use_light)

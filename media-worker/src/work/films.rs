@@ -103,7 +103,7 @@ impl Work<'_> {
         self.check_film(order).await
     }
 
-    async fn check_film(&self, order: &FilmOrder) -> Result<OutputFile, Failure> {
+    pub(super) async fn check_film(&self, order: &FilmOrder) -> Result<OutputFile, Failure> {
         let probe = self.probe_output(order.name).await?;
         outputs::check_film(&self.job.folder, order, &probe)
     }
@@ -128,7 +128,7 @@ impl Work<'_> {
 }
 
 /// The size of the first moving picture, if the probe knows it; cover art is none.
-fn film_size(probe: &Probe) -> Result<Option<Dimensions>, Failure> {
+pub(super) fn film_size(probe: &Probe) -> Result<Option<Dimensions>, Failure> {
     let Some(stream) = probe.metadata.video.first() else {
         return Err(without_detail(FailureCode::NoVideoStream));
     };
@@ -138,6 +138,6 @@ fn film_size(probe: &Probe) -> Result<Option<Dimensions>, Failure> {
         .map(|(width, height)| Dimensions { width, height }))
 }
 
-fn longest() -> f64 {
+pub(super) fn longest() -> f64 {
     std::time::Duration::from_secs(presets::MAX_DURATION_SECONDS).as_secs_f64()
 }

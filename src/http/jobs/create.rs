@@ -35,7 +35,7 @@ const DEADLINE: TimeDelta = TimeDelta::hours(6);
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateJob)]
 pub struct Body {
-    /// `metadata`, `poster`, `web-video`, `preview`, `audio`, `image` or `waveform`.
+    /// `metadata`, `poster`, `web-video`, `preview`, `audio`, `image`, `waveform` or `hls`.
     #[schema(value_type = String)]
     preset: Preset,
     /// What may be chosen.

@@ -171,6 +171,7 @@ pub(super) fn worker_preset(preset: Preset) -> api::Preset {
         Preset::Audio => api::Preset::Audio,
         Preset::Image => api::Preset::Image,
         Preset::Waveform => api::Preset::Waveform,
+        Preset::Hls => api::Preset::Hls,
     }
 }
 
@@ -181,6 +182,7 @@ fn run_at_most(preset: Preset) -> Duration {
             Duration::from_mins(10)
         }
         Preset::WebVideo | Preset::Audio => Duration::from_mins(150),
+        Preset::Hls => Duration::from_mins(270),
     }
 }
 

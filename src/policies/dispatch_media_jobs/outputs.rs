@@ -7,8 +7,9 @@ use aggregates::media_job::{
 use aggregates::values::Sha256Hex;
 use futures::TryStreamExt as _;
 use media_worker::api::{JobKey, JobStatus, OutputFile};
-use media_worker::outputs::Peaks;
-use media_worker::presets::PEAKS_NAME;
+use media_worker::outputs::{PLAYLIST_MIME, Peaks};
+use media_worker::playlist;
+use media_worker::presets::{MASTER_NAME, PEAKS_NAME, RUNGS};
 use projections::media_jobs::JobRow;
 
 use super::drive::{Stop, is_decided};
@@ -88,7 +89,7 @@ async fn take_in(
     for file in manifest {
         let expected = expected(row.preset).find(|expected| expected.name == file.name);
         let expected = expected.ok_or(Stop::Failed(FailureCode::OutputCheckFailed))?;
-        outputs.push(store(app, row, key, file, &expected).await?);
+        outputs.push(store(app, row, key, file, &expected, manifest).await?);
     }
     Ok((outputs, result(row.preset, status)?))
 }
@@ -106,6 +107,15 @@ fn expected(preset: Preset) -> impl Iterator<Item = Expected> {
             ("waveform.json", "application/json", MIB),
             ("waveform.png", "image/png", 4 * MIB),
         ],
+        Preset::Hls => &[
+            ("master.m3u8", PLAYLIST_MIME, MIB),
+            ("v360p.m3u8", PLAYLIST_MIME, MIB),
+            ("v360p.m4s", "video/mp4", 4096 * MIB),
+            ("v720p.m3u8", PLAYLIST_MIME, MIB),
+            ("v720p.m4s", "video/mp4", 4096 * MIB),
+            ("v1080p.m3u8", PLAYLIST_MIME, MIB),
+            ("v1080p.m4s", "video/mp4", 4096 * MIB),
+        ],
     };
     files
         .iter()
@@ -116,13 +126,35 @@ fn expected(preset: Preset) -> impl Iterator<Item = Expected> {
         })
 }
 
-/// Whether the manifest names every file of the preset once, and no other.
+/// Whether the manifest names every file of the preset once and in order, and no other. Of the rungs of `hls` the
+/// upper ones may be missing.
 fn is_expected(preset: Preset, manifest: &[OutputFile]) -> bool {
-    let mut named: Vec<&str> = manifest.iter().map(|file| file.name.as_str()).collect();
-    let mut wanted: Vec<&str> = expected(preset).map(|file| file.name).collect();
-    named.sort_unstable();
-    wanted.sort_unstable();
-    named == wanted
+    let wanted: Vec<&str> = expected(preset).map(|file| file.name).collect();
+    let is_complete = match preset {
+        Preset::Hls => manifest.len() >= 3 && manifest.len() % 2 == 1,
+        _ => manifest.len() == wanted.len(),
+    };
+    is_complete
+        && manifest.len() <= wanted.len()
+        && manifest
+            .iter()
+            .zip(wanted)
+            .all(|(file, name)| file.name == name)
+}
+
+/// Whether a playlist leads to nothing but the files of the same manifest.
+fn is_playlist(text: &str, name: &str, manifest: &[OutputFile]) -> bool {
+    if name == MASTER_NAME {
+        let names = manifest.iter().map(|file| file.name.as_str());
+        let variants: Vec<&str> = names
+            .filter(|other| *other != name && other.ends_with(".m3u8"))
+            .collect();
+        return playlist::is_master(text, &variants);
+    }
+    let segments = RUNGS.iter().find(|rung| rung.playlist == name);
+    let segments =
+        segments.and_then(|rung| manifest.iter().find(|file| file.name == rung.segments));
+    segments.is_some_and(|file| playlist::is_variant(text, &file.name, file.size))
 }
 
 async fn store(
@@ -131,6 +163,7 @@ async fn store(
     key: JobKey,
     file: &OutputFile,
     expected: &Expected,
+    manifest: &[OutputFile],
 ) -> Result<JobOutput, Stop> {
     if file.size == 0 || file.size > expected.max_bytes {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
@@ -149,7 +182,7 @@ async fn store(
     if stored.bytes != file.size || sha256.as_str() != file.sha256.to_string() {
         return Err(transfer);
     }
-    if !is_of_type(app, &object, stored.bytes, expected).await {
+    if !is_of_type(app, &object, stored.bytes, expected, manifest).await {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
     Ok(JobOutput {
@@ -162,8 +195,14 @@ async fn store(
 }
 
 /// The first bytes are those of the type; a JSON output parses.
-async fn is_of_type(app: &App, object: &str, bytes: u64, expected: &Expected) -> bool {
-    let wanted = if expected.content_type == "application/json" {
+async fn is_of_type(
+    app: &App,
+    object: &str,
+    bytes: u64,
+    expected: &Expected,
+    manifest: &[OutputFile],
+) -> bool {
+    let wanted = if ["application/json", PLAYLIST_MIME].contains(&expected.content_type) {
         bytes
     } else {
         bytes.min(sniff::HEAD_BYTES as u64)
@@ -180,6 +219,9 @@ async fn is_of_type(app: &App, object: &str, bytes: u64, expected: &Expected) ->
             serde_json::from_slice::<Peaks>(&head).is_ok_and(|peaks| peaks.is_consistent())
         }
         "application/json" => serde_json::from_slice::<MediaMetadata>(&head).is_ok(),
+        PLAYLIST_MIME => {
+            std::str::from_utf8(&head).is_ok_and(|text| is_playlist(text, expected.name, manifest))
+        }
         other => sniff::content_type(&head) == Some(other),
     }
 }

@@ -344,7 +344,7 @@ export interface components {
         CreateJob: {
             /** @description What may be chosen. */
             options?: components["schemas"]["JobOptions"];
-            /** @description `metadata`, `poster`, `web-video`, `preview`, `audio`, `image` or `waveform`. */
+            /** @description `metadata`, `poster`, `web-video`, `preview`, `audio`, `image`, `waveform` or `hls`. */
             preset: string;
         };
         /** @description Who signs in. */
