@@ -73,6 +73,7 @@ fn streaming_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(media::create::create))
         .routes(routes!(media::content::content))
         .routes(routes!(jobs::output::output))
+        .routes(routes!(jobs::events::events))
         .routes(routes!(audit::events::list))
 }
 

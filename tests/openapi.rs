@@ -46,6 +46,8 @@ const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("get", "/v1/jobs/{id}", [401, 200, 404, 404]),
     // The job has finished, which only its owner is told.
     ("delete", "/v1/jobs/{id}", [401, 409, 404, 404]),
+    // The job has finished, so the stream ends.
+    ("get", "/v1/jobs/{id}/events", [401, 200, 404, 404]),
     ("get", "/v1/jobs/{id}/outputs/{name}", [401, 200, 404, 404]),
     ("get", "/v1/audit/events", [401, 403, 403, 200]),
     ("delete", "/v1/sessions/current", [401, 204, 204, 204]),

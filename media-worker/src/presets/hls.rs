@@ -104,13 +104,15 @@ pub fn hls(
 }
 
 fn filter(rungs: &[Rung]) -> String {
-    let inputs = 0..rungs.len();
-    let outputs: String = inputs.map(|index| format!("[s{index}]")).collect();
+    let outputs: Vec<String> = (0..rungs.len())
+        .map(|index| format!("[s{index}]"))
+        .collect();
     let scales = rungs
         .iter()
         .enumerate()
         .map(|(index, rung)| format!(";[s{index}]{}[v{index}]", rung.scale));
-    let scales: String = scales.collect();
+    let scales: Vec<String> = scales.collect();
+    let (outputs, scales) = (outputs.concat(), scales.concat());
     format!("[0:V:0]split={}{outputs}{scales}", rungs.len())
 }
 

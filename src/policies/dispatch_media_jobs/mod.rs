@@ -19,6 +19,7 @@ use eventlog::{DbError, ExecuteError};
 use media_worker::api::JobState;
 use projections::media_jobs::{self, JobRow};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::context;
 use crate::app::App;
@@ -44,6 +45,8 @@ pub struct JobQueue {
     freed: Notify,
     /// While the worker is busy or away nothing is offered to it.
     paused_until: Mutex<Option<Instant>>,
+    /// Cancelled when this node stops; whoever follows a job is let go.
+    closed: CancellationToken,
 }
 
 impl JobQueue {
@@ -54,6 +57,7 @@ impl JobQueue {
             driven: Mutex::default(),
             freed: Notify::new(),
             paused_until: Mutex::new(None),
+            closed: CancellationToken::new(),
         }
     }
 
@@ -64,6 +68,11 @@ impl JobQueue {
             .ok()
             .and_then(|driven| driven.get(&job).copied())
             .unwrap_or(0.0)
+    }
+
+    /// Resolves when this node stops.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     fn set_progress(&self, job: JobId, progress: f64) {
@@ -148,6 +157,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
             }
             while drives.try_join_next().is_some() {}
         }
+        app.jobs.closed.cancel();
         // Whatever is under way goes on at the worker; the next start adopts it.
         drives.abort_all();
     });

@@ -73,6 +73,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The job as it goes on: a `state` event (a job) at the start and at every change, `progress` events in between.
+         *     The stream ends with the job, with its token and with the server; open it again to go on.
+         */
+        get: operations["follow_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{id}/outputs/{name}": {
         parameters: {
             query?: never;
@@ -476,6 +496,19 @@ export interface components {
             items: components["schemas"]["Job"][];
             next_cursor?: string | null;
         };
+        /** @description The data of a `progress` event. */
+        JobProgress: {
+            /**
+             * Format: int32
+             * @description Of which attempt.
+             */
+            attempt: number;
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            progress: number;
+        };
         /** @description An uploaded file. */
         Media: {
             /**
@@ -854,6 +887,45 @@ export interface operations {
             };
             /** @description job-finished */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["JobProgress"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
