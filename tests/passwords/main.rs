@@ -8,6 +8,7 @@
 
 mod changing;
 mod hashes;
+mod late;
 mod left_behind;
 mod rules;
 #[path = "../support/mod.rs"]
