@@ -44,7 +44,10 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(users::create::create))
         .routes(routes!(sessions::create::create))
+        .routes(routes!(sessions::second_factor::create))
         .routes(routes!(me::password::change))
+        .routes(routes!(me::totp::confirm::confirm))
+        .routes(routes!(me::totp::recovery_codes::create))
         .routes(routes!(jobs::create::create))
 }
 
@@ -52,6 +55,11 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
 fn short_api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(me::show::show, me::update::update))
+        .routes(routes!(
+            me::totp::show::show,
+            me::totp::enrol::enrol,
+            me::totp::disable::disable
+        ))
         .routes(routes!(config::show))
         .routes(routes!(sessions::list::list, sessions::revoke::revoke_many))
         .routes(routes!(

@@ -19,6 +19,7 @@ pub mod policies;
 pub mod ports;
 pub mod read_models;
 pub mod revocation;
+pub mod second_factor;
 pub mod serve;
 pub mod sign_in;
 pub mod sniff;

@@ -3,7 +3,9 @@
 use aggregates::session::{
     RevokeReason, Session, SessionCommand, SessionError, StartSession, TokenPair,
 };
-use aggregates::values::{AuthMethod, DeviceName, EmailAddress, Password, SessionId, UserId};
+use aggregates::values::{
+    AuthMethod, DeviceName, EmailAddress, Password, PasswordId, SessionId, TotpId, UserId,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{CommandContext, DbError, ExecuteError};
 use projections::{email_claims, users};
@@ -16,6 +18,8 @@ use crate::ports::ids::Token;
 use crate::ports::passwords::{PasswordError, Verified, VerifiedPassword};
 use crate::ports::{clock, ids};
 use crate::revocation::{self, RevokeError};
+use crate::second_factor::ProvedFactor;
+use crate::second_factor::challenges::Challenge;
 
 /// Where and on what a session is opened.
 #[derive(Debug)]
@@ -26,6 +30,85 @@ pub struct Device {
     pub user_agent: Option<String>,
     /// The client's address.
     pub ip: std::net::IpAddr,
+}
+
+/// That a person proved who they are, by every factor that their account asks for. Only this module can make one.
+#[derive(Debug)]
+pub struct Authenticated {
+    user_id: UserId,
+    password_id: PasswordId,
+    totp_id: Option<TotpId>,
+    methods: Vec<AuthMethod>,
+}
+
+impl Authenticated {
+    /// Who.
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
+}
+
+/// That the password was right, and that the account asks for more.
+#[derive(Debug)]
+pub struct SecondFactorDue {
+    user_id: UserId,
+    password_id: PasswordId,
+    totp_id: TotpId,
+}
+
+impl SecondFactorDue {
+    /// Who.
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    /// The password that was right.
+    pub fn password_id(&self) -> PasswordId {
+        self.password_id
+    }
+
+    /// The factor that is due.
+    pub fn totp_id(&self) -> TotpId {
+        self.totp_id
+    }
+}
+
+/// What a right password is worth.
+#[derive(Debug)]
+pub enum FirstFactor {
+    /// It is enough.
+    Enough(Authenticated),
+    /// There is no session before the second factor.
+    Due(SecondFactorDue),
+}
+
+/// What a right password is worth to this account.
+pub fn first_factor(proof: &VerifiedPassword, row: &users::UserRow) -> FirstFactor {
+    let (user_id, password_id) = (proof.user_id(), proof.password_id());
+    match row.totp_id {
+        Some(totp_id) => FirstFactor::Due(SecondFactorDue {
+            user_id,
+            password_id,
+            totp_id,
+        }),
+        None => FirstFactor::Enough(Authenticated {
+            user_id,
+            password_id,
+            totp_id: None,
+            methods: vec![AuthMethod::Password],
+        }),
+    }
+}
+
+/// Both factors together: the challenge that the right password was worth, and the second one.
+pub fn second_factor(challenge: &Challenge, proved: &ProvedFactor) -> Option<Authenticated> {
+    let is_one = challenge.user_id == proved.user_id() && challenge.totp_id == proved.totp_id();
+    is_one.then(|| Authenticated {
+        user_id: proved.user_id(),
+        password_id: challenge.password_id,
+        totp_id: Some(proved.totp_id()),
+        methods: vec![AuthMethod::Password, proved.method()],
+    })
 }
 
 /// New tokens; shown once.
@@ -153,14 +236,14 @@ async fn account_of(
     }
 }
 
-/// Opens a session for the person whose password was verified. If the password was changed in the meantime, the
-/// session is ended at once: the change ended those that it saw, and did not see this one.
+/// Opens a session for the person who proved who they are. If the password or the second factor was changed in the
+/// meantime, the session is ended at once: the change ended those that it saw, and did not see this one.
 ///
 /// # Errors
 /// A part that failed.
 pub async fn open_session(
     app: &App,
-    proof: &VerifiedPassword,
+    proof: &Authenticated,
     device: &Device,
     acting: &Acting,
 ) -> Result<Opened, SignInError> {
@@ -172,16 +255,7 @@ pub async fn open_session(
         metadata: acting.metadata(),
         creates: true,
     };
-    let start = start_command(
-        app,
-        session_id,
-        proof.user_id(),
-        device,
-        &tokens,
-        &context,
-        at,
-    )
-    .await?;
+    let start = start_command(app, session_id, proof, device, &tokens, &context, at).await?;
     let outcome = app
         .log
         .execute::<Session>(&session_id.to_string(), start, &context)
@@ -196,16 +270,18 @@ pub async fn open_session(
 
 async fn require_current(
     app: &App,
-    proof: &VerifiedPassword,
+    proof: &Authenticated,
     session: SessionId,
     acting: &Acting,
 ) -> Result<(), SignInError> {
-    let row = users::find(&app.database, proof.user_id()).await?;
-    if row.is_some_and(|row| row.password_id == proof.password_id()) {
-        return Ok(());
-    }
-    let reason = RevokeReason::PasswordChanged;
-    revocation::revoke(app, session, reason, acting, Some(proof.user_id())).await?;
+    let row = users::find(&app.database, proof.user_id).await?;
+    let reason = match row {
+        Some(row) if row.password_id != proof.password_id => RevokeReason::PasswordChanged,
+        Some(row) if row.totp_id != proof.totp_id => RevokeReason::SecondFactorChanged,
+        Some(_) => return Ok(()),
+        None => RevokeReason::PasswordChanged,
+    };
+    revocation::revoke(app, session, reason, acting, Some(proof.user_id)).await?;
     Err(SignInError::InvalidCredentials)
 }
 
@@ -231,7 +307,7 @@ pub fn new_tokens(config: &TokenConfig, at: DateTime<Utc>) -> Result<NewTokens, 
 async fn start_command(
     app: &App,
     session_id: SessionId,
-    user_id: UserId,
+    proof: &Authenticated,
     device: &Device,
     tokens: &NewTokens,
     context: &CommandContext,
@@ -239,7 +315,7 @@ async fn start_command(
 ) -> Result<SessionCommand, SignInError> {
     let key = app
         .vault
-        .person_key(user_id)
+        .person_key(proof.user_id)
         .await?
         .ok_or(SignInError::InvalidCredentials)?;
     let event_id = eventlog::event_id(context.command_id, 0);
@@ -256,11 +332,11 @@ async fn start_command(
         .transpose()?;
     Ok(StartSession {
         session_id,
-        user_id,
+        user_id: proof.user_id,
         device_name: name,
         user_agent,
         ip: Some(seal("ip", &device.ip.to_string())?),
-        auth_methods: vec![AuthMethod::Password],
+        auth_methods: proof.methods.clone(),
         auth_time: at,
         expires_at: at + TimeDelta::seconds(app.config.tokens.session_max_age_seconds),
         tokens: tokens.pair.clone(),

@@ -19,6 +19,8 @@ use support::{PASSWORD, Server};
 const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("post", "/v1/users", [201, 201, 201, 201]),
     ("post", "/v1/sessions", [201, 201, 201, 201]),
+    // No such challenge.
+    ("post", "/v1/sessions/second-factor", [410, 410, 410, 410]),
     ("get", "/v1/sessions", [401, 200, 200, 200]),
     ("delete", "/v1/sessions", [401, 200, 200, 200]),
     ("get", "/v1/sessions/current", [401, 200, 200, 200]),
@@ -35,6 +37,12 @@ const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("patch", "/v1/me", [401, 200, 200, 200]),
     // The current password is wrong, so that everybody can sign in afterwards.
     ("put", "/v1/me/password", [401, 403, 403, 403]),
+    ("get", "/v1/me/totp", [401, 200, 200, 200]),
+    // There is nothing to confirm yet, nothing to make codes for, and nothing to turn off.
+    ("post", "/v1/me/totp/confirm", [401, 409, 409, 409]),
+    ("post", "/v1/me/totp", [401, 201, 201, 201]),
+    ("post", "/v1/me/totp/recovery-codes", [401, 409, 409, 409]),
+    ("delete", "/v1/me/totp", [401, 204, 204, 204]),
     ("get", "/v1/config", [200, 200, 200, 200]),
     ("get", "/v1/media", [401, 200, 200, 200]),
     ("post", "/v1/media", [401, 201, 201, 201]),
@@ -148,6 +156,12 @@ async fn well_formed(
         ("patch", "/v1/me") => request.json(&json!({"name": "Ada"})),
         ("put", "/v1/me/password") => request
             .json(&json!({"current_password": "Wrong-horse-77", "new_password": "Other-horse-78"})),
+        ("post", "/v1/sessions/second-factor") => {
+            request.json(&json!({"challenge": "0".repeat(64), "code": "123456"}))
+        }
+        ("post", "/v1/me/totp/confirm" | "/v1/me/totp/recovery-codes") => {
+            request.json(&json!({"code": "123456"}))
+        }
         ("post", "/v1/media") => request.body(support::clip()),
         ("post", "/v1/media/{id}/jobs") => request.json(&json!({"preset": "metadata"})),
         _ => request,

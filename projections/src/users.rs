@@ -1,7 +1,7 @@
 //! The accounts. Inline, because a token's answer names the account's roles and state.
 
 use aggregates::user::UserEvent;
-use aggregates::values::{EmailClaimId, PasswordId, Role, UserId};
+use aggregates::values::{EmailClaimId, PasswordId, RecoveryCodesId, Role, TotpId, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{
     Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row,
@@ -9,7 +9,7 @@ use eventlog::{
 };
 use uuid::Uuid;
 
-use crate::support::{int, micros, names, parse, time, to_names, typed};
+use crate::support::{int, micros, names, opt_time, parse, time, to_names, typed};
 
 /// The projection.
 #[derive(Debug)]
@@ -59,12 +59,32 @@ static TABLE: Table = Table {
             name: "password_id",
             kind: Kind::Text,
         },
+        Column {
+            name: "totp_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "totp_enabled_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "recovery_codes_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "recovery_codes_left",
+            kind: Kind::Int,
+        },
     ],
 };
 const NAME: usize = 4;
 const NAME_EVENT_ID: usize = 5;
 const DISABLED: usize = 7;
 const PASSWORD_ID: usize = 9;
+const TOTP_ID: usize = 10;
+const TOTP_ENABLED_AT: usize = 11;
+const RECOVERY_CODES_ID: usize = 12;
+const RECOVERY_CODES_LEFT: usize = 13;
 
 impl Projection for Users {
     fn name(&self) -> &'static str {
@@ -112,6 +132,10 @@ impl Projection for Users {
                         0.into(),
                         micros(at),
                         event.aggregate_id.as_str().into(),
+                        Value::Text(None),
+                        Value::Int(None),
+                        Value::Text(None),
+                        0.into(),
                     ],
                 });
             }
@@ -122,12 +146,35 @@ impl Projection for Users {
             UserEvent::PasswordChanged { password_id, .. } => {
                 changes.push(update(vec![(PASSWORD_ID, password_id.to_string().into())]));
             }
+            UserEvent::TotpEnabled { totp_id, at } => changes.push(update(vec![
+                (TOTP_ID, totp_id.to_string().into()),
+                (TOTP_ENABLED_AT, micros(at)),
+            ])),
+            UserEvent::TotpDisabled { .. } => changes.push(update(without_second_factor())),
+            UserEvent::RecoveryCodesIssued {
+                codes_id, count, ..
+            } => changes.push(update(vec![
+                (RECOVERY_CODES_ID, codes_id.to_string().into()),
+                (RECOVERY_CODES_LEFT, i64::from(count).into()),
+            ])),
+            UserEvent::RecoveryCodeUsed { left, .. } => {
+                changes.push(update(vec![(RECOVERY_CODES_LEFT, i64::from(left).into())]));
+            }
             UserEvent::UserDisabled { .. } => changes.push(update(vec![(DISABLED, 1.into())])),
             UserEvent::UserEnabled { .. } => changes.push(update(vec![(DISABLED, 0.into())])),
             UserEvent::UserRegistrationAbandoned { .. } => {}
         }
         Ok(())
     }
+}
+
+fn without_second_factor() -> Vec<(usize, Value)> {
+    vec![
+        (TOTP_ID, Value::Text(None)),
+        (TOTP_ENABLED_AT, Value::Int(None)),
+        (RECOVERY_CODES_ID, Value::Text(None)),
+        (RECOVERY_CODES_LEFT, 0.into()),
+    ]
 }
 
 /// A field of an event, still sealed, with the event that it was sealed for.
@@ -158,10 +205,19 @@ pub struct UserRow {
     pub created_at: DateTime<Utc>,
     /// The password that counts.
     pub password_id: PasswordId,
+    /// The second factor that is on.
+    pub totp_id: Option<TotpId>,
+    /// It is on since.
+    pub totp_enabled_at: Option<DateTime<Utc>>,
+    /// Its recovery codes.
+    pub recovery_codes_id: Option<RecoveryCodesId>,
+    /// Those that were not used yet.
+    pub recovery_codes_left: u32,
 }
 
 const SELECT: &str = "SELECT user_id, email_claim_id, email, email_event_id, name, name_event_id, roles, \
-                      disabled, created_at, password_id FROM users";
+                      disabled, created_at, password_id, totp_id, totp_enabled_at, \
+                      recovery_codes_id, recovery_codes_left FROM users";
 
 /// One account.
 ///
@@ -205,5 +261,13 @@ fn from_row(row: &Row) -> Result<UserRow, DbError> {
         is_disabled: row.int(7)? != 0,
         created_at: time(row, 8)?,
         password_id: typed(row, 9)?,
+        totp_id: opt_typed(row, 10)?,
+        totp_enabled_at: opt_time(row, 11)?,
+        recovery_codes_id: opt_typed(row, 12)?,
+        recovery_codes_left: u32::try_from(row.int(13)?).unwrap_or_default(),
     })
+}
+
+fn opt_typed<T: std::str::FromStr>(row: &Row, index: usize) -> Result<Option<T>, DbError> {
+    row.opt_text(index)?.map(|_| typed(row, index)).transpose()
 }

@@ -17,7 +17,7 @@ pub use network::NetworkConfig;
 pub use passwords::{Argon2Cost, PasswordConfig, PasswordProfile, PepperKey};
 pub use secrets::{MasterKey, Secret};
 pub use source::{ConfigError, Source};
-pub use tokens::{Registration, TokenConfig};
+pub use tokens::{Registration, TokenConfig, TotpDisablePolicy};
 
 /// Where and how log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +135,7 @@ mod tests {
             ("REGISTRATION", "maybe"),
             ("SESSION_PROFILE", "aal3"),
             ("SESSION_IDLE_TIMEOUT", "0"),
+            ("TOTP_DISABLE_POLICY", "never"),
             ("DATABASE_URL", "mysql://x"),
             ("MASTER_KEY", "abc"),
             ("STORAGE_URL", "ftp://x"),

@@ -11,6 +11,17 @@ pub enum Registration {
     Closed,
 }
 
+/// What turning the second factor off asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotpDisablePolicy {
+    /// A live session: it was opened with the second factor.
+    Session,
+    /// A session whose person proved who they are within ten minutes.
+    RecentAuth,
+    /// A code.
+    Code,
+}
+
 /// Lifetimes in whole seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenConfig {
@@ -24,6 +35,8 @@ pub struct TokenConfig {
     pub session_max_age_seconds: i64,
     /// Who may register.
     pub registration: Registration,
+    /// What turning the second factor off asks for.
+    pub totp_disable: TotpDisablePolicy,
 }
 
 impl TokenConfig {
@@ -39,6 +52,7 @@ impl TokenConfig {
             refresh_leeway_seconds: source.number("REFRESH_LEEWAY", 10, 0..=60)?,
             session_max_age_seconds: source.number("SESSION_MAX_AGE", profile.max_age, 1..=YEAR)?,
             registration: registration(source)?,
+            totp_disable: totp_disable(source)?,
         })
     }
 }
@@ -70,5 +84,17 @@ fn registration(source: &Source) -> Result<Registration, ConfigError> {
         "open" => Ok(Registration::Open),
         "closed" => Ok(Registration::Closed),
         _ => Err(ConfigError::bad("REGISTRATION", "must be open or closed")),
+    }
+}
+
+fn totp_disable(source: &Source) -> Result<TotpDisablePolicy, ConfigError> {
+    match source.text("TOTP_DISABLE_POLICY", "session")?.as_str() {
+        "session" => Ok(TotpDisablePolicy::Session),
+        "recent_auth" => Ok(TotpDisablePolicy::RecentAuth),
+        "code" => Ok(TotpDisablePolicy::Code),
+        _ => Err(ConfigError::bad(
+            "TOTP_DISABLE_POLICY",
+            "must be session, recent_auth or code",
+        )),
     }
 }

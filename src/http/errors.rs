@@ -10,6 +10,7 @@ use eventlog::{AppendError, DbError, ExecuteError};
 use super::problem::{Kind, Problem};
 use crate::keyring::{KeyringError, VaultError};
 use crate::ports::passwords::PasswordError;
+use crate::second_factor::SecondFactorError;
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -53,6 +54,37 @@ impl From<PasswordError> for Problem {
             )
             .retry_after(2),
             PasswordError::Fault(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<SecondFactorError> for Problem {
+    fn from(error: SecondFactorError) -> Self {
+        match error {
+            SecondFactorError::InvalidCode => {
+                Self::new(Kind::InvalidCode, "the code is wrong or was used already")
+            }
+            SecondFactorError::TooManyAttempts(seconds) => Self::new(
+                Kind::TooManyAttempts,
+                "too many codes were tried for this account",
+            )
+            .retry_after(seconds),
+            SecondFactorError::AlreadyEnabled => {
+                Self::new(Kind::TotpAlreadyEnabled, "the second factor is on already")
+            }
+            SecondFactorError::NotEnabled => {
+                Self::new(Kind::TotpNotEnabled, "the second factor is not on")
+            }
+            SecondFactorError::NotPending => Self::new(
+                Kind::TotpNotPending,
+                "no second factor waits for its confirmation",
+            ),
+            SecondFactorError::NoAccount => Self::not_found(),
+            SecondFactorError::Vault(error) => error.into(),
+            SecondFactorError::Database(error) => error.into(),
+            SecondFactorError::NoRandomness(error) => Self::internal(error),
+            SecondFactorError::Totp(error) => Self::internal(error),
+            SecondFactorError::Log(error) => error.into(),
         }
     }
 }
@@ -122,6 +154,15 @@ impl Refusal for UserError {
                 Kind::WrongPassword,
                 "another change of the password was first",
             ),
+            Self::TotpAlreadyEnabled => {
+                Problem::new(Kind::TotpAlreadyEnabled, "the second factor is on already")
+            }
+            Self::TotpNotEnabled => {
+                Problem::new(Kind::TotpNotEnabled, "the second factor is not on")
+            }
+            Self::RecoveryCodeSpent => {
+                Problem::new(Kind::InvalidCode, "the code is wrong or was used already")
+            }
             Self::AlreadyRegistered | Self::RegistrationAbandoned => Problem::internal(self),
         }
     }

@@ -2,4 +2,5 @@
 
 pub mod password;
 pub mod show;
+pub mod totp;
 pub mod update;

@@ -14,6 +14,7 @@ use utoipa::{Modify, OpenApi};
     tags(
         (name = "accounts", description = "People"),
         (name = "sessions", description = "Signing in, sessions, tokens"),
+        (name = "two-factor", description = "The second factor"),
         (name = "media", description = "Files and jobs"),
         (name = "audit", description = "The log"),
     ),

@@ -53,6 +53,8 @@ kinds! {
         "The bearer token is missing, malformed, expired, or its session has ended. Sign in again, or refresh the tokens.";
     InvalidCredentials => "invalid-credentials", UNAUTHORIZED, "Invalid credentials",
         "The address and the password do not belong together. Whether an account with that address exists is not told.";
+    InvalidCode => "invalid-code", UNAUTHORIZED, "Invalid code",
+        "The one-time password or recovery code is wrong, too old, or was used already: each is good once. Wait for the next one that the device shows.";
     RefreshTokenReused => "refresh-token-reused", UNAUTHORIZED, "Refresh token reused",
         "A refresh token that was already exchanged came again. Somebody else may hold a copy, so the session has ended. Sign in again.";
     WrongPassword => "wrong-password", FORBIDDEN, "Wrong password",
@@ -71,6 +73,12 @@ kinds! {
         "The resource exists, but not with this method. The header Allow lists the ones that it has.";
     EmailTaken => "email-taken", CONFLICT, "Address taken",
         "An account with this address exists already.";
+    TotpAlreadyEnabled => "totp-already-enabled", CONFLICT, "Second factor already on",
+        "The account has a second factor. Turn it off before another one is enrolled.";
+    TotpNotEnabled => "totp-not-enabled", CONFLICT, "Second factor not on",
+        "The account has no second factor, so there is nothing that this call could act on.";
+    TotpNotPending => "totp-not-pending", CONFLICT, "Nothing to confirm",
+        "No second factor waits for its confirmation, or it waited for too long. Enrol again: POST /v1/me/totp.";
     JobFinished => "job-finished", CONFLICT, "Job finished",
         "The job has already succeeded or failed, so it cannot be cancelled.";
     Conflict => "conflict", CONFLICT, "Conflict",
@@ -79,6 +87,8 @@ kinds! {
         "A request with this Idempotency-Key has already succeeded, and its answer held a token, which is shown only once and never stored. Nothing was done again.";
     IdempotencyInProgress => "idempotency-in-progress", CONFLICT, "Still in progress",
         "A request with this Idempotency-Key is being worked on at this moment. Repeat it after the time in Retry-After.";
+    ChallengeExpired => "challenge-expired", GONE, "Challenge expired",
+        "This sign-in can go on no more: five minutes have passed, five codes were tried, it has succeeded, or the account was changed meanwhile. Begin again with the password.";
     PayloadTooLarge => "payload-too-large", PAYLOAD_TOO_LARGE, "Payload too large",
         "The body is larger than this call takes. GET /v1/config states the limit for uploads.";
     UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
@@ -90,7 +100,7 @@ kinds! {
     IdempotencyKeyReused => "idempotency-key-reused", UNPROCESSABLE_ENTITY, "Idempotency key reused",
         "This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.";
     TooManyAttempts => "too-many-attempts", TOO_MANY_REQUESTS, "Too many attempts",
-        "Too many requests of this kind at once. Wait for the seconds in Retry-After.";
+        "Too many requests of this kind at once, or too many wrong codes for this account. Wait for the seconds in Retry-After.";
     ReadModelBehind => "read-model-behind", SERVICE_UNAVAILABLE, "Read model behind",
         "The read model has not yet reached the position in Gatelog-Min-Position. Repeat the call after the time in Retry-After.";
     Overloaded => "overloaded", SERVICE_UNAVAILABLE, "Overloaded",

@@ -9,6 +9,7 @@
 mod pepper;
 mod vault;
 mod vault_passwords;
+mod vault_second_factor;
 
 use aggregates::values::{EmailAddress, EmailClaimId, Sealed};
 use base64::Engine as _;
@@ -51,6 +52,7 @@ pub struct Keyring {
     vault: Cipher,
     email_claims: Zeroizing<[u8; 32]>,
     idempotency: Zeroizing<[u8; 32]>,
+    recovery_codes: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -75,6 +77,11 @@ impl Keyring {
     /// A keyed hash of a request, by which its repetition is recognised (hexadecimal).
     pub fn request_mac(&self, parts: &[&[u8]]) -> String {
         hex::encode(mac(&self.idempotency, parts))
+    }
+
+    /// A keyed hash of a recovery code, with whose it is (hexadecimal).
+    fn recovery_code_mac(&self, parts: &[&[u8]]) -> String {
+        hex::encode(mac(&self.recovery_codes, parts))
     }
 }
 
@@ -193,6 +200,7 @@ mod tests {
             vault: Cipher::new(&master),
             email_claims: derive(&master, "a"),
             idempotency: derive(&master, "b"),
+            recovery_codes: derive(&master, "c"),
         }
     }
 

@@ -95,6 +95,7 @@ impl Vault {
         let keyring = Keyring {
             vault: Cipher::new(&derive(master.bytes(), "gatelog/vault/v1")),
             idempotency: derive(master.bytes(), "gatelog/idempotency/v1"),
+            recovery_codes: derive(master.bytes(), "gatelog/recovery-codes/v1"),
             wrap,
             master_key_id,
             email_claims,
@@ -146,6 +147,8 @@ impl Vault {
         let statements = [
             "DELETE FROM vault_person_keys WHERE user_id = $1",
             "DELETE FROM vault_passwords WHERE user_id = $1",
+            "DELETE FROM vault_totp WHERE user_id = $1",
+            "DELETE FROM vault_recovery_codes WHERE user_id = $1",
         ];
         let key: Value = user.to_string().into();
         let statements = statements
@@ -171,6 +174,26 @@ impl Vault {
             .wrap
             .open(&row.bytes(0)?, &place("person_key", &name))?;
         Ok(Some(PersonKey::from_bytes(&*key_bytes(&bytes)?)))
+    }
+
+    /// Seals the name of a device for the sign-in that waits for its second factor.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_device_name(&self, challenge: &str, name: &str) -> Result<Vec<u8>, VaultError> {
+        let place = place("challenge", challenge);
+        Ok(self.keyring.vault.seal(name.as_bytes(), &place)?)
+    }
+
+    /// Opens what [`Self::seal_device_name`] made.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn open_device_name(&self, challenge: &str, sealed: &[u8]) -> Result<String, VaultError> {
+        let place = place("challenge", challenge);
+        let open = self.keyring.vault.open(sealed, &place)?;
+        let text = String::from_utf8(open.to_vec());
+        Ok(text.map_err(|_| KeyringError::DoesNotOpen)?)
     }
 
     /// Seals a stored answer of the idempotency table.

@@ -11,6 +11,7 @@ pub mod expire_sessions;
 pub mod follow_password_changes;
 pub mod release_email_claims;
 pub mod sweep_passwords;
+pub mod sweep_second_factors;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,13 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     );
     chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
     chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
+    chore(
+        app,
+        lifecycle,
+        "sweep second factors",
+        600,
+        sweep_second_factors::run,
+    );
     chore(
         app,
         lifecycle,

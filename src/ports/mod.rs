@@ -5,3 +5,4 @@ pub mod blobs;
 pub mod clock;
 pub mod ids;
 pub mod passwords;
+pub mod totp;

@@ -117,6 +117,10 @@ impl Memory {
             }
             UserEvent::UserNameChanged { .. }
             | UserEvent::PasswordChanged { .. }
+            | UserEvent::TotpEnabled { .. }
+            | UserEvent::TotpDisabled { .. }
+            | UserEvent::RecoveryCodesIssued { .. }
+            | UserEvent::RecoveryCodeUsed { .. }
             | UserEvent::UserRegistrationAbandoned { .. } => {}
         }
     }

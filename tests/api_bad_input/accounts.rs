@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::request::By::Nobody;
+use crate::request::By::{Ada, Nobody};
 use crate::request::{Request, Row, all_get, call, post, post_raw};
 use crate::support::PASSWORD;
 
@@ -21,6 +21,7 @@ pub fn rows() -> Vec<Row> {
         addresses(),
         names_and_passwords(),
         signing_in(),
+        second_factors(),
     ]
     .into_iter()
     .flatten()
@@ -159,5 +160,38 @@ fn signing_in() -> Vec<Row> {
     let mut rows = all_get(wrong.map(sign_in), 401, "invalid-credentials");
     rows.extend(all_get(unfit.map(sign_in), 422, "validation-failed"));
     rows.extend(all_get(tokens, 401, "invalid-token"));
+    rows
+}
+
+fn second_factors() -> Vec<Row> {
+    let prove = |body: Value| post(Nobody, "/v1/sessions/second-factor", body);
+    let good = "0".repeat(64);
+    let unknown = ["", "x", "\u{0}", &good, &"é".repeat(64)]
+        .map(|challenge| prove(json!({"challenge": challenge, "code": "123456"})));
+    let unfit = [
+        json!({}),
+        json!({"challenge": good}),
+        json!({"challenge": good, "code": 123_456}),
+        json!({"challenge": good, "code": "123456", "recovery_code": "x"}),
+        json!({"challenge": good, "code": "123456", "device_name": "x"}),
+    ]
+    .map(prove);
+    let confirm = |body: Value| post(Ada, "/v1/me/totp/confirm", body);
+    let codes = |body: Value| post(Ada, "/v1/me/totp/recovery-codes", body);
+    let bodies = || {
+        [
+            json!({}),
+            json!({"code": 1}),
+            json!({"code": "1", "x": 1}),
+            json!([]),
+        ]
+    };
+    let mut rows = all_get(unknown, 410, "challenge-expired");
+    rows.extend(all_get(unfit, 422, "validation-failed"));
+    rows.extend(all_get(bodies().map(confirm), 422, "validation-failed"));
+    rows.extend(all_get(bodies().map(codes), 422, "validation-failed"));
+    rows.push(confirm(json!({"code": "123456"})).gets(409, "totp-not-pending"));
+    rows.push(codes(json!({"code": "123456"})).gets(409, "totp-not-enabled"));
+    rows.push(call(Ada, "PUT", "/v1/me/totp").gets(405, "method-not-allowed"));
     rows
 }

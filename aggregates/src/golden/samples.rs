@@ -33,6 +33,25 @@ pub fn user() -> Vec<UserEvent> {
             end_other_sessions: true,
             at: at(2),
         },
+        UserEvent::TotpEnabled {
+            totp_id: id(10),
+            at: at(3),
+        },
+        UserEvent::TotpDisabled {
+            totp_id: id(10),
+            at: at(3),
+        },
+        UserEvent::RecoveryCodesIssued {
+            codes_id: id(11),
+            count: 10,
+            at: at(3),
+        },
+        UserEvent::RecoveryCodeUsed {
+            codes_id: id(11),
+            number: 4,
+            left: 9,
+            at: at(3),
+        },
         UserEvent::UserDisabled {
             reason: DisableReason::ByAdministrator,
             at: at(3),

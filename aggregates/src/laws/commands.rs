@@ -12,7 +12,7 @@ use crate::media_job::{
 };
 use crate::session::{RevokeReason, SessionCommand, StartSession, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
-use crate::user::{DisableReason, UserCommand};
+use crate::user::{DisableReason, SecondFactorCommand, UserCommand};
 use crate::values::{AuthMethod, Role};
 
 const MAX_COMMANDS: usize = 40;
@@ -28,7 +28,7 @@ fn seconds() -> impl Strategy<Value = i64> {
 pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
     let name = || prop::option::of(Just(sealed("Ann")));
     some(prop_oneof![
-        (name(), seconds()).prop_map(|(name, s)| UserCommand::Register {
+        2 => (name(), seconds()).prop_map(|(name, s)| UserCommand::Register {
             user_id: id(1),
             email: sealed("ann@example.com"),
             email_claim_id: id(9),
@@ -36,9 +36,9 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
             roles: Role::ALL.to_vec(),
             at: at(s),
         }),
-        seconds().prop_map(|s| UserCommand::AbandonRegistration { at: at(s) }),
-        (name(), seconds()).prop_map(|(name, s)| UserCommand::ChangeName { name, at: at(s) }),
-        (1_u8..4, 1_u8..4, any::<bool>(), seconds()).prop_map(
+        1 => seconds().prop_map(|s| UserCommand::AbandonRegistration { at: at(s) }),
+        1 => (name(), seconds()).prop_map(|(name, s)| UserCommand::ChangeName { name, at: at(s) }),
+        1 => (1_u8..4, 1_u8..4, any::<bool>(), seconds()).prop_map(
             |(new, replaced, end_other_sessions, s)| UserCommand::ChangePassword {
                 password_id: id(new),
                 replaces: id(replaced),
@@ -47,10 +47,40 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
                 at: at(s),
             }
         ),
-        (select(DisableReason::ALL), seconds())
+        1 => (select(DisableReason::ALL), seconds())
             .prop_map(|(reason, s)| UserCommand::Disable { reason, at: at(s) }),
-        seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
+        2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
+        6 => second_factor().prop_map(UserCommand::SecondFactor),
     ])
+}
+
+fn second_factor() -> impl Strategy<Value = SecondFactorCommand> {
+    let facts = || (10_u8..12, 20_u8..22, seconds());
+    prop_oneof![
+        2 => facts().prop_map(|(totp, codes, s)| SecondFactorCommand::Enable {
+            totp_id: id(totp),
+            codes_id: id(codes),
+            count: 3,
+            at: at(s),
+        }),
+        1 => facts().prop_map(|(totp, _, s)| SecondFactorCommand::Disable {
+            totp_id: id(totp),
+            at: at(s),
+        }),
+        1 => facts().prop_map(|(totp, codes, s)| SecondFactorCommand::IssueRecoveryCodes {
+            totp_id: id(totp),
+            codes_id: id(codes),
+            count: 3,
+            at: at(s),
+        }),
+        4 => (facts(), 0_u8..4).prop_map(|((_, codes, s), number)| {
+            SecondFactorCommand::UseRecoveryCode {
+                codes_id: id(codes),
+                number,
+                at: at(s),
+            }
+        }),
+    ]
 }
 
 pub fn email_claim() -> impl Strategy<Value = Vec<EmailClaimCommand>> {

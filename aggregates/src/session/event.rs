@@ -121,6 +121,8 @@ named! {
         RevokedByAdmin = "revoked_by_admin",
         /// The password was changed.
         PasswordChanged = "password_changed",
+        /// The second factor was turned on or off while the session was being opened.
+        SecondFactorChanged = "second_factor_changed",
         /// The password was reset by mail.
         PasswordReset = "password_reset",
         /// The account was shut out.

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::DisableReason;
-use crate::values::{EmailClaimId, PasswordId, Role, Sealed, SessionId, UserId};
+use crate::values::{
+    EmailClaimId, PasswordId, RecoveryCodesId, Role, Sealed, SessionId, TotpId, UserId,
+};
 
 /// A wish, with the facts that the decision needs. `at` is the time of deciding.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +51,8 @@ pub enum UserCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Something about the second factor.
+    SecondFactor(SecondFactorCommand),
     /// Shuts the account out.
     Disable {
         /// Why.
@@ -58,6 +62,49 @@ pub enum UserCommand {
     },
     /// Lets it in again.
     Enable {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What can be asked about an account's second factor.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SecondFactorCommand {
+    /// Turns it on. The person has proved that they hold the secret; it and the codes' hashes are in the vault.
+    Enable {
+        /// The factor.
+        totp_id: TotpId,
+        /// The set of its first recovery codes.
+        codes_id: RecoveryCodesId,
+        /// How many there are.
+        count: u8,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Turns it off; nothing, when it is not on any more.
+    Disable {
+        /// The factor that may be turned off.
+        totp_id: TotpId,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Puts other recovery codes in the place of those that there are.
+    IssueRecoveryCodes {
+        /// The factor that was proved.
+        totp_id: TotpId,
+        /// The new set.
+        codes_id: RecoveryCodesId,
+        /// How many there are.
+        count: u8,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Uses a recovery code up.
+    UseRecoveryCode {
+        /// Of which set.
+        codes_id: RecoveryCodesId,
+        /// Which of the set, from 0.
+        number: u8,
         /// Now.
         at: DateTime<Utc>,
     },

@@ -15,6 +15,15 @@ pub enum UserError {
     /// The password that was verified is not the account's any more.
     #[error("another change of the password was first")]
     PasswordReplaced,
+    /// The account has a second factor.
+    #[error("the second factor is on already")]
+    TotpAlreadyEnabled,
+    /// The account has no second factor, or another one.
+    #[error("this second factor is not on")]
+    TotpNotEnabled,
+    /// The code was used, or belongs to a former set.
+    #[error("the recovery code is used up")]
+    RecoveryCodeSpent,
     /// The account is shut out.
     #[error("the account is disabled")]
     UserDisabled,

@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
-use crate::values::{EmailClaimId, PasswordId, Role, Sealed, SessionId, UserId, named};
+use crate::values::{
+    EmailClaimId, PasswordId, RecoveryCodesId, Role, Sealed, SessionId, TotpId, UserId, named,
+};
 
 /// A fact of an account's life. `at` is when it was decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +55,40 @@ pub enum UserEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A second factor is due at every sign-in from here on.
+    TotpEnabled {
+        /// Which; its secret was in the vault before.
+        totp_id: TotpId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The second factor is due no more; its secret and its recovery codes may go.
+    TotpDisabled {
+        /// Which.
+        totp_id: TotpId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Recovery codes were made; the former ones, if any, are worth nothing.
+    RecoveryCodesIssued {
+        /// The set; the hashes were in the vault before.
+        codes_id: RecoveryCodesId,
+        /// As many as there are.
+        count: u8,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A recovery code took the place of the second factor, once.
+    RecoveryCodeUsed {
+        /// Of which set.
+        codes_id: RecoveryCodesId,
+        /// Which of the set, from 0.
+        number: u8,
+        /// How many are left.
+        left: u8,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// The account was shut out.
     UserDisabled {
         /// Why.
@@ -84,6 +120,10 @@ domain_event!(UserEvent {
     UserRegistrationAbandoned,
     UserNameChanged,
     PasswordChanged,
+    TotpEnabled,
+    TotpDisabled,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
     UserDisabled,
     UserEnabled,
 });

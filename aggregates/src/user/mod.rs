@@ -5,15 +5,18 @@
 mod command;
 mod error;
 mod event;
+mod second_factor;
 mod state;
 
 #[cfg(test)]
+mod second_factor_specs;
+#[cfg(test)]
 mod specs;
 
-pub use command::UserCommand;
+pub use command::{SecondFactorCommand, UserCommand};
 pub use error::UserError;
 pub use event::{DisableReason, EVENT_TYPES, UserEvent};
-pub use state::{Account, User};
+pub use state::{Account, RecoveryCodes, SecondFactor, User};
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -98,6 +101,9 @@ impl User {
                     end_other_sessions,
                     at,
                 }])
+            }
+            UserCommand::SecondFactor(command) => {
+                self.require_active()?.decide_second_factor(command)
             }
             UserCommand::Disable { reason, at } => match self {
                 Self::Active(_) => Ok(vec![UserEvent::UserDisabled { reason, at }]),

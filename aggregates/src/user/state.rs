@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::UserEvent;
-use crate::values::{EmailClaimId, PasswordId, Role, UserId};
+use crate::values::{EmailClaimId, PasswordId, RecoveryCodesId, Role, TotpId, UserId};
 
 /// The stage of an account's life.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,27 @@ pub struct Account {
     pub has_name: bool,
     /// The password that counts; the one of the registration has the account's own number.
     pub password_id: PasswordId,
+    /// What is due beside the password.
+    #[serde(default)]
+    pub second_factor: Option<SecondFactor>,
+}
+
+/// A second factor that is on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SecondFactor {
+    /// Which.
+    pub totp_id: TotpId,
+    /// Its recovery codes.
+    pub codes: Option<RecoveryCodes>,
+}
+
+/// The recovery codes that may still be used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryCodes {
+    /// Which set.
+    pub codes_id: RecoveryCodesId,
+    /// Those of the set that were not used, by number.
+    pub unused: Vec<u8>,
 }
 
 impl User {
@@ -51,6 +72,7 @@ impl User {
                     roles,
                     has_name,
                     password_id: PasswordId(user_id.0),
+                    second_factor: None,
                 });
             }
             UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,
@@ -62,6 +84,14 @@ impl User {
             UserEvent::PasswordChanged { password_id, .. } => {
                 if let Self::Active(account) = self {
                     account.password_id = password_id;
+                }
+            }
+            UserEvent::TotpEnabled { .. }
+            | UserEvent::TotpDisabled { .. }
+            | UserEvent::RecoveryCodesIssued { .. }
+            | UserEvent::RecoveryCodeUsed { .. } => {
+                if let Self::Active(account) = self {
+                    account.evolve_second_factor(&event);
                 }
             }
             UserEvent::UserDisabled { .. } => {

@@ -54,6 +54,14 @@ id! {
     PasswordId
 }
 id! {
+    /// A second factor that an account has or had (RFC 6238): names its secret in the vault and tells nothing about it.
+    TotpId
+}
+id! {
+    /// A set of recovery codes, which names their hashes in the vault.
+    RecoveryCodesId
+}
+id! {
     /// An uploaded file (`UUIDv7`).
     MediaId
 }

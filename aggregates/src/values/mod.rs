@@ -13,7 +13,9 @@ mod sealed;
 pub use email::EmailAddress;
 pub use error::ValueError;
 pub use hash::{Sha256Hex, TokenHash};
-pub use ids::{EmailClaimId, JobId, MediaId, PasswordId, SessionId, UserId};
+pub use ids::{
+    EmailClaimId, JobId, MediaId, PasswordId, RecoveryCodesId, SessionId, TotpId, UserId,
+};
 pub use named::UnknownName;
 pub use names::{DeviceName, DisplayName, MediaName};
 pub use password::{Password, PasswordFailure, PasswordPolicy};

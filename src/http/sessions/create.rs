@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 
-use aggregates::values::{DeviceName, EmailAddress};
+use aggregates::values::{AuthMethod, DeviceName, EmailAddress};
 use axum::Extension;
 use axum::extract::State;
-use axum::response::IntoResponse;
-use chrono::{DateTime, Utc};
+use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
-use projections::sessions;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::view::{SessionView, view};
-use crate::app::{Acting, App};
+use super::signed_in::{self, SignedIn};
+use crate::app::App;
 use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
-use crate::http::reads::Written;
-use crate::http::users::view::{UserView, view as user_view};
-use crate::sign_in::{self, Device, NewTokens, SignInError};
+use crate::ports::clock;
+use crate::second_factor::challenges;
+use crate::sign_in::{self, Device, FirstFactor, SecondFactorDue, SignInError};
 
 /// As much of a `User-Agent` as is kept.
 const USER_AGENT_CHARS: usize = 512;
@@ -41,44 +39,16 @@ pub struct Body {
     device_name: Option<String>,
 }
 
-/// Tokens, shown once.
+/// That the second factor is due. There is no session yet.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Tokens)]
-pub struct TokensView {
-    /// 64 hexadecimal characters.
-    access_token: String,
-    /// Always `Bearer`.
-    token_type: &'static str,
+#[schema(as = Challenge)]
+pub struct ChallengeView {
+    /// 64 hexadecimal characters, shown once: for `POST /v1/sessions/second-factor`.
+    challenge: String,
+    /// What may be sent with it.
+    methods: [&'static str; 2],
     /// Seconds.
     expires_in: i64,
-    /// 64 hexadecimal characters.
-    refresh_token: String,
-    /// Seconds.
-    refresh_expires_in: i64,
-}
-
-impl TokensView {
-    /// Tokens that were made at `at` for a session that ends at `session_end`, beyond which none is good.
-    pub fn new(tokens: &NewTokens, at: DateTime<Utc>, session_end: DateTime<Utc>) -> Self {
-        let pair = tokens.pair.clone().ending_by(session_end);
-        Self {
-            access_token: tokens.access.expose().to_owned(),
-            token_type: "Bearer",
-            expires_in: (pair.access_expires_at - at).num_seconds(),
-            refresh_token: tokens.refresh.expose().to_owned(),
-            refresh_expires_in: (pair.refresh_expires_at - at).num_seconds(),
-        }
-    }
-}
-
-/// A new session.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SignedIn)]
-pub struct SignedIn {
-    #[serde(flatten)]
-    tokens: TokensView,
-    session: SessionView,
-    user: UserView,
 }
 
 /// Signs in.
@@ -86,6 +56,7 @@ pub struct SignedIn {
     post, path = "/v1/sessions", tag = "sessions", operation_id = "create_session", request_body = Body,
     responses(
         (status = 201, body = SignedIn, headers(("Location" = String), ("Gatelog-Position" = u64))),
+        (status = 202, body = ChallengeView, description = "A second factor is due: no session exists yet"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-credentials"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "account-disabled"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
@@ -98,7 +69,7 @@ pub async fn create(
     ClientIp(ip): ClientIp,
     headers: HeaderMap,
     Json(body): Json<Body>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let device = Device {
         name: device_name(body.device_name.as_deref())?,
         user_agent: user_agent(&headers),
@@ -106,36 +77,26 @@ pub async fn create(
     };
     let email = EmailAddress::parse(&body.email).ok();
     let (proof, user) = sign_in::verify_password(&app, email.as_ref(), body.password).await?;
-    let acting = Acting {
-        actor: Some(proof.user_id().to_string()),
-        request_id: Some(request_id),
+    match sign_in::first_factor(&proof, &user) {
+        FirstFactor::Enough(proof) => signed_in::open(&app, &proof, &device, request_id).await,
+        FirstFactor::Due(due) => ask_for_more(&app, &due, &device).await,
+    }
+}
+
+async fn ask_for_more(
+    app: &App,
+    due: &SecondFactorDue,
+    device: &Device,
+) -> Result<Response, Problem> {
+    let (name, now) = (device.name.as_ref(), clock::now());
+    let challenge = challenges::create(&app.database, &app.vault, due, name, now).await?;
+    let view = ChallengeView {
+        challenge: challenge.expose().to_owned(),
+        methods: [AuthMethod::Totp.as_str(), AuthMethod::RecoveryCode.as_str()],
+        expires_in: challenges::LIFE.num_seconds(),
     };
-    let opened = sign_in::open_session(&app, &proof, &device, &acting).await?;
-    app.last_seen.note(opened.session_id);
-    let key = app
-        .vault
-        .person_key(user.user_id)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    let row = sessions::find(&app.database, opened.session_id).await?;
-    let row = row.ok_or_else(|| Problem::internal("the session is not in its read model"))?;
-    let signed_in = SignedIn {
-        tokens: TokensView::new(&opened.tokens, row.created_at, row.expires_at),
-        session: view(&app, &key, &row, opened.session_id)?,
-        user: user_view(&app, &user).await?,
-    };
-    let headers = [
-        (
-            header::LOCATION,
-            format!("/v1/sessions/{}", opened.session_id),
-        ),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    let answer = (StatusCode::CREATED, headers, axum::Json(signed_in));
-    Ok(Written {
-        position: opened.position,
-        answer,
-    })
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::ACCEPTED, headers, axum::Json(view)).into_response())
 }
 
 fn device_name(text: Option<&str>) -> Result<Option<DeviceName>, Problem> {
@@ -149,7 +110,7 @@ fn device_name(text: Option<&str>) -> Result<Option<DeviceName>, Problem> {
 }
 
 /// Printable text only, cut to a length that any real browser stays under.
-fn user_agent(headers: &HeaderMap) -> Option<String> {
+pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
     Some(
         text.chars()

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::create::TokensView;
+use super::signed_in::TokensView;
 use crate::app::{Acting, App};
 use crate::http::caller::{Caller, invalid_token};
 use crate::http::edge::RequestId;

@@ -24,7 +24,7 @@ use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
-use crate::http::sessions::create::TokensView;
+use crate::http::sessions::signed_in::TokensView;
 use crate::ports::{clock, ids};
 use crate::sign_in;
 use crate::token_check::is_well_formed;

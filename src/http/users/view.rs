@@ -53,8 +53,8 @@ pub async fn view(app: &App, row: &UserRow) -> Result<UserView, Problem> {
             .as_ref()
             .map(|name| open(&key, "name", name))
             .transpose()?,
-        totp_enabled: false,
-        recovery_codes_left: 0,
+        totp_enabled: row.totp_id.is_some(),
+        recovery_codes_left: row.recovery_codes_left,
         roles: row.roles.clone(),
         created_at: row.created_at,
     })

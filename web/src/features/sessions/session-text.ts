@@ -23,6 +23,7 @@ const END_REASONS: Readonly<Record<string, string>> = {
   revoked_all: 'Ended with all sessions',
   revoked_by_admin: 'Ended by an administrator',
   password_changed: 'Password changed',
+  second_factor_changed: 'Second factor changed',
   password_reset: 'Password reset',
   user_disabled: 'Account disabled',
   refresh_token_reused: 'Ended for safety: a used token came again',

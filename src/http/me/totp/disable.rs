@@ -1,0 +1,111 @@
+//! `DELETE /v1/me/totp`: turns the second factor off, by the operator's policy.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::response::IntoResponse;
+use chrono::TimeDelta;
+use http::header;
+use projections::users::{self, UserRow};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::app::{Acting, App};
+use crate::config::TotpDisablePolicy;
+use crate::http::caller::Caller;
+use crate::http::edge::RequestId;
+use crate::http::extract::{Json, NO_CONTENT};
+use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::reads::Written;
+use crate::http::sessions::second_factor::one_of;
+use crate::ports::clock;
+use crate::second_factor;
+
+/// How long ago the person may have proved who they are, by the policy `recent_auth`.
+const RECENT: TimeDelta = TimeDelta::minutes(10);
+
+/// A proof of the second factor; only by the policy `code`: exactly one of the two.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DisableTotp)]
+pub struct Body {
+    /// Six digits, of the device.
+    #[schema(value_type = Option<String>)]
+    code: Option<Zeroizing<String>>,
+    /// One of the list; it is used up.
+    #[schema(value_type = Option<String>)]
+    recovery_code: Option<Zeroizing<String>>,
+}
+
+/// Turns the second factor off. Again: 204.
+#[utoipa::path(
+    delete, path = "/v1/me/totp", tag = "two-factor", operation_id = "disable_totp",
+    request_body(content = Option<Body>, description = "Only by the policy `code`"),
+    responses(
+        (status = 204, description = "Off", headers(("Gatelog-Position" = u64))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token or invalid-code"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "reauthentication-required"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn disable(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    request: Request,
+) -> Result<impl IntoResponse, Problem> {
+    let acting = Acting {
+        actor: Some(caller.user_id.to_string()),
+        request_id: Some(request_id),
+    };
+    let row = users::find(&app.database, caller.user_id).await?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    if row.totp_id.is_some() {
+        allow(&app, &caller, &row, request, &acting).await?;
+    }
+    let position = second_factor::disable(&app, &row, &acting).await?;
+    Ok(Written {
+        position,
+        answer: NO_CONTENT,
+    })
+}
+
+async fn allow(
+    app: &Arc<App>,
+    caller: &Caller,
+    row: &UserRow,
+    request: Request,
+    acting: &Acting,
+) -> Result<(), Problem> {
+    match app.config.tokens.totp_disable {
+        TotpDisablePolicy::Session => Ok(()),
+        TotpDisablePolicy::RecentAuth => {
+            if clock::now() - caller.good.token.auth_time <= RECENT {
+                return Ok(());
+            }
+            Err(Problem::new(
+                Kind::ReauthenticationRequired,
+                "turning the second factor off needs a sign-in within the last ten minutes",
+            ))
+        }
+        TotpDisablePolicy::Code => {
+            let body = body(app, request).await?;
+            let code = one_of(body.code, body.recovery_code)?;
+            second_factor::prove(app, row, code, acting).await?;
+            Ok(())
+        }
+    }
+}
+
+/// A request without a body is one without a code.
+async fn body(app: &Arc<App>, request: Request) -> Result<Body, Problem> {
+    if !request.headers().contains_key(header::CONTENT_TYPE) {
+        return Ok(Body::default());
+    }
+    let Json(body) = Json::from_request(request, app).await?;
+    Ok(body)
+}

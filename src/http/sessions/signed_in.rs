@@ -1,0 +1,98 @@
+//! The answer to a sign-in that succeeded, with or without a second factor.
+
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
+use http::{StatusCode, header};
+use projections::{sessions, users};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::view::{SessionView, view};
+use crate::app::{Acting, App};
+use crate::http::problem::Problem;
+use crate::http::reads::Written;
+use crate::http::users::view::{UserView, view as user_view};
+use crate::sign_in::{self, Authenticated, Device, NewTokens};
+
+/// Tokens, shown once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tokens)]
+pub struct TokensView {
+    /// 64 hexadecimal characters.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: i64,
+    /// 64 hexadecimal characters.
+    refresh_token: String,
+    /// Seconds.
+    refresh_expires_in: i64,
+}
+
+impl TokensView {
+    /// Tokens that were made at `at` for a session that ends at `session_end`, beyond which none is good.
+    pub fn new(tokens: &NewTokens, at: DateTime<Utc>, session_end: DateTime<Utc>) -> Self {
+        let pair = tokens.pair.clone().ending_by(session_end);
+        Self {
+            access_token: tokens.access.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: (pair.access_expires_at - at).num_seconds(),
+            refresh_token: tokens.refresh.expose().to_owned(),
+            refresh_expires_in: (pair.refresh_expires_at - at).num_seconds(),
+        }
+    }
+}
+
+/// A new session.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignedIn)]
+pub struct SignedIn {
+    #[serde(flatten)]
+    tokens: TokensView,
+    session: SessionView,
+    user: UserView,
+}
+
+/// Opens the session and shows its tokens, once.
+///
+/// # Errors
+/// A part that failed.
+pub async fn open(
+    app: &App,
+    proof: &Authenticated,
+    device: &Device,
+    request_id: Uuid,
+) -> Result<Response, Problem> {
+    let user_id = proof.user_id();
+    let acting = Acting {
+        actor: Some(user_id.to_string()),
+        request_id: Some(request_id),
+    };
+    let opened = sign_in::open_session(app, proof, device, &acting).await?;
+    app.last_seen.note(opened.session_id);
+    let key = app.vault.person_key(user_id).await?;
+    let key = key.ok_or_else(Problem::not_found)?;
+    let row = sessions::find(&app.database, opened.session_id).await?;
+    let row = row.ok_or_else(|| Problem::internal("the session is not in its read model"))?;
+    let user = users::find(&app.database, user_id).await?;
+    let signed_in = SignedIn {
+        tokens: TokensView::new(&opened.tokens, row.created_at, row.expires_at),
+        session: view(app, &key, &row, opened.session_id)?,
+        user: user_view(app, &user.ok_or_else(Problem::not_found)?).await?,
+    };
+    let headers = [
+        (
+            header::LOCATION,
+            format!("/v1/sessions/{}", opened.session_id),
+        ),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    let answer = (StatusCode::CREATED, headers, axum::Json(signed_in));
+    let written = Written {
+        position: opened.position,
+        answer,
+    };
+    Ok(written.into_response())
+}

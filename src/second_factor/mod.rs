@@ -1,0 +1,356 @@
+//! The second factor: enrolling, confirming, turning off, recovery codes, and proving it.
+//!
+//! Secrets are in the vault before the event that makes them count; the account's events decide everything else. A time
+//! step is taken by a compare-and-set of the vault's row, a recovery code by the event that uses it up.
+
+pub mod attempts;
+pub mod challenges;
+pub mod recovery;
+
+use aggregates::user::{SecondFactorCommand, User, UserCommand, UserError};
+use aggregates::values::{AuthMethod, RecoveryCodesId, TotpId, UserId};
+use chrono::TimeDelta;
+use eventlog::{CommandContext, DbError, ExecuteError};
+use projections::users::{self, UserRow};
+use zeroize::Zeroizing;
+
+use crate::app::{Acting, App};
+use crate::keyring::VaultError;
+use crate::ports::totp::{TotpFault, TotpSecret};
+use crate::ports::{clock, ids};
+use attempts::Attempt;
+
+/// How long a secret waits for its confirmation.
+pub const PENDING_LIFE: TimeDelta = TimeDelta::minutes(10);
+
+/// Why a second factor was not proved, or is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum SecondFactorError {
+    /// The code is wrong, or was used.
+    #[error("the code is wrong or was used")]
+    InvalidCode,
+    /// Too many wrong codes; not for so many seconds.
+    #[error("too many wrong codes")]
+    TooManyAttempts(u32),
+    /// The account has a second factor.
+    #[error("the second factor is on already")]
+    AlreadyEnabled,
+    /// It has none.
+    #[error("the second factor is not on")]
+    NotEnabled,
+    /// No secret waits for its confirmation.
+    #[error("no second factor waits for its confirmation")]
+    NotPending,
+    /// There is no such account.
+    #[error("there is no such account")]
+    NoAccount,
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] ids::NoRandomness),
+    /// The secret cannot be used.
+    #[error(transparent)]
+    Totp(#[from] TotpFault),
+    /// The log did not take the command.
+    #[error(transparent)]
+    Log(#[from] ExecuteError<UserError>),
+}
+
+/// What a person sends to prove their second factor.
+pub enum Code {
+    /// Of their device.
+    Totp(Zeroizing<String>),
+    /// From their list.
+    Recovery(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Totp(_) => "Totp(..)",
+            Self::Recovery(_) => "Recovery(..)",
+        })
+    }
+}
+
+/// That a person proved a second factor. Only this module can make one.
+#[derive(Debug)]
+pub struct ProvedFactor {
+    user_id: UserId,
+    totp_id: TotpId,
+    method: AuthMethod,
+}
+
+impl ProvedFactor {
+    /// Whose.
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    /// Which.
+    pub fn totp_id(&self) -> TotpId {
+        self.totp_id
+    }
+
+    /// How.
+    pub fn method(&self) -> AuthMethod {
+        self.method
+    }
+}
+
+/// Recovery codes, shown once.
+#[derive(Debug)]
+pub struct NewCodes {
+    /// As they are shown.
+    pub codes: Vec<Zeroizing<String>>,
+    /// The position of the event.
+    pub position: Option<u64>,
+}
+
+/// Makes a secret that waits for its confirmation. Nothing is asked of the person for it until then.
+///
+/// # Errors
+/// The second factor is on, too many secrets wait, or a part that failed.
+pub async fn enrol(app: &App, user: UserId) -> Result<TotpSecret, SecondFactorError> {
+    if account(app, user).await?.totp_id.is_some() {
+        return Err(SecondFactorError::AlreadyEnabled);
+    }
+    let secret = TotpSecret::generate()?;
+    let totp = TotpId(ids::new_id());
+    let is_stored = app
+        .vault
+        .add_totp(user, totp, &secret, clock::now())
+        .await?;
+    if is_stored {
+        return Ok(secret);
+    }
+    let seconds = u32::try_from(PENDING_LIFE.num_seconds()).unwrap_or(u32::MAX);
+    Err(SecondFactorError::TooManyAttempts(seconds))
+}
+
+/// Turns the second factor on, once the person has shown that their device has the secret.
+///
+/// # Errors
+/// See [`SecondFactorError`].
+pub async fn confirm(
+    app: &App,
+    user: UserId,
+    code: &str,
+    acting: &Acting,
+) -> Result<NewCodes, SecondFactorError> {
+    if account(app, user).await?.totp_id.is_some() {
+        return Err(SecondFactorError::AlreadyEnabled);
+    }
+    let since = clock::now() - PENDING_LIFE;
+    let pending = app.vault.latest_totp(user, since).await?;
+    let (totp_id, secret) = pending.ok_or(SecondFactorError::NotPending)?;
+    count_attempt(app, user).await?;
+    take_code(app, user, totp_id, &secret, code).await?;
+    attempts::give_back(&app.database, user).await?;
+    issue(app, user, acting, |codes_id, count, at| {
+        SecondFactorCommand::Enable {
+            totp_id,
+            codes_id,
+            count,
+            at,
+        }
+    })
+    .await
+}
+
+/// Puts new recovery codes in the place of the former ones.
+///
+/// # Errors
+/// See [`SecondFactorError`].
+pub async fn issue_codes(
+    app: &App,
+    user: UserId,
+    code: Zeroizing<String>,
+    acting: &Acting,
+) -> Result<NewCodes, SecondFactorError> {
+    let row = account(app, user).await?;
+    let former = row.recovery_codes_id;
+    let proved = prove(app, &row, Code::Totp(code), acting).await?;
+    let totp_id = proved.totp_id();
+    let issued = issue(app, user, acting, |codes_id, count, at| {
+        SecondFactorCommand::IssueRecoveryCodes {
+            totp_id,
+            codes_id,
+            count,
+            at,
+        }
+    })
+    .await?;
+    if let Some(former) = former {
+        app.vault.remove_recovery_codes(user, former).await?;
+    }
+    Ok(issued)
+}
+
+/// Turns the second factor off that an account was seen to have; the position of the event. Again: nothing.
+///
+/// # Errors
+/// A part that failed.
+pub async fn disable(
+    app: &App,
+    row: &UserRow,
+    acting: &Acting,
+) -> Result<Option<u64>, SecondFactorError> {
+    let Some(totp_id) = row.totp_id else {
+        return Ok(None);
+    };
+    let (user, at) = (row.user_id, clock::now());
+    let command = SecondFactorCommand::Disable { totp_id, at };
+    let position = execute(app, user, command, acting).await?;
+    app.vault.remove_totp(user, totp_id).await?;
+    if let Some(codes) = row.recovery_codes_id {
+        app.vault.remove_recovery_codes(user, codes).await?;
+    }
+    Ok(position)
+}
+
+/// Proves the second factor of an account and uses the code up.
+///
+/// # Errors
+/// See [`SecondFactorError`].
+pub async fn prove(
+    app: &App,
+    row: &UserRow,
+    code: Code,
+    acting: &Acting,
+) -> Result<ProvedFactor, SecondFactorError> {
+    let (user_id, totp_id) = (row.user_id, row.totp_id);
+    let totp_id = totp_id.ok_or(SecondFactorError::NotEnabled)?;
+    count_attempt(app, user_id).await?;
+    let method = match code {
+        Code::Totp(code) => {
+            let secret = app.vault.totp(user_id, totp_id).await?;
+            let secret = secret.ok_or(SecondFactorError::InvalidCode)?;
+            take_code(app, user_id, totp_id, &secret, &code).await?;
+            AuthMethod::Totp
+        }
+        Code::Recovery(code) => {
+            use_recovery_code(app, row, &code, acting).await?;
+            AuthMethod::RecoveryCode
+        }
+    };
+    attempts::give_back(&app.database, user_id).await?;
+    Ok(ProvedFactor {
+        user_id,
+        totp_id,
+        method,
+    })
+}
+
+async fn count_attempt(app: &App, user: UserId) -> Result<(), SecondFactorError> {
+    match attempts::count(&app.database, user, clock::now()).await? {
+        Attempt::Allowed => Ok(()),
+        Attempt::RetryAfter(seconds) => Err(SecondFactorError::TooManyAttempts(seconds)),
+    }
+}
+
+async fn take_code(
+    app: &App,
+    user: UserId,
+    totp: TotpId,
+    secret: &TotpSecret,
+    code: &str,
+) -> Result<(), SecondFactorError> {
+    let step = secret.matching_step(code, clock::now())?;
+    let step = step.ok_or(SecondFactorError::InvalidCode)?;
+    if app.vault.take_step(user, totp, step).await? {
+        return Ok(());
+    }
+    Err(SecondFactorError::InvalidCode)
+}
+
+async fn use_recovery_code(
+    app: &App,
+    row: &UserRow,
+    typed: &str,
+    acting: &Acting,
+) -> Result<(), SecondFactorError> {
+    let code = recovery::normalise(typed).ok_or(SecondFactorError::InvalidCode)?;
+    let codes_id = row
+        .recovery_codes_id
+        .ok_or(SecondFactorError::InvalidCode)?;
+    let number = app
+        .vault
+        .recovery_code(row.user_id, codes_id, &code)
+        .await?;
+    let command = SecondFactorCommand::UseRecoveryCode {
+        codes_id,
+        number: number.ok_or(SecondFactorError::InvalidCode)?,
+        at: clock::now(),
+    };
+    execute(app, row.user_id, command, acting).await.map(|_| ())
+}
+
+/// Stores new codes, then makes them count.
+async fn issue(
+    app: &App,
+    user: UserId,
+    acting: &Acting,
+    command: impl FnOnce(RecoveryCodesId, u8, chrono::DateTime<chrono::Utc>) -> SecondFactorCommand,
+) -> Result<NewCodes, SecondFactorError> {
+    let (codes, codes_id, at) = (
+        recovery::generate()?,
+        RecoveryCodesId(ids::new_id()),
+        clock::now(),
+    );
+    let texts: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    app.vault
+        .add_recovery_codes(user, codes_id, &texts, at)
+        .await?;
+    let command = command(codes_id, recovery::COUNT, at);
+    let executed = execute(app, user, command, acting).await;
+    let is_certain = matches!(
+        &executed,
+        Err(SecondFactorError::AlreadyEnabled | SecondFactorError::NotEnabled)
+    );
+    // Only where it is certain that no event names them; else they are swept.
+    if is_certain {
+        app.vault.remove_recovery_codes(user, codes_id).await?;
+    }
+    let position = executed?;
+    Ok(NewCodes { codes, position })
+}
+
+async fn execute(
+    app: &App,
+    user: UserId,
+    command: SecondFactorCommand,
+    acting: &Acting,
+) -> Result<Option<u64>, SecondFactorError> {
+    let context = CommandContext {
+        command_id: ids::new_id(),
+        metadata: acting.metadata(),
+        creates: false,
+    };
+    let command = UserCommand::SecondFactor(command);
+    let executed = app
+        .log
+        .execute::<User>(&user.to_string(), command, &context)
+        .await;
+    match executed {
+        Ok(outcome) => Ok(outcome.position),
+        Err(ExecuteError::Refused(UserError::TotpAlreadyEnabled)) => {
+            Err(SecondFactorError::AlreadyEnabled)
+        }
+        Err(ExecuteError::Refused(UserError::TotpNotEnabled)) => Err(SecondFactorError::NotEnabled),
+        Err(ExecuteError::Refused(UserError::RecoveryCodeSpent)) => {
+            Err(SecondFactorError::InvalidCode)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn account(app: &App, user: UserId) -> Result<UserRow, SecondFactorError> {
+    let row = users::find(&app.database, user).await?;
+    row.ok_or(SecondFactorError::NoAccount)
+}

@@ -1,0 +1,99 @@
+//! Turning the second factor off, by each policy.
+
+use super::*;
+
+async fn turn_off(server: &Server, token: &str, body: &Value) -> Response {
+    let request = server.request(Method::DELETE, "/v1/me/totp");
+    request.bearer_auth(token).json(body).send().await.unwrap()
+}
+
+/// A session that the second factor opened.
+async fn signed_in(server: &Server, person: &Enrolled, steps: i64) -> String {
+    let code = person.device.code(steps).await;
+    let answer = prove(server, &challenge(server).await, &code).await;
+    assert_eq!(answer.status(), 201);
+    access_token(&answer.json().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_session_is_enough_by_default() {
+    for (server, url, _folder) in servers(&[]).await {
+        let person = enrolled(&server, &url).await;
+        let token = signed_in(&server, &person, 0).await;
+        assert_eq!(
+            server.delete("/v1/me/totp", "0").await.status(),
+            401,
+            "{url}"
+        );
+        assert_eq!(
+            server.delete("/v1/me/totp", &token).await.status(),
+            204,
+            "{url}"
+        );
+        assert_eq!(
+            server.delete("/v1/me/totp", &token).await.status(),
+            204,
+            "{url}"
+        );
+        let me = server.get_json("/v1/me", &token).await;
+        assert_eq!(
+            (&me["totp_enabled"], &me["recovery_codes_left"]),
+            (&json!(false), &json!(0)),
+            "{url}"
+        );
+        server.sign_in(EMAIL).await;
+        for table in ["vault_totp", "vault_recovery_codes"] {
+            let left = count(&url, &format!("SELECT COUNT(*) FROM {table}")).await;
+            assert_eq!(left, 0, "{url}: {table}");
+        }
+        let again = enrol(&server, &token).await;
+        assert_eq!(again.recovery_codes.len(), 10, "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_not_recent_is_not_enough_where_the_operator_says_so() {
+    for (mut server, url, _folder) in servers(&[("TOTP_DISABLE_POLICY", "recent_auth")]).await {
+        let person = enrolled(&server, &url).await;
+        // The session was opened, as it were, eleven minutes ago; memory is read anew at the start.
+        server.kill();
+        write(
+            &url,
+            "UPDATE sessions SET auth_time = auth_time - 660000000",
+        )
+        .await;
+        server.launch().await;
+        let refusal = server.delete("/v1/me/totp", &person.token).await;
+        assert_eq!(
+            outcome(refusal).await,
+            refused(403, "reauthentication-required"),
+            "{url}"
+        );
+        let recent = signed_in(&server, &person, 0).await;
+        assert_eq!(
+            server.delete("/v1/me/totp", &recent).await.status(),
+            204,
+            "{url}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_asked_for_where_the_operator_says_so() {
+    for (server, url, _folder) in servers(&[("TOTP_DISABLE_POLICY", "code")]).await {
+        let person = enrolled(&server, &url).await;
+        let none = server.delete("/v1/me/totp", &person.token).await;
+        assert_eq!(
+            outcome(none).await,
+            refused(422, "validation-failed"),
+            "{url}"
+        );
+        let body = json!({"code": person.device.wrong_code().await});
+        let wrong = turn_off(&server, &person.token, &body).await;
+        assert_eq!(outcome(wrong).await, refused(401, "invalid-code"), "{url}");
+        let body = json!({"code": person.device.code(0).await});
+        let right = turn_off(&server, &person.token, &body).await;
+        assert_eq!(right.status(), 204, "{url}");
+        server.sign_in(EMAIL).await;
+    }
+}
