@@ -6,6 +6,8 @@ export const user: User = {
   id: 'u1',
   email: 'ada@example.test',
   name: null,
+  totp_enabled: false,
+  recovery_codes_left: 0,
   roles: [],
   created_at: '2026-01-01T00:00:00Z',
 };

@@ -8,6 +8,8 @@ export const userSchema = z.object({
   id: z.string(),
   email: z.string(),
   name: text,
+  totp_enabled: z.boolean(),
+  recovery_codes_left: z.number(),
   roles: z.array(z.string()),
   created_at: z.string(),
 });

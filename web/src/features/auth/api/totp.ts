@@ -1,0 +1,61 @@
+/** The second factor of whoever is signed in. Secrets and recovery codes are never put into the cache. */
+import { type QueryClient, useMutation, useQueryClient } from '@tanstack/react-query';
+
+import { call } from '@/shared/api/authorized';
+import { readJson } from '@/shared/api/transport';
+import { type Wire } from '@/shared/api/types';
+import { z } from '@/shared/lib/zod';
+
+const enrolmentSchema = z.object({
+  secret: z.string(),
+  otpauth_uri: z.string(),
+  qr_svg: z.string(),
+  expires_in: z.number(),
+});
+export type Enrolment = z.infer<typeof enrolmentSchema>;
+
+const codesSchema = z.object({ recovery_codes: z.array(z.string()) });
+
+async function enrol(): Promise<Enrolment> {
+  return readJson(await call('/v1/me/totp', { method: 'POST' }), enrolmentSchema);
+}
+
+async function confirm(code: string): Promise<string[]> {
+  const body = { code } satisfies Wire['ConfirmTotp'];
+  const answer = await call('/v1/me/totp/confirm', { method: 'POST', body });
+  return (await readJson(answer, codesSchema)).recovery_codes;
+}
+
+async function renewCodes(code: string): Promise<string[]> {
+  const body = { code } satisfies Wire['CreateRecoveryCodes'];
+  const answer = await call('/v1/me/totp/recovery-codes', { method: 'POST', body });
+  return (await readJson(answer, codesSchema)).recovery_codes;
+}
+
+/** Whether a code is asked for is the operator's choice. */
+async function turnOff(code: string): Promise<void> {
+  await call('/v1/me/totp', code ? { method: 'DELETE', body: { code } } : { method: 'DELETE' });
+}
+
+function readMeAgain(client: QueryClient) {
+  return client.invalidateQueries({ queryKey: ['me'] });
+}
+
+export function useEnrol() {
+  return useMutation({ mutationFn: enrol, gcTime: 0 });
+}
+
+export function useConfirmTotp() {
+  const client = useQueryClient();
+  return useMutation({ mutationFn: confirm, gcTime: 0, onSuccess: () => readMeAgain(client) });
+}
+
+export function useRenewCodes() {
+  const client = useQueryClient();
+  return useMutation({ mutationFn: renewCodes, gcTime: 0, onSuccess: () => readMeAgain(client) });
+}
+
+export function useTurnOffTotp() {
+  const client = useQueryClient();
+  return useMutation({ mutationFn: turnOff, onSuccess: () => readMeAgain(client) });
+}

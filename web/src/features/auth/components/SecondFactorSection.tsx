@@ -1,0 +1,146 @@
+import { useState } from 'react';
+
+import { useConfirmTotp, useEnrol, useRenewCodes, useTurnOffTotp } from '@/features/auth/api/totp';
+import { CodeForm } from '@/features/auth/components/CodeForm';
+import { ProblemError } from '@/shared/api/problem';
+import { type User } from '@/shared/api/types';
+import { Alert, ErrorAlert } from '@/shared/components/Alert';
+import { Button } from '@/shared/components/Button';
+
+/** Turns the second factor on and off. New recovery codes stay on the page until the person leaves it. */
+export function SecondFactorSection({ user }: { user: User }) {
+  const [codes, setCodes] = useState<readonly string[]>([]);
+  return (
+    <section aria-labelledby="second-factor">
+      <h2 id="second-factor">Two-factor authentication</h2>
+      {codes.length > 0 && <RecoveryCodes codes={codes} />}
+      {user.totp_enabled ? <TurnedOn user={user} onCodes={setCodes} /> : <TurnedOff onCodes={setCodes} />}
+    </section>
+  );
+}
+
+interface ShowsCodes {
+  onCodes: (codes: readonly string[]) => void;
+}
+
+function TurnedOff({ onCodes }: ShowsCodes) {
+  const enrol = useEnrol();
+  const confirm = useConfirmTotp();
+  const pending = enrol.data;
+  if (!pending) {
+    return (
+      <>
+        <p>Only your password protects this account.</p>
+        <ErrorAlert error={enrol.error} />
+        <Button
+          look="primary"
+          busy={enrol.isPending}
+          onClick={() => {
+            onCodes([]);
+            enrol.mutate();
+          }}
+        >
+          Set up an authenticator app
+        </Button>
+      </>
+    );
+  }
+  return (
+    <>
+      <p>
+        Scan this with your authenticator app, or type the key into it. Then enter the code that it shows.
+      </p>
+      <img
+        src={`data:image/svg+xml;utf8,${encodeURIComponent(pending.qr_svg)}`}
+        alt="QR code of the key below"
+        width={240}
+        height={240}
+      />
+      <p>
+        Key: <code>{pending.secret}</code>
+      </p>
+      <CodeForm
+        action="Turn on"
+        busy={confirm.isPending}
+        error={confirm.error}
+        onCode={(code) => {
+          confirm.mutate(code, { onSuccess: onCodes });
+        }}
+      />
+    </>
+  );
+}
+
+function TurnedOn({ user, onCodes }: ShowsCodes & { user: User }) {
+  const [isRenewing, setRenewing] = useState(false);
+  const renew = useRenewCodes();
+  const turnOff = useTurnOffTotp();
+  const refusal = turnOff.error instanceof ProblemError ? turnOff.error.status : null;
+  const needsCode = refusal === 401 || refusal === 422;
+  return (
+    <>
+      <p>Signing in asks for a code of your authenticator app.</p>
+      <p>{user.recovery_codes_left} recovery codes left.</p>
+      {isRenewing ? (
+        <CodeForm
+          action="Make new recovery codes"
+          busy={renew.isPending}
+          error={renew.error}
+          onCode={(code) => {
+            renew.mutate(code, {
+              onSuccess: (codes) => {
+                setRenewing(false);
+                onCodes(codes);
+              },
+            });
+          }}
+        />
+      ) : (
+        <Button
+          onClick={() => {
+            setRenewing(true);
+          }}
+        >
+          New recovery codes…
+        </Button>
+      )}
+      {needsCode ? (
+        <CodeForm
+          action="Turn off"
+          busy={turnOff.isPending}
+          error={refusal === 422 ? null : turnOff.error}
+          onCode={turnOff.mutate}
+        />
+      ) : (
+        <>
+          <ErrorAlert error={turnOff.error} />
+          <Button
+            look="danger"
+            busy={turnOff.isPending}
+            onClick={() => {
+              onCodes([]);
+              turnOff.mutate('');
+            }}
+          >
+            Turn off
+          </Button>
+        </>
+      )}
+    </>
+  );
+}
+
+function RecoveryCodes({ codes }: { codes: readonly string[] }) {
+  return (
+    <Alert>
+      <p>Keep these recovery codes in a safe place. Each works once, and they are not shown again.</p>
+      <ul>
+        {codes.map((code) => (
+          <li key={code}>
+            <code>{code}</code>
+          </li>
+        ))}
+      </ul>
+    </Alert>
+  );
+}
