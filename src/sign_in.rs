@@ -51,25 +51,25 @@ impl Authenticated {
 /// That the password was right, and that the account asks for more.
 #[derive(Debug)]
 pub struct SecondFactorDue {
-    user_id: UserId,
-    password_id: PasswordId,
-    totp_id: TotpId,
+    user: UserId,
+    password: PasswordId,
+    totp: TotpId,
 }
 
 impl SecondFactorDue {
     /// Who.
     pub fn user_id(&self) -> UserId {
-        self.user_id
+        self.user
     }
 
     /// The password that was right.
     pub fn password_id(&self) -> PasswordId {
-        self.password_id
+        self.password
     }
 
     /// The factor that is due.
     pub fn totp_id(&self) -> TotpId {
-        self.totp_id
+        self.totp
     }
 }
 
@@ -86,10 +86,10 @@ pub enum FirstFactor {
 pub fn first_factor(proof: &VerifiedPassword, row: &users::UserRow) -> FirstFactor {
     let (user_id, password_id) = (proof.user_id(), proof.password_id());
     match row.totp_id {
-        Some(totp_id) => FirstFactor::Due(SecondFactorDue {
-            user_id,
-            password_id,
-            totp_id,
+        Some(totp) => FirstFactor::Due(SecondFactorDue {
+            user: user_id,
+            password: password_id,
+            totp,
         }),
         None => FirstFactor::Enough(Authenticated {
             user_id,

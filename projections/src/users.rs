@@ -146,19 +146,11 @@ impl Projection for Users {
             UserEvent::PasswordChanged { password_id, .. } => {
                 changes.push(update(vec![(PASSWORD_ID, password_id.to_string().into())]));
             }
-            UserEvent::TotpEnabled { totp_id, at } => changes.push(update(vec![
-                (TOTP_ID, totp_id.to_string().into()),
-                (TOTP_ENABLED_AT, micros(at)),
-            ])),
-            UserEvent::TotpDisabled { .. } => changes.push(update(without_second_factor())),
-            UserEvent::RecoveryCodesIssued {
-                codes_id, count, ..
-            } => changes.push(update(vec![
-                (RECOVERY_CODES_ID, codes_id.to_string().into()),
-                (RECOVERY_CODES_LEFT, i64::from(count).into()),
-            ])),
-            UserEvent::RecoveryCodeUsed { left, .. } => {
-                changes.push(update(vec![(RECOVERY_CODES_LEFT, i64::from(left).into())]));
+            event @ (UserEvent::TotpEnabled { .. }
+            | UserEvent::TotpDisabled { .. }
+            | UserEvent::RecoveryCodesIssued { .. }
+            | UserEvent::RecoveryCodeUsed { .. }) => {
+                changes.push(update(second_factor(&event)));
             }
             UserEvent::UserDisabled { .. } => changes.push(update(vec![(DISABLED, 1.into())])),
             UserEvent::UserEnabled { .. } => changes.push(update(vec![(DISABLED, 0.into())])),
@@ -168,13 +160,35 @@ impl Projection for Users {
     }
 }
 
-fn without_second_factor() -> Vec<(usize, Value)> {
-    vec![
-        (TOTP_ID, Value::Text(None)),
-        (TOTP_ENABLED_AT, Value::Int(None)),
-        (RECOVERY_CODES_ID, Value::Text(None)),
-        (RECOVERY_CODES_LEFT, 0.into()),
-    ]
+/// What an event changes about the second factor.
+fn second_factor(event: &UserEvent) -> Vec<(usize, Value)> {
+    match event {
+        UserEvent::TotpEnabled { totp_id, at } => vec![
+            (TOTP_ID, totp_id.to_string().into()),
+            (TOTP_ENABLED_AT, micros(*at)),
+        ],
+        UserEvent::TotpDisabled { .. } => vec![
+            (TOTP_ID, Value::Text(None)),
+            (TOTP_ENABLED_AT, Value::Int(None)),
+            (RECOVERY_CODES_ID, Value::Text(None)),
+            (RECOVERY_CODES_LEFT, 0.into()),
+        ],
+        UserEvent::RecoveryCodesIssued {
+            codes_id, count, ..
+        } => vec![
+            (RECOVERY_CODES_ID, codes_id.to_string().into()),
+            (RECOVERY_CODES_LEFT, i64::from(*count).into()),
+        ],
+        UserEvent::RecoveryCodeUsed { left, .. } => {
+            vec![(RECOVERY_CODES_LEFT, i64::from(*left).into())]
+        }
+        UserEvent::UserRegistered { .. }
+        | UserEvent::UserRegistrationAbandoned { .. }
+        | UserEvent::UserNameChanged { .. }
+        | UserEvent::PasswordChanged { .. }
+        | UserEvent::UserDisabled { .. }
+        | UserEvent::UserEnabled { .. } => Vec::new(),
+    }
 }
 
 /// A field of an event, still sealed, with the event that it was sealed for.

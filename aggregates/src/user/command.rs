@@ -68,7 +68,7 @@ pub enum UserCommand {
 }
 
 /// What can be asked about an account's second factor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SecondFactorCommand {
     /// Turns it on. The person has proved that they hold the secret; it and the codes' hashes are in the vault.
     Enable {
