@@ -11,6 +11,7 @@ pub mod extract;
 pub mod idempotent;
 pub mod jobs;
 mod layers;
+pub mod links;
 pub mod me;
 pub mod media;
 mod metrics;
@@ -71,6 +72,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tokens::refresh::refresh))
         .routes(routes!(media::list::list))
         .routes(routes!(media::show::show, media::delete::delete))
+        .routes(routes!(media::links::create))
         .routes(routes!(jobs::list::list))
         .routes(routes!(jobs::show::show, jobs::cancel::cancel))
 }
@@ -82,6 +84,7 @@ fn streaming_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(media::content::content))
         .routes(routes!(jobs::output::output))
         .routes(routes!(jobs::events::events))
+        .routes(routes!(links::follow))
         .routes(routes!(audit::events::list))
 }
 

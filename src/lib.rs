@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod keyring;
 pub mod last_seen;
 pub mod lifecycle;
+pub mod links;
 mod listener;
 pub mod password_change;
 pub mod policies;

@@ -50,6 +50,9 @@ const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("delete", "/v1/media/{id}", [401, 204, 404, 404]),
     ("get", "/v1/media/{id}/content", [401, 200, 404, 404]),
     ("post", "/v1/media/{id}/jobs", [401, 202, 404, 404]),
+    ("post", "/v1/media/{id}/links", [401, 201, 404, 404]),
+    // The link is the proof, whoever asks.
+    ("get", "/v1/links/{link}/{name}", [200, 200, 200, 200]),
     ("get", "/v1/jobs", [401, 200, 200, 200]),
     ("get", "/v1/jobs/{id}", [401, 200, 404, 404]),
     // The job has finished, which only its owner is told.
@@ -115,6 +118,8 @@ struct Owned {
     session: String,
     media: String,
     job: String,
+    /// The path of a link to the file.
+    link: String,
 }
 
 impl Owned {
@@ -124,6 +129,9 @@ impl Owned {
             _ if pattern.starts_with("/v1/media") => &self.media,
             _ => &self.job,
         };
+        if pattern.starts_with("/v1/links") {
+            return self.link.clone();
+        }
         // A selection is the well-formed request where it must be given.
         if pattern == "/v1/sessions" && is_delete {
             return "/v1/sessions?scope=others".to_owned();
@@ -163,6 +171,7 @@ async fn well_formed(
             request.json(&json!({"code": "123456"}))
         }
         ("post", "/v1/media") => request.body(support::clip()),
+        ("post", "/v1/media/{id}/links") => request.json(&json!({})),
         ("post", "/v1/media/{id}/jobs") => request.json(&json!({"preset": "metadata"})),
         _ => request,
     }
@@ -209,10 +218,19 @@ async fn every_operation_lets_in_whom_it_should() {
     for (n, (method, path, expected)) in ACCESS.iter().enumerate() {
         let signed_in = server.sign_in(OWNER).await;
         let token = support::access_token(&signed_in);
+        let media = server.upload(&token, "a.mp4", support::clip()).await;
+        let links = format!("/v1/media/{media}/links");
+        let link: Value = server
+            .post(&links, &token, &json!({}))
+            .await
+            .json()
+            .await
+            .unwrap();
         let owned = Owned {
             session: signed_in["session"]["id"].as_str().unwrap().to_owned(),
-            media: server.upload(&token, "a.mp4", support::clip()).await,
+            media,
             job: job.clone(),
+            link: link["url"].as_str().unwrap().to_owned(),
         };
         let seen = statuses(&server, (method, path), &owned, n).await;
         assert_eq!(seen, *expected, "{method} {path}");

@@ -146,6 +146,16 @@ pub async fn find(
     rows.first().map(from_row).transpose()
 }
 
+/// One file, whoever's it is; for who proves the right to it by other means.
+///
+/// # Errors
+/// The database failed.
+pub async fn find_any(database: &Database, media: MediaId) -> Result<Option<MediaRow>, DbError> {
+    let sql = format!("{SELECT} WHERE media_id = $1");
+    let rows = database.query(&sql, &[media.to_string().into()]).await?;
+    rows.first().map(from_row).transpose()
+}
+
 /// A person's files, newest first.
 ///
 /// # Errors

@@ -244,10 +244,9 @@ struct Line {
 
 impl Line {
     fn of(request: &Request<Body>) -> Self {
-        let path: String = request.uri().path().chars().take(256).collect();
         Self {
             method: request.method().clone(),
-            path,
+            path: logged_path(request.uri().path()),
         }
     }
 
@@ -268,7 +267,49 @@ impl Line {
     }
 }
 
+/// The longest segment of a path that may be logged: above an identifier, below a token and a signed link.
+const LOGGED_SEGMENT_BYTES: usize = 48;
+
+/// The path without what may be a secret: long segments, and everything where a link stands.
+fn logged_path(path: &str) -> String {
+    let mut former = "";
+    let segments = path.split('/').map(|segment| {
+        let is_link = former == "links" && !segment.is_empty() && path.starts_with("/v1/links/");
+        former = segment;
+        if is_link || segment.len() > LOGGED_SEGMENT_BYTES {
+            "..."
+        } else {
+            segment
+        }
+    });
+    let segments: Vec<&str> = segments.collect();
+    segments.join("/").chars().take(256).collect()
+}
+
 /// Answers a panic in a handler with a plain 500. The panic hook has logged it.
 pub fn answer_panic(_: Box<dyn std::any::Any + Send>) -> Response {
     Problem::internal("a handler panicked").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logged_path_has_no_link_and_no_token() {
+        let id = "0197a1b2-0000-7000-8000-000000000000";
+        let plain = format!("/v1/jobs/{id}/outputs/v1080p.m3u8");
+        assert_eq!(logged_path(&plain), plain);
+        for secret in ["AQ".repeat(49), "0f".repeat(32), "short".to_owned()] {
+            for path in ["/v1/links/SECRET", "/v1/links/SECRET/content"] {
+                let logged = logged_path(&path.replace("SECRET", &secret));
+                assert!(!logged.contains(&secret), "{logged}");
+                assert!(logged.starts_with("/v1/links/..."), "{logged}");
+            }
+        }
+        let elsewhere = format!("/v1/%6cinks//{}/x", "AQ".repeat(49));
+        assert_eq!(logged_path(&elsewhere), "/v1/%6cinks//.../x");
+        assert_eq!(logged_path(""), "");
+        assert_eq!(logged_path("/a".repeat(1000).as_str()).len(), 256);
+    }
 }

@@ -53,6 +53,7 @@ pub struct Keyring {
     email_claims: Zeroizing<[u8; 32]>,
     idempotency: Zeroizing<[u8; 32]>,
     recovery_codes: Zeroizing<[u8; 32]>,
+    links: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -83,10 +84,35 @@ impl Keyring {
     fn recovery_code_mac(&self, parts: &[&[u8]]) -> String {
         hex::encode(mac(&self.recovery_codes, parts))
     }
+
+    /// The signature of a link.
+    pub fn link_signature(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.links, parts)
+    }
+
+    /// Whether it is the signature of a link; takes as long for any wrong one.
+    pub fn is_link_signature(&self, parts: &[&[u8]], signature: &[u8]) -> bool {
+        keyed(&self.links, parts).verify_slice(signature).is_ok()
+    }
+
+    /// One of a master key that is this byte again and again.
+    #[cfg(test)]
+    pub fn for_test(byte: u8) -> Self {
+        let master = [byte; 32];
+        Self {
+            master_key_id: key_id(&master),
+            wrap: Cipher::new(&master),
+            vault: Cipher::new(&master),
+            email_claims: derive(&master, "a"),
+            idempotency: derive(&master, "b"),
+            links: derive(&master, "c"),
+            recovery_codes: derive(&master, "d"),
+        }
+    }
 }
 
 /// Each part is hashed with its length before it, so that parts cannot run into each other.
-fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> Hmac<Sha256> {
     let Ok(mut mac) = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key) else {
         unreachable!("HMAC takes keys of any length")
     };
@@ -94,7 +120,11 @@ fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
     }
-    mac.finalize().into_bytes().into()
+    mac
+}
+
+fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    keyed(key, parts).finalize().into_bytes().into()
 }
 
 /// A person's own key, opened.
@@ -192,18 +222,6 @@ fn key_id(key: &[u8; 32]) -> String {
 mod tests {
     use super::*;
 
-    fn keyring(byte: u8) -> Keyring {
-        let master = [byte; 32];
-        Keyring {
-            master_key_id: key_id(&master),
-            wrap: Cipher::new(&master),
-            vault: Cipher::new(&master),
-            email_claims: derive(&master, "a"),
-            idempotency: derive(&master, "b"),
-            recovery_codes: derive(&master, "c"),
-        }
-    }
-
     #[test]
     fn a_sealed_field_opens_only_in_its_own_event_field_and_key() {
         let key = PersonKey::from_bytes(&[7; 32]);
@@ -245,7 +263,7 @@ mod tests {
             keys.email_claim_id(&EmailAddress::parse(text).unwrap())
                 .to_string()
         };
-        let (one, two) = (keyring(1), keyring(2));
+        let (one, two) = (Keyring::for_test(1), Keyring::for_test(2));
         assert_eq!(
             claim(&one, "Ada@Example.com"),
             claim(&one, "ada@example.COM")
@@ -262,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_request_cannot_run_into_each_other() {
-        let keys = keyring(1);
+        let keys = Keyring::for_test(1);
         assert_ne!(
             keys.request_mac(&[b"ab", b"c"]),
             keys.request_mac(&[b"a", b"bc"])

@@ -96,6 +96,7 @@ impl Vault {
             vault: Cipher::new(&derive(master.bytes(), "gatelog/vault/v1")),
             idempotency: derive(master.bytes(), "gatelog/idempotency/v1"),
             recovery_codes: derive(master.bytes(), "gatelog/recovery-codes/v1"),
+            links: derive(master.bytes(), "gatelog/links/v1"),
             wrap,
             master_key_id,
             email_claims,

@@ -110,6 +110,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/links/{link}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file or the output, whole or a range of it. The link is the proof; no token is needed. */
+        get: operations["follow_link"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -139,59 +156,6 @@ export interface paths {
         /** Changes the caller's password. Once answered, no node accepts a token of the sessions that ended. */
         put: operations["change_password"];
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/me/totp": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The caller's second factor. */
-        get: operations["show_totp"];
-        put?: never;
-        /** Makes a secret. It counts for nothing until a code of it is confirmed; a later one takes its place. */
-        post: operations["enrol_totp"];
-        /** Turns the second factor off. Again: 204. */
-        delete: operations["disable_totp"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/me/totp/confirm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Turns the second factor on, with a code of the secret that waits. The recovery codes are shown once. */
-        post: operations["confirm_totp"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/me/totp/recovery-codes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Makes ten new recovery codes, shown once; the former ones are worth nothing any more. */
-        post: operations["create_recovery_codes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -268,6 +232,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/media/{id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a link that works without a token until it runs out or the file is deleted. It cannot be taken back alone. */
+        post: operations["create_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions": {
         parameters: {
             query?: never;
@@ -316,23 +297,6 @@ export interface paths {
         put?: never;
         /** Proves once more who the caller is: new tokens, and the session's `auth_time` is now. The old tokens die. */
         post: operations["reauthenticate"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/second-factor": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Opens the session, once the second factor is proved. */
-        post: operations["prove_second_factor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -418,18 +382,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description That the second factor is due. There is no session yet. */
-        Challenge: {
-            /** @description 64 hexadecimal characters, shown once: for `POST /v1/sessions/second-factor`. */
-            challenge: string;
-            /**
-             * Format: int64
-             * @description Seconds.
-             */
-            expires_in: number;
-            /** @description What may be sent with it. */
-            methods: string[];
-        };
         /** @description Which password shall take the place of which. */
         ChangePassword: {
             /** @description The password that the account has. */
@@ -442,11 +394,6 @@ export interface components {
              */
             revoke_other_sessions: boolean;
         };
-        /** @description A code of the device. */
-        ConfirmTotp: {
-            /** @description Six digits. */
-            code: string;
-        };
         /** @description What to do. */
         CreateJob: {
             /** @description What may be chosen. */
@@ -454,10 +401,14 @@ export interface components {
             /** @description `metadata`, `poster`, `web-video`, `preview`, `audio`, `image`, `waveform` or `hls`. */
             preset: string;
         };
-        /** @description A code of the device. */
-        CreateRecoveryCodes: {
-            /** @description Six digits. */
-            code: string;
+        /** @description What the link is for. */
+        CreateLink: {
+            /**
+             * Format: int32
+             * @description Seconds; an hour by default.
+             */
+            expires_in?: number | null;
+            output?: components["schemas"]["LinkedOutput"] | null;
         };
         /** @description Who signs in. */
         CreateSession: {
@@ -487,13 +438,6 @@ export interface components {
             name?: string | null;
             /** @description For example `Linux`. */
             os?: string | null;
-        };
-        /** @description A proof of the second factor; only by the policy `code`: exactly one of the two. */
-        DisableTotp: {
-            /** @description Six digits, of the device. */
-            code?: string | null;
-            /** @description One of the list; it is used up. */
-            recovery_code?: string | null;
         };
         /** @description A page of the log. An item is a CloudEvents 1.0 event, byte for byte as it is exported. */
         EventPage: {
@@ -608,6 +552,26 @@ export interface components {
              */
             progress: number;
         };
+        /** @description A link. Whoever has it has what it is for. */
+        Link: {
+            /**
+             * Format: date-time
+             * @description From then on it answers `not-found`.
+             */
+            expires_at: string;
+            /** @description Relative to this server. */
+            url: string;
+        };
+        /** @description An output of a job. With one of `hls` the link covers all outputs of its job, by their names. */
+        LinkedOutput: {
+            /**
+             * Format: uuid
+             * @description The job.
+             */
+            job: string;
+            /** @description The output's name. */
+            name: string;
+        };
         /** @description An uploaded file. */
         Media: {
             /**
@@ -685,11 +649,6 @@ export interface components {
             /** @description The account's password. */
             password: string;
         };
-        /** @description Recovery codes, shown once. */
-        RecoveryCodes: {
-            /** @description Ten, each `xxxxx-xxxxx-xxxxx`, each good once. */
-            recovery_codes: string[];
-        };
         /** @description The refresh token. */
         RefreshTokens: {
             /** @description 64 hexadecimal characters. */
@@ -699,15 +658,6 @@ export interface components {
         RevokedCount: {
             /** Format: int64 */
             revoked: number;
-        };
-        /** @description The second factor: exactly one of `code` and `recovery_code`. */
-        SecondFactor: {
-            /** @description From `POST /v1/sessions`. */
-            challenge: string;
-            /** @description Six digits, of the device. */
-            code?: string | null;
-            /** @description One of the list; it is used up. */
-            recovery_code?: string | null;
         };
         /** @description A session. */
         Session: {
@@ -775,35 +725,6 @@ export interface components {
             refresh_token: string;
             /** @description Always `Bearer`. */
             token_type: string;
-        };
-        /** @description The caller's second factor. */
-        Totp: {
-            /** @description Whether it is on. */
-            enabled: boolean;
-            /**
-             * Format: date-time
-             * @description Since when.
-             */
-            enabled_at?: string | null;
-            /**
-             * Format: int32
-             * @description Recovery codes that were not used yet.
-             */
-            recovery_codes_left: number;
-        };
-        /** @description A secret, shown once. */
-        TotpEnrolment: {
-            /**
-             * Format: int64
-             * @description Seconds for the confirmation.
-             */
-            expires_in: number;
-            /** @description As authenticator applications read it. */
-            otpauth_uri: string;
-            /** @description The same as a picture. */
-            qr_svg: string;
-            /** @description In base 32, to be typed. */
-            secret: string;
         };
         /** @description What changes; what is left out stays. */
         UpdateMe: {
@@ -1136,6 +1057,56 @@ export interface operations {
             };
         };
     };
+    follow_link: {
+        parameters: {
+            query?: never;
+            header?: {
+                Range?: string | null;
+            };
+            path: {
+                link: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description range-not-satisfiable */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     show_me: {
         parameters: {
             query?: never;
@@ -1241,266 +1212,6 @@ export interface operations {
             };
             /** @description wrong-password */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description validation-failed */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description too-many-attempts */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_totp: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Totp"];
-                };
-            };
-            /** @description invalid-token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    enrol_totp: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TotpEnrolment"];
-                };
-            };
-            /** @description invalid-token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description totp-already-enabled */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description too-many-attempts */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disable_totp: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Only by the policy `code` */
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["DisableTotp"] | null;
-            };
-        };
-        responses: {
-            /** @description Off */
-            204: {
-                headers: {
-                    "Gatelog-Position"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description invalid-token or invalid-code */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description reauthentication-required */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description validation-failed */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description too-many-attempts */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    confirm_totp: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Up to 255 characters */
-                "Idempotency-Key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConfirmTotp"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    "Gatelog-Position"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RecoveryCodes"];
-                };
-            };
-            /** @description invalid-code */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description totp-already-enabled or totp-not-pending */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description validation-failed */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description too-many-attempts */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_recovery_codes: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Up to 255 characters */
-                "Idempotency-Key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CreateRecoveryCodes"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    "Gatelog-Position"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RecoveryCodes"];
-                };
-            };
-            /** @description invalid-code */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description totp-not-enabled */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1821,6 +1532,58 @@ export interface operations {
             };
         };
     };
+    create_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateLink"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_sessions: {
         parameters: {
             query?: {
@@ -1877,15 +1640,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description A second factor is due: no session exists yet */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Challenge"];
                 };
             };
             /** @description invalid-credentials */
@@ -2054,67 +1808,6 @@ export interface operations {
             };
             /** @description wrong-password */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description too-many-attempts */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    prove_second_factor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SecondFactor"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    "Gatelog-Position"?: number;
-                    Location?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description invalid-code */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description challenge-expired */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description validation-failed */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
