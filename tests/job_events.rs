@@ -12,10 +12,10 @@ use reqwest::Response;
 use serde_json::Value;
 use support::{PATIENCE, Server, clip};
 
-/// Every event of a stream to its end: name and data.
+/// Every event of a stream, which must end: name and data.
 async fn all(stream: Response) -> Vec<(String, Value)> {
     let text = tokio::time::timeout(PATIENCE, stream.text()).await;
-    parse(&text.expect("the stream ends").unwrap())
+    parse(&text.unwrap().unwrap())
 }
 
 fn parse(text: &str) -> Vec<(String, Value)> {

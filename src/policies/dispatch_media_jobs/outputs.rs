@@ -147,7 +147,7 @@ fn is_playlist(text: &str, name: &str, manifest: &[OutputFile]) -> bool {
     if name == MASTER_NAME {
         let names = manifest.iter().map(|file| file.name.as_str());
         let variants: Vec<&str> = names
-            .filter(|other| *other != name && other.ends_with(".m3u8"))
+            .filter(|other| RUNGS.iter().any(|rung| rung.playlist == *other))
             .collect();
         return playlist::is_master(text, &variants);
     }
@@ -252,5 +252,70 @@ async fn discard(app: &App, row: &JobRow, key: JobKey) {
     }
     if let Err(error) = app.blobs.delete_attempt(row.job_id, key.attempt).await {
         tracing::warn!(%error, "outputs that do not count stay behind");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media_worker::api::{OutputRole, Sha256Digest};
+
+    use super::*;
+
+    fn manifest(names: &[&str]) -> Vec<OutputFile> {
+        let file = |name: &&str| OutputFile {
+            name: (*name).to_owned(),
+            role: OutputRole::Rung,
+            mime: String::new(),
+            size: 100,
+            sha256: Sha256Digest::of(b""),
+            width: None,
+            height: None,
+            duration_ms: None,
+            codec: None,
+        };
+        names.iter().map(file).collect()
+    }
+
+    const TWO: [&str; 5] = [
+        "master.m3u8",
+        "v360p.m3u8",
+        "v360p.m4s",
+        "v720p.m3u8",
+        "v720p.m4s",
+    ];
+
+    #[test]
+    fn a_manifest_names_whole_rungs_from_the_smallest_on_and_nothing_else() {
+        let is_good = |names: &[&str]| is_expected(Preset::Hls, &manifest(names));
+        assert!(is_good(&TWO) && is_good(&TWO[..3]));
+        for length in [0, 1, 2, 4] {
+            assert!(!is_good(&TWO[..length]), "{length}");
+        }
+        assert!(!is_good(&["master.m3u8", "v720p.m3u8", "v720p.m4s"]));
+        assert!(!is_good(&["master.m3u8", "v360p.m3u8", "../master.key"]));
+        let all: Vec<_> = expected(Preset::Hls).map(|file| file.name).collect();
+        assert!(is_good(&all) && !is_good(&[all.as_slice(), &["x", "y"]].concat()));
+        for preset in Preset::ALL {
+            let whole: Vec<_> = expected(*preset).map(|file| file.name).collect();
+            assert!(is_expected(*preset, &manifest(&whole)), "{preset}");
+            let twice = [whole.as_slice(), &whole].concat();
+            assert!(!is_expected(*preset, &manifest(&twice)), "{preset}");
+        }
+    }
+
+    #[test]
+    fn a_playlist_leads_to_files_of_its_own_manifest_alone() {
+        let two = manifest(&TWO);
+        let master = "#EXTM3U\n#EXT-X-VERSION:7\nv360p.m3u8\nv720p.m3u8\n";
+        assert!(is_playlist(master, "master.m3u8", &two));
+        assert!(!is_playlist(master, "master.m3u8", &two[..3]));
+        let elsewhere = master.replace("v720p.m3u8", "http://127.0.0.1/");
+        assert!(!is_playlist(&elsewhere, "master.m3u8", &two));
+        let variant = "#EXTM3U\n#EXTINF:4,\n#EXT-X-BYTERANGE:100@0\nv720p.m4s\n#EXT-X-ENDLIST\n";
+        assert!(is_playlist(variant, "v720p.m3u8", &two));
+        assert!(!is_playlist(variant, "v360p.m3u8", &two));
+        assert!(!is_playlist(variant, "v720p.m3u8", &two[..3]));
+        let beyond = variant.replace("100@0", "101@0");
+        assert!(!is_playlist(&beyond, "v720p.m3u8", &two));
     }
 }
