@@ -11,6 +11,7 @@ use media_worker::client::WorkerClient;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::http::audit::live::LiveStreams;
 use crate::idempotency::Idempotency;
 use crate::keyring::{Peppers, Vault};
 use crate::last_seen::LastSeen;
@@ -46,6 +47,8 @@ pub struct App {
     pub blobs: Blobs,
     /// The models that follow the log.
     pub read_models: ReadModels,
+    /// The live streams of the log.
+    pub live_streams: LiveStreams,
     /// The media jobs that this node drives.
     pub jobs: JobQueue,
     /// The media worker.
@@ -117,6 +120,7 @@ impl App {
             passwords: Passwords::new(&config.passwords, peppers)?,
             blobs: Blobs::local(&config.media.storage_dir)?,
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
+            live_streams: LiveStreams::default(),
             jobs: JobQueue::new(config.media.jobs_per_node),
             worker,
             node_id,

@@ -86,6 +86,7 @@ fn streaming_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::events::events))
         .routes(routes!(links::follow))
         .routes(routes!(audit::events::list))
+        .routes(routes!(audit::live::follow))
 }
 
 /// Only for the document: any method is taken, and the edge answers most of them.

@@ -66,6 +66,7 @@ async fn serve_public(
         name = lifecycle.failed_task() => Some(name),
     };
     stop.cancel();
+    app.live_streams.end();
     if tokio::time::timeout(lifecycle::GRACE, server)
         .await
         .is_err()

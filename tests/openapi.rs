@@ -61,6 +61,7 @@ const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("get", "/v1/jobs/{id}/events", [401, 200, 404, 404]),
     ("get", "/v1/jobs/{id}/outputs/{name}", [401, 200, 404, 404]),
     ("get", "/v1/audit/events", [401, 403, 403, 200]),
+    ("get", "/v1/audit/events/live", [401, 403, 403, 200]),
     ("delete", "/v1/sessions/current", [401, 204, 204, 204]),
 ];
 

@@ -1,3 +1,4 @@
 //! `/v1/audit`.
 
 pub mod events;
+pub mod live;

@@ -39,6 +39,7 @@ fn tokens_that_are_missing_or_misplaced() -> Vec<Row> {
         "/v1/media",
         "/v1/jobs",
         "/v1/audit/events",
+        "/v1/audit/events/live",
         "/v1/verify",
     ];
     let in_url = [

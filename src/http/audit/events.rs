@@ -72,11 +72,7 @@ pub async fn list(
     let after = position(query.after.unwrap_or(0))?;
     let limit = query.limit.map(limit).transpose()?;
     let head = app.log.head().await?;
-    let filter = EventFilter {
-        event_type: query.r#type.map(name).transpose()?,
-        subject: query.subject.map(name).transpose()?,
-        stream: query.stream.map(name).transpose()?,
-    };
+    let filter = filter(query.r#type, query.subject, query.stream)?;
     if wants_ndjson(&headers) {
         let lines = lines(
             app.log.clone(),
@@ -108,7 +104,19 @@ pub async fn list(
     .into_response())
 }
 
-fn position(after: u64) -> Result<u64, Problem> {
+pub(super) fn filter(
+    event_type: Option<String>,
+    subject: Option<String>,
+    stream: Option<String>,
+) -> Result<EventFilter, Problem> {
+    Ok(EventFilter {
+        event_type: event_type.map(name).transpose()?,
+        subject: subject.map(name).transpose()?,
+        stream: stream.map(name).transpose()?,
+    })
+}
+
+pub(super) fn position(after: u64) -> Result<u64, Problem> {
     if i64::try_from(after).is_ok() {
         return Ok(after);
     }
