@@ -62,7 +62,7 @@ fn code_of(secret: &str, step: i64) -> String {
 }
 
 fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
     since.unwrap().as_secs()
 }
 

@@ -182,6 +182,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's second factor. */
+        get: operations["show_totp"];
+        put?: never;
+        /** Makes a secret. It counts for nothing until a code of it is confirmed; a later one takes its place. */
+        post: operations["enrol_totp"];
+        /** Turns the second factor off. Again: 204. */
+        delete: operations["disable_totp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turns the second factor on, with a code of the secret that waits. The recovery codes are shown once. */
+        post: operations["confirm_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/totp/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes ten new recovery codes, shown once; the former ones are worth nothing any more. */
+        post: operations["create_recovery_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/media": {
         parameters: {
             query?: never;
@@ -323,6 +376,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Opens the session, once the second factor is proved. */
+        post: operations["prove_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{id}": {
         parameters: {
             query?: never;
@@ -402,6 +472,18 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description That the second factor is due. There is no session yet. */
+        Challenge: {
+            /** @description 64 hexadecimal characters, shown once: for `POST /v1/sessions/second-factor`. */
+            challenge: string;
+            /**
+             * Format: int64
+             * @description Seconds.
+             */
+            expires_in: number;
+            /** @description What may be sent with it. */
+            methods: string[];
+        };
         /** @description Which password shall take the place of which. */
         ChangePassword: {
             /** @description The password that the account has. */
@@ -413,6 +495,11 @@ export interface components {
              * @default true
              */
             revoke_other_sessions: boolean;
+        };
+        /** @description A code of the device. */
+        ConfirmTotp: {
+            /** @description Six digits. */
+            code: string;
         };
         /** @description What to do. */
         CreateJob: {
@@ -429,6 +516,11 @@ export interface components {
              */
             expires_in?: number | null;
             output?: components["schemas"]["LinkedOutput"] | null;
+        };
+        /** @description A code of the device. */
+        CreateRecoveryCodes: {
+            /** @description Six digits. */
+            code: string;
         };
         /** @description Who signs in. */
         CreateSession: {
@@ -458,6 +550,13 @@ export interface components {
             name?: string | null;
             /** @description For example `Linux`. */
             os?: string | null;
+        };
+        /** @description A proof of the second factor; only by the policy `code`: exactly one of the two. */
+        DisableTotp: {
+            /** @description Six digits, of the device. */
+            code?: string | null;
+            /** @description One of the list; it is used up. */
+            recovery_code?: string | null;
         };
         /** @description A page of the log. An item is a CloudEvents 1.0 event, byte for byte as it is exported. */
         EventPage: {
@@ -669,6 +768,11 @@ export interface components {
             /** @description The account's password. */
             password: string;
         };
+        /** @description Recovery codes, shown once. */
+        RecoveryCodes: {
+            /** @description Ten, each `xxxxx-xxxxx-xxxxx`, each good once. */
+            recovery_codes: string[];
+        };
         /** @description The refresh token. */
         RefreshTokens: {
             /** @description 64 hexadecimal characters. */
@@ -678,6 +782,15 @@ export interface components {
         RevokedCount: {
             /** Format: int64 */
             revoked: number;
+        };
+        /** @description The second factor: exactly one of `code` and `recovery_code`. */
+        SecondFactor: {
+            /** @description From `POST /v1/sessions`. */
+            challenge: string;
+            /** @description Six digits, of the device. */
+            code?: string | null;
+            /** @description One of the list; it is used up. */
+            recovery_code?: string | null;
         };
         /** @description A session. */
         Session: {
@@ -745,6 +858,35 @@ export interface components {
             refresh_token: string;
             /** @description Always `Bearer`. */
             token_type: string;
+        };
+        /** @description The caller's second factor. */
+        Totp: {
+            /** @description Whether it is on. */
+            enabled: boolean;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            enabled_at?: string | null;
+            /**
+             * Format: int32
+             * @description Recovery codes that were not used yet.
+             */
+            recovery_codes_left: number;
+        };
+        /** @description A secret, shown once. */
+        TotpEnrolment: {
+            /**
+             * Format: int64
+             * @description Seconds for the confirmation.
+             */
+            expires_in: number;
+            /** @description As authenticator applications read it. */
+            otpauth_uri: string;
+            /** @description The same as a picture. */
+            qr_svg: string;
+            /** @description In base 32, to be typed. */
+            secret: string;
         };
         /** @description What changes; what is left out stays. */
         UpdateMe: {
@@ -1326,6 +1468,266 @@ export interface operations {
             };
         };
     };
+    show_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Totp"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    enrol_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpEnrolment"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description totp-already-enabled */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disable_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Only by the policy `code` */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DisableTotp"] | null;
+            };
+        };
+        responses: {
+            /** @description Off */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token or invalid-code */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_totp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmTotp"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description invalid-code */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description totp-already-enabled or totp-not-pending */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_recovery_codes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRecoveryCodes"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description invalid-code */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description totp-not-enabled */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_media: {
         parameters: {
             query?: {
@@ -1729,6 +2131,15 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
+            /** @description A second factor is due: no session exists yet */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
             /** @description invalid-credentials */
             401: {
                 headers: {
@@ -1895,6 +2306,67 @@ export interface operations {
             };
             /** @description wrong-password */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prove_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactor"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description invalid-code */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description challenge-expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
