@@ -1,6 +1,19 @@
 //! A sign-in and a change of the password that meet in the middle.
 
+use gatelog::ports::passwords::VerifiedPassword;
+use gatelog::sign_in::{self, Authenticated, Device, FirstFactor, SignInError};
+use projections::users::UserRow;
+
 use super::*;
+
+/// The password alone is enough for this account.
+fn authenticated(verified: (VerifiedPassword, UserRow)) -> Authenticated {
+    let (proof, user) = verified;
+    match sign_in::first_factor(&proof, &user) {
+        FirstFactor::Enough(authenticated) => authenticated,
+        FirstFactor::Due(_) => unreachable!("there is no second factor"),
+    }
+}
 
 /// A sign-in that verified the old password, and opens its session only after the change has ended the others.
 #[tokio::test(flavor = "multi_thread")]
@@ -10,7 +23,6 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
     use gatelog::app::{Acting, App};
     use gatelog::config::{Config, Source};
     use gatelog::password_change::{self, PasswordChange};
-    use gatelog::sign_in::{self, Device, SignInError};
     for (_, url, folder) in prepared(&[]).await {
         let path = folder.path().display().to_string();
         let settings = [("DATA_DIR", path.as_str()), ("DATABASE_URL", &url)];
@@ -29,15 +41,15 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
             .unwrap();
         let verify =
             || sign_in::verify_password(&app, Some(&account.email), PASSWORD.to_owned().into());
-        let (device, (mine, _)) = (
+        let (device, mine) = (
             Device {
                 name: None,
                 user_agent: None,
                 ip: [127, 0, 0, 1].into(),
             },
-            verify().await.unwrap(),
+            authenticated(verify().await.unwrap()),
         );
-        let (late, _) = verify().await.unwrap();
+        let late = authenticated(verify().await.unwrap());
         let opened = sign_in::open_session(&app, &mine, &device, &acting)
             .await
             .unwrap();
