@@ -223,3 +223,24 @@ async fn without_a_second_factor_there_are_no_recovery_codes() {
     let bad = server.post("/v1/me/totp/confirm", &token, &json!({})).await;
     assert_eq!(outcome(bad).await, refused(422, "validation-failed"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_of_the_device_proves_once_more_who_one_is() {
+    const PATH: &str = "/v1/sessions/current/reauthenticate";
+    for (server, url, _folder) in servers(&[]).await {
+        let token = server.token(EMAIL).await;
+        let not_on = server.post(PATH, &token, &json!({"code": "123456"})).await;
+        assert_eq!(not_on.status(), 409, "{url}");
+        let Enrolled { device, .. } = enrol(&server, &token).await;
+        let both = json!({"code": "123456", "password": PASSWORD});
+        assert_eq!(server.post(PATH, &token, &both).await.status(), 422);
+        let code = device.code(1).await;
+        let answer = server.post(PATH, &token, &json!({"code": code})).await;
+        assert_eq!(answer.status(), 200, "{url}");
+        let new = access_token(&answer.json().await.unwrap());
+        let again = server.post(PATH, &new, &json!({"code": code})).await;
+        assert_eq!(again.status(), 401, "{url}: a code is good once");
+        assert_eq!(server.get("/v1/verify", &new).await.status(), 204);
+        assert_eq!(server.get("/v1/verify", &token).await.status(), 401);
+    }
+}

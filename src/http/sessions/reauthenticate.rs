@@ -19,19 +19,23 @@ use crate::app::{Acting, App};
 use crate::http::caller::{Caller, invalid_token};
 use crate::http::edge::RequestId;
 use crate::http::extract::Json;
-use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::ports::{clock, ids};
+use crate::second_factor::{self, Code};
 use crate::sign_in::{self, SignInError};
 
-/// The proof.
+/// The proof: exactly one of the two.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Reauthenticate)]
 pub struct Body {
     /// The account's password.
-    #[schema(value_type = String)]
-    password: Zeroizing<String>,
+    #[schema(value_type = Option<String>)]
+    password: Option<Zeroizing<String>>,
+    /// Six digits of the second factor's device.
+    #[schema(value_type = Option<String>)]
+    code: Option<Zeroizing<String>>,
 }
 
 /// Proves once more who the caller is: new tokens, and the session's `auth_time` is now. The old tokens die.
@@ -40,8 +44,10 @@ pub struct Body {
     request_body = Body,
     responses(
         (status = 200, body = TokensView, headers(("Gatelog-Position" = u64))),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token, invalid-code"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "wrong-password"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "totp-not-enabled"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
     security(("bearer" = [])),
@@ -52,29 +58,22 @@ pub async fn reauthenticate(
     Extension(RequestId(request_id)): Extension<RequestId>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let account = users::find(&app.database, caller.user_id).await?;
-    let verified = sign_in::verify_account(&app, account, &body.password).await;
-    verified.map_err(|error| match error {
-        SignInError::InvalidCredentials => {
-            Problem::new(Kind::WrongPassword, "the password is another one")
-        }
-        other => other.into(),
-    })?;
-    let session = sessions::find(&app.database, caller.session_id).await?;
-    let session = session.ok_or_else(invalid_token)?;
-    let at = clock::now();
-    let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
     let acting = Acting {
         actor: Some(caller.user_id.to_string()),
         request_id: Some(request_id),
     };
+    let auth_method = prove(&app, &caller, body, &acting).await?;
+    let session = sessions::find(&app.database, caller.session_id).await?;
+    let session = session.ok_or_else(invalid_token)?;
+    let at = clock::now();
+    let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
     let context = CommandContext {
         command_id: ids::new_id(),
         metadata: acting.metadata(),
         creates: false,
     };
     let command = SessionCommand::Reauthenticate {
-        auth_method: AuthMethod::Password,
+        auth_method,
         tokens: tokens.pair.clone(),
         at,
     };
@@ -88,4 +87,36 @@ pub async fn reauthenticate(
         position: outcome.position,
         answer: ([(header::CACHE_CONTROL, "no-store")], axum::Json(answer)),
     })
+}
+
+async fn prove(
+    app: &App,
+    caller: &Caller,
+    body: Body,
+    acting: &Acting,
+) -> Result<AuthMethod, Problem> {
+    let account = users::find(&app.database, caller.user_id).await?;
+    match (body.password, body.code) {
+        (Some(password), None) => {
+            let verified = sign_in::verify_account(app, account, &password).await;
+            verified.map_err(|error| match error {
+                SignInError::InvalidCredentials => {
+                    Problem::new(Kind::WrongPassword, "the password is another one")
+                }
+                other => other.into(),
+            })?;
+            Ok(AuthMethod::Password)
+        }
+        (None, Some(code)) => {
+            let account = account.ok_or_else(invalid_token)?;
+            let proved = second_factor::prove(app, &account, Code::Totp(code), acting).await?;
+            Ok(proved.method())
+        }
+        (None, None) => Err(wrong("missing", "or code is required")),
+        (Some(_), Some(_)) => Err(wrong("ambiguous", "and code exclude each other")),
+    }
+}
+
+fn wrong(code: &str, message: &str) -> Problem {
+    Problem::validation(vec![FieldError::new("password", code, message)])
 }
