@@ -763,10 +763,12 @@ export interface components {
             /** @description Limits of uploads. */
             upload: components["schemas"]["UploadLimits"];
         };
-        /** @description The proof. */
+        /** @description The proof: exactly one of the two. */
         Reauthenticate: {
+            /** @description Six digits of the second factor's device. */
+            code?: string | null;
             /** @description The account's password. */
-            password: string;
+            password?: string | null;
         };
         /** @description Recovery codes, shown once. */
         RecoveryCodes: {
@@ -2295,7 +2297,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description invalid-token */
+            /** @description invalid-token, invalid-code */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2306,6 +2308,24 @@ export interface operations {
             };
             /** @description wrong-password */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description totp-not-enabled */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
