@@ -96,23 +96,15 @@ async fn claim_and_register(
         ..acting.clone()
     };
     let claim = EmailClaimCommand::Claim { user_id, at };
-    log.execute::<EmailClaim>(&claim_id.to_string(), claim, &context(&acting, false))
+    log.execute::<EmailClaim>(&claim_id.to_string(), claim, &acting.command())
         .await
         .map_err(of_claim)?;
-    let context = context(&acting, true);
+    let context = acting.creating();
     let command = register_command(account, user_id, claim_id, key, &context, at)?;
     let outcome = log
         .execute::<User>(&user_id.to_string(), command, &context)
         .await;
     Ok(outcome.map_err(|error| of_log(&error))?.position)
-}
-
-fn context(acting: &Acting, creates: bool) -> CommandContext {
-    CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates,
-    }
 }
 
 fn register_command(
@@ -188,7 +180,7 @@ pub async fn change_name(
     name: Option<&DisplayName>,
     acting: &Acting,
 ) -> Result<Option<u64>, ChangeNameError> {
-    let context = context(acting, false);
+    let context = acting.command();
     let key = app.vault.person_key(user).await?;
     let key = key.ok_or(ChangeNameError::NoSuchAccount)?;
     let event_id = eventlog::event_id(context.command_id, 0);

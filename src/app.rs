@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use eventlog::{Database, Log, LogOptions, Metadata};
+use aggregates::values::UserId;
+use eventlog::{CommandContext, Database, Log, LogOptions, Metadata};
 use media_worker::auth::Keys;
 use media_worker::client::WorkerClient;
 use uuid::Uuid;
@@ -179,8 +180,33 @@ impl Acting {
         }
     }
 
+    /// A person, by a request of theirs.
+    pub fn person(user: UserId, request_id: Uuid) -> Self {
+        Self {
+            actor: Some(user.to_string()),
+            request_id: Some(request_id),
+        }
+    }
+
+    /// The context of a new command.
+    pub fn command(&self) -> CommandContext {
+        CommandContext {
+            command_id: ids::new_id(),
+            metadata: self.metadata(),
+            creates: false,
+        }
+    }
+
+    /// As [`Self::command`], of one that begins a stream.
+    pub fn creating(&self) -> CommandContext {
+        CommandContext {
+            creates: true,
+            ..self.command()
+        }
+    }
+
     /// The metadata of the events that result.
-    pub fn metadata(&self) -> Metadata {
+    fn metadata(&self) -> Metadata {
         Metadata {
             actor: self.actor.clone(),
             request_id: self.request_id.map(|id| id.to_string()),

@@ -9,7 +9,7 @@
 use aggregates::session::RevokeReason;
 use aggregates::user::{User, UserCommand, UserError};
 use aggregates::values::{Password, PasswordId, SessionId, UserId};
-use eventlog::{CommandContext, ExecuteError};
+use eventlog::ExecuteError;
 use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
@@ -124,11 +124,7 @@ async fn replace(
         end_other_sessions,
         at,
     };
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let context = acting.command();
     let executed = app
         .log
         .execute::<User>(&user.to_string(), command, &context)

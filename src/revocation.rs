@@ -3,11 +3,11 @@
 use aggregates::session::{RevokeReason, Session, SessionCommand, SessionError};
 use aggregates::values::{SessionId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{CommandContext, DbError, ExecuteError};
+use eventlog::{DbError, ExecuteError};
 use projections::sessions;
 
 use crate::app::{Acting, App};
-use crate::ports::{clock, ids};
+use crate::ports::clock;
 use crate::token_check::LeaseError;
 
 /// Sessions that one call ends at most in one go; more are ended in further rounds.
@@ -133,11 +133,7 @@ async fn revoke_one(
     acting: &Acting,
     by: Option<UserId>,
 ) -> Result<Option<u64>, ExecuteError<SessionError>> {
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let context = acting.command();
     let command = SessionCommand::Revoke {
         reason,
         by,

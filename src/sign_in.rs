@@ -250,11 +250,7 @@ pub async fn open_session(
     let session_id = SessionId::from(ids::new_id());
     let at = clock::now();
     let tokens = new_tokens(&app.config.tokens, at)?;
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: true,
-    };
+    let context = acting.creating();
     let start = start_command(app, session_id, proof, device, &tokens, &context, at).await?;
     let outcome = app
         .log

@@ -8,9 +8,11 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use ipnet::IpNet;
+use uuid::Uuid;
 
+use super::edge::RequestId;
 use super::problem::{Kind, Problem};
-use crate::app::App;
+use crate::app::{Acting, App};
 use crate::token_check::Good;
 
 /// Anyone with a good token.
@@ -22,6 +24,15 @@ pub struct Caller {
     pub session_id: SessionId,
     /// The token and its account.
     pub good: Good,
+    /// The request.
+    pub request_id: Uuid,
+}
+
+impl Caller {
+    /// For the events that follow from the call.
+    pub fn acting(&self) -> Acting {
+        Acting::person(self.user_id, self.request_id)
+    }
 }
 
 /// A caller whose account has the role `auditor`.
@@ -39,6 +50,7 @@ impl FromRequestParts<Arc<App>> for Caller {
             user_id: good.token.user_id,
             session_id: good.token.session_id,
             good,
+            request_id: request_id(parts)?,
         })
     }
 }
@@ -56,6 +68,13 @@ impl FromRequestParts<Arc<App>> for Auditor {
             "this call needs the role auditor",
         ))
     }
+}
+
+fn request_id(parts: &Parts) -> Result<Uuid, Problem> {
+    let id = parts.extensions.get::<RequestId>();
+    Ok(id
+        .ok_or_else(|| Problem::internal("the request has no identifier"))?
+        .0)
 }
 
 /// The bearer token of a request (RFC 6750, section 2.1).

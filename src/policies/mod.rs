@@ -20,7 +20,7 @@ use eventlog::{CommandContext, ReactError, Reactor, ReactorTail};
 
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
-use crate::ports::{clock, ids};
+use crate::ports::clock;
 use crate::{last_seen, token_check};
 
 /// Starts every policy and every periodic chore.
@@ -103,11 +103,7 @@ fn chore<F>(
 
 /// The context of a policy's command.
 fn context(policy: &str) -> CommandContext {
-    CommandContext {
-        command_id: ids::new_id(),
-        metadata: Acting::policy(policy).metadata(),
-        creates: false,
-    }
+    Acting::policy(policy).command()
 }
 
 /// Any failure as the reason why the event comes again.

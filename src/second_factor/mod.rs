@@ -10,7 +10,7 @@ pub mod recovery;
 use aggregates::user::{SecondFactorCommand, User, UserCommand, UserError};
 use aggregates::values::{AuthMethod, RecoveryCodesId, TotpId, UserId};
 use chrono::TimeDelta;
-use eventlog::{CommandContext, DbError, ExecuteError};
+use eventlog::{DbError, ExecuteError};
 use projections::users::{self, UserRow};
 use zeroize::Zeroizing;
 
@@ -327,11 +327,7 @@ async fn execute(
     command: SecondFactorCommand,
     acting: &Acting,
 ) -> Result<Option<u64>, SecondFactorError> {
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let context = acting.command();
     let command = UserCommand::SecondFactor(command);
     let executed = app
         .log

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use aggregates::media_job::{MediaJob, MediaJobCommand, MediaJobError};
 use aggregates::values::JobId;
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use eventlog::{CommandContext, ExecuteError};
+use eventlog::ExecuteError;
 
 use super::show::own;
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::{Id, NO_CONTENT};
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::{TailRead, Written};
-use crate::ports::{clock, ids};
+use crate::ports::clock;
 
 /// Cancels a job that has not finished. Again: 204.
 #[utoipa::path(
@@ -33,20 +31,12 @@ use crate::ports::{clock, ids};
 pub async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     _: TailRead,
     Id(id): Id<JobId>,
 ) -> Result<impl IntoResponse, Problem> {
     own(&app, &caller, id).await?;
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let acting = caller.acting();
+    let context = acting.command();
     let command = MediaJobCommand::Cancel {
         by: Some(caller.user_id),
         at: clock::now(),

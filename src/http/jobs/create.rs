@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use aggregates::media_job::{JobOptions, MediaJob, Preset, RequestMediaJob};
 use aggregates::values::{JobId, MediaId, Sha256Hex};
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use chrono::TimeDelta;
-use eventlog::CommandContext;
 use http::{StatusCode, header};
 use projections::media::MediaRow;
 use projections::media_jobs;
@@ -17,15 +15,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::{JobView, view};
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::{Id, Json};
 use crate::http::media::show::own;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::{TailRead, Written};
 use crate::policies::dispatch_media_jobs::preset_version;
-use crate::ports::{clock, ids};
+use crate::ports::clock;
 
 /// From then on no attempt at a job is begun.
 const DEADLINE: TimeDelta = TimeDelta::hours(6);
@@ -67,7 +64,6 @@ pub struct Options {
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     _: TailRead,
     Id(id): Id<MediaId>,
     Json(body): Json<Body>,
@@ -75,15 +71,8 @@ pub async fn create(
     let media = own(&app, &caller, id).await?;
     let request = request(&media, &body)?;
     let job_id = request.job_id;
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let acting = caller.acting();
+    let context = acting.command();
     let outcome = app
         .log
         .execute::<MediaJob>(&job_id.to_string(), request.into(), &context)

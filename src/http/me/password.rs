@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aggregates::values::Password;
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use projections::users;
@@ -11,9 +10,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::{Json, NO_CONTENT};
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -57,7 +55,6 @@ fn yes() -> bool {
 pub async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let new = Password::new(&body.new_password);
@@ -69,10 +66,7 @@ pub async fn change(
         new,
         end_other_sessions: body.revoke_other_sessions,
     };
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
+    let acting = caller.acting();
     let position = password_change::change(&app, change, &acting).await?;
     Ok(Written {
         position,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aggregates::values::DisplayName;
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use projections::users;
@@ -11,9 +10,8 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use crate::accounts::{self, ChangeNameError};
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -57,13 +55,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
 pub async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
+    let acting = caller.acting();
     let position = match body.name {
         Field::LeftOut => None,
         Field::Given(name) => {

@@ -4,21 +4,18 @@ use std::sync::Arc;
 
 use aggregates::media::{Media, MediaCommand};
 use aggregates::values::{MediaId, MediaName, Sha256Hex};
-use axum::Extension;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use eventlog::CommandContext;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::view::MediaView;
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::Params;
 use crate::http::idempotent::{Begin, answer_of, begin, key_of, replay};
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
@@ -63,7 +60,6 @@ struct Upload {
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     Params(query): Params<Selection>,
     headers: HeaderMap,
     body: Body,
@@ -73,10 +69,8 @@ pub async fn create(
     refuse_declared_size(&headers, app.config.media.upload_max_bytes)?;
     let upload = receive(&app, &caller, name, body.into_data_stream()).await?;
     let result = match key {
-        Some(key) => commit_once(&app, &caller, &upload, &key, request_id).await,
-        None => commit(&app, &caller, &upload, request_id)
-            .await
-            .map(Outcome::New),
+        Some(key) => commit_once(&app, &caller, &upload, &key).await,
+        None => commit(&app, &caller, &upload).await.map(Outcome::New),
     };
     match result {
         Ok(Outcome::New(response)) => Ok(response),
@@ -168,7 +162,6 @@ async fn commit_once(
     caller: &Caller,
     upload: &Upload,
     key: &str,
-    request_id: uuid::Uuid,
 ) -> Result<Outcome, Problem> {
     let user = caller.user_id.to_string();
     let scope: [&[u8]; 4] = [user.as_bytes(), b"POST", b"/v1/media", key.as_bytes()];
@@ -185,7 +178,7 @@ async fn commit_once(
         Begin::Work(record) => record,
         Begin::Answer(answer) => return Ok(Outcome::Repeated(replay(answer))),
     };
-    match commit(app, caller, upload, request_id).await {
+    match commit(app, caller, upload).await {
         Ok(response) => {
             let (parts, body) = response.into_parts();
             let body = axum::body::to_bytes(body, 64 * 1024)
@@ -202,21 +195,9 @@ async fn commit_once(
     }
 }
 
-async fn commit(
-    app: &App,
-    caller: &Caller,
-    upload: &Upload,
-    request_id: uuid::Uuid,
-) -> Result<Response, Problem> {
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: true,
-    };
+async fn commit(app: &App, caller: &Caller, upload: &Upload) -> Result<Response, Problem> {
+    let acting = caller.acting();
+    let context = acting.creating();
     let key = app
         .vault
         .person_key(caller.user_id)

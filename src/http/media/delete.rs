@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use aggregates::media::{Media, MediaCommand};
 use aggregates::values::MediaId;
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use eventlog::CommandContext;
 
 use super::show::own;
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::{Id, NO_CONTENT};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::{TailRead, Written};
-use crate::ports::{clock, ids};
+use crate::ports::clock;
 
 /// Deletes a file. Its jobs are cancelled, and its content and outputs are removed soon after.
 #[utoipa::path(
@@ -32,20 +29,12 @@ use crate::ports::{clock, ids};
 pub async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     _: TailRead,
     Id(id): Id<MediaId>,
 ) -> Result<impl IntoResponse, Problem> {
     own(&app, &caller, id).await?;
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let acting = caller.acting();
+    let context = acting.command();
     let command = MediaCommand::Delete { at: clock::now() };
     let outcome = app
         .log

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use aggregates::session::{Session, SessionCommand};
 use aggregates::values::AuthMethod;
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use eventlog::CommandContext;
 use http::header;
 use projections::{sessions, users};
 use serde::Deserialize;
@@ -17,11 +15,10 @@ use zeroize::Zeroizing;
 use super::signed_in::TokensView;
 use crate::app::{Acting, App};
 use crate::http::caller::{Caller, invalid_token};
-use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
-use crate::ports::{clock, ids};
+use crate::ports::clock;
 use crate::second_factor::{self, Code};
 use crate::sign_in::{self, SignInError};
 
@@ -55,23 +52,15 @@ pub struct Body {
 pub async fn reauthenticate(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
+    let acting = caller.acting();
     let auth_method = prove(&app, &caller, body, &acting).await?;
     let session = sessions::find(&app.database, caller.session_id).await?;
     let session = session.ok_or_else(invalid_token)?;
     let at = clock::now();
     let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let context = acting.command();
     let command = SessionCommand::Reauthenticate {
         auth_method,
         tokens: tokens.pair.clone(),

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use aggregates::session::RevokeReason;
 use aggregates::values::SessionId;
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::show::own;
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::{Id, NO_CONTENT, Params};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -57,7 +55,6 @@ pub struct RevokedCount {
 pub async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     Id(id): Id<SessionId>,
 ) -> Result<impl IntoResponse, Problem> {
     own(&app, &caller, id).await?;
@@ -66,7 +63,7 @@ pub async fn revoke(
     } else {
         RevokeReason::RevokedByUser
     };
-    end(&app, &caller, id, reason, request_id).await
+    end(&app, &caller, id, reason).await
 }
 
 /// Signs out.
@@ -81,16 +78,8 @@ pub async fn revoke(
 pub async fn revoke_current(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
 ) -> Result<impl IntoResponse, Problem> {
-    end(
-        &app,
-        &caller,
-        caller.session_id,
-        RevokeReason::SignedOut,
-        request_id,
-    )
-    .await
+    end(&app, &caller, caller.session_id, RevokeReason::SignedOut).await
 }
 
 async fn end(
@@ -98,12 +87,8 @@ async fn end(
     caller: &Caller,
     id: SessionId,
     reason: RevokeReason,
-    request_id: uuid::Uuid,
 ) -> Result<impl IntoResponse + use<>, Problem> {
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
+    let acting = caller.acting();
     let revoked = revocation::revoke(app, id, reason, &acting, Some(caller.user_id)).await?;
     Ok(Written {
         position: revoked.position,
@@ -124,17 +109,13 @@ async fn end(
 pub async fn revoke_many(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     Params(query): Params<Selection>,
 ) -> Result<impl IntoResponse, Problem> {
     let (keep, reason) = match query.scope {
         Scope::Others => (Some(caller.session_id), RevokeReason::RevokedOthers),
         Scope::All => (None, RevokeReason::RevokedAll),
     };
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
+    let acting = caller.acting();
     let revoked = revocation::revoke_all(&app, caller.user_id, keep, reason, &acting).await?;
     let answer = axum::Json(RevokedCount {
         revoked: revoked.count,

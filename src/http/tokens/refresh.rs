@@ -10,7 +10,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use chrono::TimeDelta;
-use eventlog::{CommandContext, DbError, ExecuteError, RecordedEvent};
+use eventlog::{DbError, ExecuteError, RecordedEvent};
 use http::header;
 use projections::{sessions, spent_refresh_tokens};
 use serde::Deserialize;
@@ -60,15 +60,8 @@ pub async fn refresh(
     let session = session_of(&app, &presented).await?.ok_or_else(invalid)?;
     let at = clock::now();
     let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
-    let acting = Acting {
-        actor: Some(session.user_id.to_string()),
-        request_id: Some(request_id),
-    };
-    let context = CommandContext {
-        command_id: ids::new_id(),
-        metadata: acting.metadata(),
-        creates: false,
-    };
+    let acting = Acting::person(session.user_id, request_id);
+    let context = acting.command();
     let command = SessionCommand::IssueToken {
         presented_refresh: presented,
         tokens: tokens.pair.clone(),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::response::IntoResponse;
 use chrono::TimeDelta;
@@ -15,7 +14,6 @@ use zeroize::Zeroizing;
 use crate::app::{Acting, App};
 use crate::config::TotpDisablePolicy;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::{Json, NO_CONTENT};
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -55,13 +53,9 @@ pub struct Body {
 pub async fn disable(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
+    let acting = caller.acting();
     let row = users::find(&app.database, caller.user_id).await?;
     let row = row.ok_or_else(Problem::not_found)?;
     if row.totp_id.is_some() {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Deserialize;
@@ -10,9 +9,8 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{NO_STORE, RecoveryCodesView};
-use crate::app::{Acting, App};
+use crate::app::App;
 use crate::http::caller::Caller;
-use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -44,13 +42,9 @@ pub struct Body {
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let acting = Acting {
-        actor: Some(caller.user_id.to_string()),
-        request_id: Some(request_id),
-    };
+    let acting = caller.acting();
     let new = second_factor::issue_codes(&app, caller.user_id, body.code, &acting).await?;
     let view = RecoveryCodesView {
         recovery_codes: new.codes,
