@@ -1,5 +1,7 @@
 //! What a node that died in the middle of a change leaves behind, and databases from before.
 
+use eventlog::Database;
+
 use super::hashes::peppers;
 use super::*;
 

@@ -16,62 +16,13 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use eventlog::testing::TestPostgres;
-use eventlog::{Database, Value as Cell};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+pub use support::engines::{count, prepared, restarted, rows, servers};
 use support::{PASSWORD, PATIENCE, Server, access_token};
 
 pub const EMAIL: &str = "ada@example.com";
 pub const NEW: &str = "Battery-staple-8";
-
-/// A server on each engine, with the URL of its database. Not yet launched.
-pub async fn prepared(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let sqlite = format!("sqlite://{}", one.path().join("gatelog.db").display());
-    let postgres = TestPostgres::shared()
-        .unwrap()
-        .fresh_database()
-        .await
-        .unwrap();
-    let on = |folder: &tempfile::TempDir, url: &str| {
-        let mut all = vec![("DATABASE_URL", url)];
-        all.extend_from_slice(settings);
-        Server::prepare(folder.path(), &all)
-    };
-    let servers = (on(&one, &sqlite), on(&two, &postgres));
-    vec![(servers.0, sqlite, one), (servers.1, postgres, two)]
-}
-
-pub async fn servers(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
-    let mut servers = prepared(settings).await;
-    for (server, _, _) in &mut servers {
-        server.launch().await;
-    }
-    servers
-}
-
-/// The same database and folder with other settings.
-pub async fn restarted(mut server: Server, url: &str, settings: &[(&str, &str)]) -> Server {
-    server.kill();
-    let mut all = vec![("DATABASE_URL", url)];
-    all.extend_from_slice(settings);
-    let mut other = Server::prepare(&server.data, &all);
-    other.launch().await;
-    other
-}
-
-pub async fn rows(url: &str, sql: &str) -> Vec<eventlog::Row> {
-    let params: [Cell; 0] = [];
-    let database = Database::open(url).await.unwrap();
-    let rows = database.query(sql, &params).await.unwrap();
-    database.close().await;
-    rows
-}
-
-pub async fn count(url: &str, sql: &str) -> i64 {
-    rows(url, sql).await[0].int(0).unwrap()
-}
 
 pub async fn sign_in(server: &Server, password: &str) -> u16 {
     let body = json!({"email": EMAIL, "password": password});

@@ -3,6 +3,8 @@
 //! A process that a test started ends with it, by its id.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod engines;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

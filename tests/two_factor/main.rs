@@ -19,70 +19,16 @@ mod turning_off;
 use std::time::{Duration, Instant};
 
 use device::Device;
-use eventlog::testing::TestPostgres;
-use eventlog::{Database, Value as Cell};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+pub use support::engines::{count, outcome, refused, rows, servers, write};
 use support::{PASSWORD, PATIENCE, Server, access_token};
 
 pub const EMAIL: &str = "ada@example.com";
 
-/// A server on each engine, with the URL of its database.
-pub async fn servers(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let sqlite = format!("sqlite://{}", one.path().join("gatelog.db").display());
-    let postgres = TestPostgres::shared()
-        .unwrap()
-        .fresh_database()
-        .await
-        .unwrap();
-    let mut servers = Vec::new();
-    for (folder, url) in [(one, sqlite), (two, postgres)] {
-        let mut all = vec![("DATABASE_URL", url.as_str())];
-        all.extend_from_slice(settings);
-        let mut server = Server::prepare(folder.path(), &all);
-        server.launch().await;
-        servers.push((server, url, folder));
-    }
-    servers
-}
-
-pub async fn rows(url: &str, sql: &str) -> Vec<eventlog::Row> {
-    let params: [Cell; 0] = [];
-    let database = Database::open(url).await.unwrap();
-    let rows = database.query(sql, &params).await.unwrap();
-    database.close().await;
-    rows
-}
-
-pub async fn count(url: &str, sql: &str) -> i64 {
-    rows(url, sql).await[0].int(0).unwrap()
-}
-
-pub async fn write(url: &str, sql: &str) {
-    let database = Database::open(url).await.unwrap();
-    database
-        .execute(vec![(sql.to_owned(), Vec::new())])
-        .await
-        .unwrap();
-    database.close().await;
-}
-
 /// As if the time steps that were taken so far lay long ago.
 pub async fn steps_pass(url: &str) {
     write(url, "UPDATE vault_totp SET last_step = 0").await;
-}
-
-/// The status, and the problem's slug.
-pub async fn outcome(answer: Response) -> (u16, String) {
-    let status = answer.status().as_u16();
-    let body: Value = answer.json().await.unwrap_or_default();
-    let slug = body["type"].as_str().unwrap_or_default();
-    (status, slug.trim_start_matches("/problems/").to_owned())
-}
-
-pub fn refused(status: u16, slug: &str) -> (u16, String) {
-    (status, slug.to_owned())
 }
 
 pub struct Enrolled {

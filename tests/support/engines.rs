@@ -1,0 +1,77 @@
+//! Servers on both engines, and what their databases hold.
+
+use eventlog::testing::TestPostgres;
+use eventlog::{Database, Value as Cell};
+use reqwest::Response;
+use serde_json::Value;
+
+use super::Server;
+
+/// A server on each engine, with the URL of its database and its folder. Not yet launched.
+pub async fn prepared(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sqlite = format!("sqlite://{}", one.path().join("gatelog.db").display());
+    let cluster = TestPostgres::shared().unwrap();
+    let postgres = cluster.fresh_database().await.unwrap();
+    let on = |folder: &tempfile::TempDir, url: &str| {
+        let all = [&[("DATABASE_URL", url)], settings].concat();
+        Server::prepare(folder.path(), &all)
+    };
+    let servers = (on(&one, &sqlite), on(&two, &postgres));
+    vec![(servers.0, sqlite, one), (servers.1, postgres, two)]
+}
+
+/// As [`prepared`], launched.
+pub async fn servers(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
+    let mut servers = prepared(settings).await;
+    for (server, _, _) in &mut servers {
+        server.launch().await;
+    }
+    servers
+}
+
+/// The same database and folder with other settings.
+pub async fn restarted(mut server: Server, url: &str, settings: &[(&str, &str)]) -> Server {
+    server.kill();
+    let all = [&[("DATABASE_URL", url)], settings].concat();
+    let mut other = Server::prepare(&server.data, &all);
+    other.launch().await;
+    other
+}
+
+/// The rows of a query.
+pub async fn rows(url: &str, sql: &str) -> Vec<eventlog::Row> {
+    let params: [Cell; 0] = [];
+    let database = Database::open(url).await.unwrap();
+    let rows = database.query(sql, &params).await.unwrap();
+    database.close().await;
+    rows
+}
+
+/// The number that a query gives.
+pub async fn count(url: &str, sql: &str) -> i64 {
+    rows(url, sql).await[0].int(0).unwrap()
+}
+
+/// Writes to the database behind the server's back.
+pub async fn write(url: &str, sql: &str) {
+    let database = Database::open(url).await.unwrap();
+    database
+        .execute(vec![(sql.to_owned(), Vec::new())])
+        .await
+        .unwrap();
+    database.close().await;
+}
+
+/// The status, and the problem's slug.
+pub async fn outcome(answer: Response) -> (u16, String) {
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.unwrap_or_default();
+    let slug = body["type"].as_str().unwrap_or_default();
+    (status, slug.trim_start_matches("/problems/").to_owned())
+}
+
+/// What [`outcome`] gives of a problem.
+pub fn refused(status: u16, slug: &str) -> (u16, String) {
+    (status, slug.to_owned())
+}
