@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aggregates::values::{Role, SessionId, UserId};
 use axum::extract::{ConnectInfo, FromRequestParts};
+use chrono::TimeDelta;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::edge::RequestId;
 use super::problem::{Kind, Problem};
 use crate::app::{Acting, App};
+use crate::ports::clock;
 use crate::token_check::Good;
 
 /// Anyone with a good token.
@@ -33,7 +35,26 @@ impl Caller {
     pub fn acting(&self) -> Acting {
         Acting::person(self.user_id, self.request_id)
     }
+
+    /// # Errors
+    /// 403 when the last proof of identity is older than ten minutes.
+    pub fn require_recent(&self) -> Result<(), Problem> {
+        if clock::now() - self.good.token.auth_time <= RECENT {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Kind::ReauthenticationRequired,
+            "this call needs a proof of identity within the last ten minutes",
+        ))
+    }
 }
+
+/// A caller who proved who they are within the last ten minutes; for what would help a thief of a token most.
+#[derive(Debug, Clone)]
+pub struct RecentCaller(pub Caller);
+
+/// How old a proof of identity may be for a [`RecentCaller`].
+const RECENT: TimeDelta = TimeDelta::minutes(10);
 
 /// A caller whose account has the role `auditor`.
 #[derive(Debug, Clone)]
@@ -52,6 +73,16 @@ impl FromRequestParts<Arc<App>> for Caller {
             good,
             request_id: request_id(parts)?,
         })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for RecentCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.require_recent()?;
+        Ok(Self(caller))
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest as _, Request, State};
 use axum::response::IntoResponse;
-use chrono::TimeDelta;
 use http::header;
 use projections::users::{self, UserRow};
 use serde::Deserialize;
@@ -15,14 +14,10 @@ use crate::app::{Acting, App};
 use crate::config::TotpDisablePolicy;
 use crate::http::caller::Caller;
 use crate::http::extract::{Json, NO_CONTENT};
-use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::http::sessions::second_factor::one_of;
-use crate::ports::clock;
 use crate::second_factor;
-
-/// How long ago the person may have proved who they are, by the policy `recent_auth`.
-const RECENT: TimeDelta = TimeDelta::minutes(10);
 
 /// A proof of the second factor; only by the policy `code`: exactly one of the two.
 #[derive(Default, Deserialize, ToSchema)]
@@ -77,15 +72,7 @@ async fn allow(
 ) -> Result<(), Problem> {
     match app.config.tokens.totp_disable {
         TotpDisablePolicy::Session => Ok(()),
-        TotpDisablePolicy::RecentAuth => {
-            if clock::now() - caller.good.token.auth_time <= RECENT {
-                return Ok(());
-            }
-            Err(Problem::new(
-                Kind::ReauthenticationRequired,
-                "turning the second factor off needs a sign-in within the last ten minutes",
-            ))
-        }
+        TotpDisablePolicy::RecentAuth => caller.require_recent(),
         TotpDisablePolicy::Code => {
             let body = body(app, request).await?;
             let code = one_of(body.code, body.recovery_code)?;

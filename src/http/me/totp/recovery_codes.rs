@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{NO_STORE, RecoveryCodesView};
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::RecentCaller;
 use crate::http::extract::Json;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -33,6 +33,7 @@ pub struct Body {
     responses(
         (status = 200, body = RecoveryCodesView, headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-code"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "reauthentication-required"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "totp-not-enabled"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
@@ -41,7 +42,7 @@ pub struct Body {
 )]
 pub async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    RecentCaller(caller): RecentCaller,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let acting = caller.acting();
