@@ -47,6 +47,7 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::create::create))
         .routes(routes!(sessions::second_factor::create))
         .routes(routes!(me::password::change))
+        .routes(routes!(me::deletion::create))
         .routes(routes!(me::totp::confirm::confirm))
         .routes(routes!(me::totp::recovery_codes::create))
         .routes(routes!(jobs::create::create))
@@ -61,6 +62,8 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
             me::totp::enrol::enrol,
             me::totp::disable::disable
         ))
+        .routes(routes!(me::deletion::delete))
+        .routes(routes!(me::activity::list))
         .routes(routes!(config::show))
         .routes(routes!(sessions::list::list, sessions::revoke::revoke_many))
         .routes(routes!(
@@ -85,6 +88,7 @@ fn streaming_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::output::output))
         .routes(routes!(jobs::events::events))
         .routes(routes!(links::follow))
+        .routes(routes!(me::export::export))
         .routes(routes!(audit::events::list))
         .routes(routes!(audit::live::follow))
 }

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod erasure;
 pub mod http;
 pub mod idempotency;
 pub mod keyring;

@@ -275,7 +275,7 @@ async fn require_current(
         Some(row) if row.password_id != proof.password_id => RevokeReason::PasswordChanged,
         Some(row) if row.totp_id != proof.totp_id => RevokeReason::SecondFactorChanged,
         Some(_) => return Ok(()),
-        None => RevokeReason::PasswordChanged,
+        None => RevokeReason::UserErased,
     };
     revocation::revoke(app, session, reason, acting, Some(proof.user_id)).await?;
     Err(SignInError::InvalidCredentials)

@@ -37,6 +37,11 @@ const ACCESS: &[(&str, &str, [u16; 4])] = &[
     ("patch", "/v1/me", [401, 200, 200, 200]),
     // The current password is wrong, so that everybody can sign in afterwards.
     ("put", "/v1/me/password", [401, 403, 403, 403]),
+    ("get", "/v1/me/activity", [401, 200, 200, 200]),
+    ("get", "/v1/me/export", [401, 200, 200, 200]),
+    // The password is wrong, so that nobody is erased.
+    ("post", "/v1/me/deletion", [401, 403, 403, 403]),
+    ("delete", "/v1/me/deletion", [401, 204, 204, 204]),
     ("get", "/v1/me/totp", [401, 200, 200, 200]),
     // There is nothing to confirm yet, nothing to make codes for, and nothing to turn off.
     ("post", "/v1/me/totp/confirm", [401, 409, 409, 409]),

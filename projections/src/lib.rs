@@ -4,6 +4,7 @@
 //! transaction ([`inline`]) or behind a checkpoint ([`tails`]). Every table can be rebuilt from zero. Personal
 //! text stays sealed here as it is in the events; whoever shows it opens it. Nothing here decides anything.
 
+pub mod activity;
 pub mod email_claims;
 pub mod media;
 pub mod media_jobs;

@@ -127,6 +127,7 @@ impl Projection for MediaJobs {
                 table: &TABLE,
                 row: requested_row(key, requested)?,
             },
+            MediaJobEvent::MediaJobForgotten { .. } => Change::Delete { table: &TABLE, key },
             later => Change::Update {
                 table: &TABLE,
                 key,
@@ -209,10 +210,8 @@ fn changed(event: MediaJobEvent) -> Result<Vec<(usize, Value)>, ProjectionError>
         MediaJobEvent::MediaJobCancelled { at, .. } => {
             vec![state(JobState::Cancelled), (FINISHED_AT, micros(at))]
         }
-        MediaJobEvent::MediaJobRequested { .. } => {
-            return Err(ProjectionError::new(
-                "a second MediaJobRequested".to_owned(),
-            ));
+        MediaJobEvent::MediaJobRequested { .. } | MediaJobEvent::MediaJobForgotten { .. } => {
+            return Err(ProjectionError::new("not a change of a job".to_owned()));
         }
     })
 }

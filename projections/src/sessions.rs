@@ -140,6 +140,10 @@ impl Projection for Sessions {
             SessionEvent::SessionReauthenticated { at, .. } => {
                 changes.push(update(vec![(AUTH_TIME, micros(at))]));
             }
+            SessionEvent::SessionForgotten { .. } => changes.push(Change::Delete {
+                table: &TABLE,
+                key: event.aggregate_id.as_str().into(),
+            }),
             SessionEvent::RefreshTokenReused { .. } => {}
         }
         Ok(())
@@ -334,6 +338,22 @@ pub async fn not_ended(
     let rows = database
         .query(SQL, &[user.to_string().into(), int(limit as u64)])
         .await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
+}
+
+/// Sessions of a person, ended or not, at most `limit`.
+///
+/// # Errors
+/// The database failed.
+pub async fn any(
+    database: &Database,
+    user: UserId,
+    limit: usize,
+) -> Result<Vec<SessionId>, DbError> {
+    const SQL: &str =
+        "SELECT session_id FROM sessions WHERE user_id = $1 ORDER BY session_id LIMIT $2";
+    let params = [user.to_string().into(), int(limit as u64)];
+    let rows = database.query(SQL, &params).await?;
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 

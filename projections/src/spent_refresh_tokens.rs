@@ -79,7 +79,8 @@ impl Projection for SpentRefreshTokens {
             SessionEvent::SessionStarted { .. }
             | SessionEvent::TokensIssued { .. }
             | SessionEvent::SessionReauthenticated { .. }
-            | SessionEvent::RefreshTokenReused { .. } => {}
+            | SessionEvent::RefreshTokenReused { .. }
+            | SessionEvent::SessionForgotten { .. } => {}
         }
         Ok(())
     }

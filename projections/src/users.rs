@@ -75,6 +75,10 @@ static TABLE: Table = Table {
             name: "recovery_codes_left",
             kind: Kind::Int,
         },
+        Column {
+            name: "erase_at",
+            kind: Kind::Int,
+        },
     ],
 };
 const NAME: usize = 4;
@@ -85,6 +89,7 @@ const TOTP_ID: usize = 10;
 const TOTP_ENABLED_AT: usize = 11;
 const RECOVERY_CODES_ID: usize = 12;
 const RECOVERY_CODES_LEFT: usize = 13;
+const ERASE_AT: usize = 14;
 
 impl Projection for Users {
     fn name(&self) -> &'static str {
@@ -136,6 +141,7 @@ impl Projection for Users {
                         Value::Int(None),
                         Value::Text(None),
                         0.into(),
+                        Value::Int(None),
                     ],
                 });
             }
@@ -154,6 +160,20 @@ impl Projection for Users {
             }
             UserEvent::UserDisabled { .. } => changes.push(update(vec![(DISABLED, 1.into())])),
             UserEvent::UserEnabled { .. } => changes.push(update(vec![(DISABLED, 0.into())])),
+            UserEvent::UserDeletionRequested { erase_at, .. } => {
+                changes.push(update(vec![(ERASE_AT, micros(erase_at))]));
+            }
+            UserEvent::UserDeletionCancelled { .. } => {
+                changes.push(update(vec![(ERASE_AT, Value::Int(None))]));
+            }
+            UserEvent::UserErasureStarted { .. } => changes.push(update(vec![
+                (DISABLED, 1.into()),
+                (ERASE_AT, Value::Int(None)),
+            ])),
+            UserEvent::UserErased { .. } => changes.push(Change::Delete {
+                table: &TABLE,
+                key: key.clone(),
+            }),
             UserEvent::UserRegistrationAbandoned { .. } => {}
         }
         Ok(())
@@ -187,7 +207,11 @@ fn second_factor(event: &UserEvent) -> Vec<(usize, Value)> {
         | UserEvent::UserNameChanged { .. }
         | UserEvent::PasswordChanged { .. }
         | UserEvent::UserDisabled { .. }
-        | UserEvent::UserEnabled { .. } => Vec::new(),
+        | UserEvent::UserEnabled { .. }
+        | UserEvent::UserDeletionRequested { .. }
+        | UserEvent::UserDeletionCancelled { .. }
+        | UserEvent::UserErasureStarted { .. }
+        | UserEvent::UserErased { .. } => Vec::new(),
     }
 }
 
@@ -227,11 +251,13 @@ pub struct UserRow {
     pub recovery_codes_id: Option<RecoveryCodesId>,
     /// Those that were not used yet.
     pub recovery_codes_left: u32,
+    /// When the account is to be erased, if the person asked for that.
+    pub erase_at: Option<DateTime<Utc>>,
 }
 
 const SELECT: &str = "SELECT user_id, email_claim_id, email, email_event_id, name, name_event_id, roles, \
                       disabled, created_at, password_id, totp_id, totp_enabled_at, \
-                      recovery_codes_id, recovery_codes_left FROM users";
+                      recovery_codes_id, recovery_codes_left, erase_at FROM users";
 
 /// One account.
 ///
@@ -253,6 +279,21 @@ pub async fn all(database: &Database, after: &str, limit: usize) -> Result<Vec<U
         .query(&sql, &[after.into(), int(limit as u64)])
         .await?;
     rows.iter().map(from_row).collect()
+}
+
+/// Accounts whose erasure is due, the longest overdue first.
+///
+/// # Errors
+/// The database failed.
+pub async fn due_for_erasure(
+    database: &Database,
+    now: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<UserId>, DbError> {
+    const SQL: &str = "SELECT user_id FROM users WHERE erase_at <= $1 ORDER BY erase_at LIMIT $2";
+    let params = [micros(now), int(limit as u64)];
+    let rows = database.query(SQL, &params).await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
 }
 
 fn from_row(row: &Row) -> Result<UserRow, DbError> {
@@ -279,6 +320,7 @@ fn from_row(row: &Row) -> Result<UserRow, DbError> {
         totp_enabled_at: opt_time(row, 11)?,
         recovery_codes_id: opt_typed(row, 12)?,
         recovery_codes_left: u32::try_from(row.int(13)?).unwrap_or_default(),
+        erase_at: opt_time(row, 14)?,
     })
 }
 

@@ -37,6 +37,8 @@ pub struct TokenConfig {
     pub registration: Registration,
     /// What turning the second factor off asks for.
     pub totp_disable: TotpDisablePolicy,
+    /// Between the wish to be erased and the erasure (default 30 days).
+    pub deletion_grace_seconds: i64,
 }
 
 impl TokenConfig {
@@ -53,6 +55,7 @@ impl TokenConfig {
             session_max_age_seconds: source.number("SESSION_MAX_AGE", profile.max_age, 1..=YEAR)?,
             registration: registration(source)?,
             totp_disable: totp_disable(source)?,
+            deletion_grace_seconds: source.number("DELETION_GRACE", 30 * 86_400, 0..=YEAR)?,
         })
     }
 }

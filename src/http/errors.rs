@@ -135,9 +135,10 @@ impl Refusal for SessionError {
             | Self::RefreshTokenExpired => {
                 Problem::new(Kind::InvalidToken, "the session has ended")
             }
-            Self::AlreadyStarted | Self::NotAuthenticated | Self::NotYetExpired => {
-                Problem::internal(self)
-            }
+            Self::AlreadyStarted
+            | Self::NotAuthenticated
+            | Self::NotYetExpired
+            | Self::NotEnded => Problem::internal(self),
         }
     }
 }
@@ -145,7 +146,7 @@ impl Refusal for SessionError {
 impl Refusal for UserError {
     fn problem(&self) -> Problem {
         match self {
-            Self::NotRegistered => Problem::not_found(),
+            Self::NotRegistered | Self::UserErased => Problem::not_found(),
             Self::UserDisabled => Problem::new(
                 Kind::AccountDisabled,
                 "this account was disabled by an administrator",
@@ -163,7 +164,10 @@ impl Refusal for UserError {
             Self::RecoveryCodeSpent => {
                 Problem::new(Kind::InvalidCode, "the code is wrong or was used already")
             }
-            Self::AlreadyRegistered | Self::RegistrationAbandoned => Problem::internal(self),
+            Self::AlreadyRegistered
+            | Self::RegistrationAbandoned
+            | Self::ErasureNotDue
+            | Self::ErasureNotStarted => Problem::internal(self),
         }
     }
 }
@@ -184,7 +188,9 @@ impl Refusal for MediaJobError {
             Self::StillLeased | Self::NotYetDue | Self::StaleAttempt | Self::NotYetExpired => {
                 Problem::new(Kind::Conflict, "the job is in another state by now").because(self)
             }
-            Self::RequestDiffers | Self::DeadlineExceeded => Problem::internal(self),
+            Self::RequestDiffers | Self::DeadlineExceeded | Self::NotFinished => {
+                Problem::internal(self)
+            }
         }
     }
 }

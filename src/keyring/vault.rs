@@ -140,7 +140,8 @@ impl Vault {
         Ok(PersonKey::from_bytes(&key))
     }
 
-    /// Removes everything of a person; for registrations that failed.
+    /// Removes everything of a person, their key with it: what was sealed under it opens no more. For registrations that
+    /// failed, and for erasures.
     ///
     /// # Errors
     /// The database failed.
@@ -150,6 +151,8 @@ impl Vault {
             "DELETE FROM vault_passwords WHERE user_id = $1",
             "DELETE FROM vault_totp WHERE user_id = $1",
             "DELETE FROM vault_recovery_codes WHERE user_id = $1",
+            "DELETE FROM sign_in_challenges WHERE user_id = $1",
+            "DELETE FROM second_factor_failures WHERE user_id = $1",
         ];
         let key: Value = user.to_string().into();
         let statements = statements

@@ -7,6 +7,7 @@ pub mod clean_up_media;
 pub mod confirm_email_claims;
 pub mod dispatch_media_jobs;
 pub mod end_sessions_of_disabled_users;
+pub mod erase_users;
 pub mod expire_sessions;
 pub mod follow_password_changes;
 pub mod release_email_claims;
@@ -25,7 +26,7 @@ use crate::{last_seen, token_check};
 
 /// Starts every policy and every periodic chore.
 pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
-    let reactors: [Arc<dyn Reactor>; 4] = [
+    let reactors: [Arc<dyn Reactor>; 5] = [
         Arc::new(confirm_email_claims::ConfirmEmailClaims::new(Arc::clone(
             app,
         ))),
@@ -36,6 +37,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         Arc::new(follow_password_changes::FollowPasswordChanges::new(
             Arc::clone(app),
         )),
+        Arc::new(erase_users::EraseUsers::new(Arc::clone(app))),
     ];
     for reactor in reactors {
         let tail = ReactorTail::new(app.database.clone(), app.log.clone(), reactor);
@@ -51,6 +53,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         release_email_claims::run,
     );
     chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
+    chore(app, lifecycle, "erase users", 2, erase_users::run);
     chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
     chore(
         app,

@@ -37,6 +37,6 @@ async fn counts(app: &App, user: UserId, password: PasswordId) -> Result<bool, S
     let (account, _) = loaded.map_err(|error| error.to_string())?;
     Ok(match account {
         User::Active(account) | User::Disabled(account) => account.password_id == password,
-        User::Unregistered | User::Abandoned => false,
+        User::Unregistered | User::Abandoned | User::Erasing | User::Erased => false,
     })
 }

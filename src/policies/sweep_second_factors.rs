@@ -76,6 +76,6 @@ async fn factor(app: &App, user: UserId) -> Result<Option<SecondFactor>, String>
     let (account, _) = loaded.map_err(|error| error.to_string())?;
     Ok(match account {
         User::Active(account) | User::Disabled(account) => account.second_factor,
-        User::Unregistered | User::Abandoned => None,
+        User::Unregistered | User::Abandoned | User::Erasing | User::Erased => None,
     })
 }

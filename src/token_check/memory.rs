@@ -106,8 +106,10 @@ impl Memory {
             UserEvent::UserRegistered { roles, .. } => {
                 accounts.insert(user, Arc::new(account(roles, false)));
             }
-            UserEvent::UserDisabled { .. } | UserEvent::UserEnabled { .. } => {
-                let is_disabled = matches!(event, UserEvent::UserDisabled { .. });
+            UserEvent::UserDisabled { .. }
+            | UserEvent::UserErasureStarted { .. }
+            | UserEvent::UserEnabled { .. } => {
+                let is_disabled = !matches!(event, UserEvent::UserEnabled { .. });
                 accounts.update(user, |account| {
                     Arc::new(Account {
                         is_disabled,
@@ -115,12 +117,17 @@ impl Memory {
                     })
                 });
             }
+            UserEvent::UserErased { .. } => {
+                accounts.remove(&user);
+            }
             UserEvent::UserNameChanged { .. }
             | UserEvent::PasswordChanged { .. }
             | UserEvent::TotpEnabled { .. }
             | UserEvent::TotpDisabled { .. }
             | UserEvent::RecoveryCodesIssued { .. }
             | UserEvent::RecoveryCodeUsed { .. }
+            | UserEvent::UserDeletionRequested { .. }
+            | UserEvent::UserDeletionCancelled { .. }
             | UserEvent::UserRegistrationAbandoned { .. } => {}
         }
     }
@@ -163,7 +170,7 @@ impl Memory {
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
                 self.end(session);
             }
-            SessionEvent::RefreshTokenReused { .. } => {}
+            SessionEvent::RefreshTokenReused { .. } | SessionEvent::SessionForgotten { .. } => {}
         }
     }
 

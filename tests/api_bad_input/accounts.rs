@@ -22,6 +22,7 @@ pub fn rows() -> Vec<Row> {
         names_and_passwords(),
         signing_in(),
         second_factors(),
+        leaving(),
     ]
     .into_iter()
     .flatten()
@@ -193,5 +194,25 @@ fn second_factors() -> Vec<Row> {
     rows.push(confirm(json!({"code": "123456"})).gets(409, "totp-not-pending"));
     rows.push(codes(json!({"code": "123456"})).gets(409, "totp-not-enabled"));
     rows.push(call(Ada, "PUT", "/v1/me/totp").gets(405, "method-not-allowed"));
+    rows
+}
+
+fn leaving() -> Vec<Row> {
+    let ask = |body: Value| post(Ada, "/v1/me/deletion", body);
+    let unfit = [
+        json!({}),
+        json!({"password": 1}),
+        json!({"password": "x", "x": 1}),
+        json!({"password": ["x"]}),
+        json!([]),
+    ];
+    let mut rows = all_get(unfit.map(ask), 422, "validation-failed");
+    let wrong = [json!({"password": ""}), json!({"password": "\u{0}"})];
+    rows.extend(all_get(wrong.map(ask), 403, "wrong-password"));
+    rows.push(ask(json!({"password": "x".repeat(LONG)})).gets(403, "wrong-password"));
+    for path in ["/v1/me/activity?limit=0", "/v1/me/activity?cursor=x"] {
+        rows.push(call(Ada, "GET", path).gets(400, "malformed-request"));
+    }
+    rows.push(call(Ada, "POST", "/v1/me/export").gets(405, "method-not-allowed"));
     rows
 }

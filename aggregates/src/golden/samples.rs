@@ -8,7 +8,7 @@ use crate::media_job::{
 };
 use crate::session::{RevokeReason, SessionEvent, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
-use crate::user::{DisableReason, UserEvent};
+use crate::user::{DisableReason, ErasureReason, UserEvent};
 use crate::values::{AuthMethod, Role};
 
 pub fn user() -> Vec<UserEvent> {
@@ -57,6 +57,16 @@ pub fn user() -> Vec<UserEvent> {
             at: at(3),
         },
         UserEvent::UserEnabled { at: at(4) },
+        UserEvent::UserDeletionRequested {
+            erase_at: at(2_592_000),
+            at: at(5),
+        },
+        UserEvent::UserDeletionCancelled { at: at(6) },
+        UserEvent::UserErasureStarted {
+            reason: ErasureReason::Requested,
+            at: at(7),
+        },
+        UserEvent::UserErased { at: at(8) },
     ]
 }
 
@@ -121,6 +131,7 @@ pub fn session() -> Vec<SessionEvent> {
             at: at(2_592_000),
             is_idle: false,
         },
+        SessionEvent::SessionForgotten { at: at(5) },
     ]
 }
 
@@ -180,6 +191,7 @@ pub fn media_job() -> Vec<MediaJobEvent> {
             by: Some(id(1)),
             at: at(6),
         },
+        MediaJobEvent::MediaJobForgotten { at: at(9) },
     ]
 }
 

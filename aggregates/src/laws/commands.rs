@@ -12,7 +12,7 @@ use crate::media_job::{
 };
 use crate::session::{RevokeReason, SessionCommand, StartSession, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
-use crate::user::{DisableReason, SecondFactorCommand, UserCommand};
+use crate::user::{DisableReason, ErasureCommand, ErasureReason, SecondFactorCommand, UserCommand};
 use crate::values::{AuthMethod, Role};
 
 const MAX_COMMANDS: usize = 40;
@@ -51,7 +51,21 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
             .prop_map(|(reason, s)| UserCommand::Disable { reason, at: at(s) }),
         2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
         6 => second_factor().prop_map(UserCommand::SecondFactor),
+        1 => erasure().prop_map(UserCommand::Erasure),
     ])
+}
+
+fn erasure() -> impl Strategy<Value = ErasureCommand> {
+    prop_oneof![
+        3 => (seconds(), seconds()).prop_map(|(due, s)| ErasureCommand::RequestDeletion {
+            erase_at: at(due),
+            at: at(s),
+        }),
+        2 => seconds().prop_map(|s| ErasureCommand::CancelDeletion { at: at(s) }),
+        1 => (select(ErasureReason::ALL), seconds())
+            .prop_map(|(reason, s)| ErasureCommand::Start { reason, at: at(s) }),
+        2 => seconds().prop_map(|s| ErasureCommand::Finish { at: at(s) }),
+    ]
 }
 
 fn second_factor() -> impl Strategy<Value = SecondFactorCommand> {
@@ -118,6 +132,7 @@ pub fn session() -> impl Strategy<Value = Vec<SessionCommand>> {
         1 => (select(RevokeReason::ALL), seconds())
             .prop_map(|(reason, s)| SessionCommand::Revoke { reason, by: None, at: at(s) }),
         1 => seconds().prop_map(|s| SessionCommand::Expire { at: at(s) }),
+        1 => seconds().prop_map(|s| SessionCommand::Forget { at: at(s) }),
     ])
 }
 
@@ -200,6 +215,7 @@ pub fn media_job() -> impl Strategy<Value = Vec<MediaJobCommand>> {
         ),
         1 => seconds().prop_map(|s| MediaJobCommand::Cancel { by: Some(id(1)), at: at(s) }),
         1 => seconds().prop_map(|s| MediaJobCommand::Expire { at: at(s) }),
+        1 => seconds().prop_map(|s| MediaJobCommand::Forget { at: at(s) }),
     ])
 }
 

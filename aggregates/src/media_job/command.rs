@@ -56,6 +56,11 @@ pub enum MediaJobCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Takes a finished job out of the read models; for the erasure of its person.
+    Forget {
+        /// Now.
+        at: DateTime<Utc>,
+    },
 }
 
 /// What is to be done to which file.

@@ -18,6 +18,9 @@ pub enum MediaJobError {
     /// The attempt is not the one that may act now.
     #[error("the attempt is not the current one")]
     StaleAttempt,
+    /// The job has not finished.
+    #[error("the job has not finished")]
+    NotFinished,
     /// The job succeeded, failed or was cancelled.
     #[error("the job has finished")]
     AlreadyFinished,

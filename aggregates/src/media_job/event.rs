@@ -102,6 +102,11 @@ pub enum MediaJobEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The read models know nothing of the job any more.
+    MediaJobForgotten {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 named! {
@@ -157,4 +162,5 @@ domain_event!(MediaJobEvent {
     MediaJobSucceeded,
     MediaJobFailed,
     MediaJobCancelled,
+    MediaJobForgotten,
 });

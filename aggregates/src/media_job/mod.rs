@@ -103,6 +103,14 @@ impl MediaJob {
             }
             MediaJobCommand::Cancel { by, at } => self.decide_cancel(by, at),
             MediaJobCommand::Expire { at } => self.decide_expire(at),
+            MediaJobCommand::Forget { at } => match self {
+                Self::NotRequested => Err(MediaJobError::NotRequested),
+                Self::Queued { .. } | Self::Dispatched { .. } => Err(MediaJobError::NotFinished),
+                Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. } => {
+                    Ok(vec![MediaJobEvent::MediaJobForgotten { at }])
+                }
+                Self::Forgotten { .. } => Ok(Vec::new()),
+            },
         }
     }
 
@@ -138,9 +146,10 @@ impl MediaJob {
                 }
                 dispatch_again(order, attempts, lease, at)
             }
-            Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. } => {
-                Err(MediaJobError::AlreadyFinished)
-            }
+            Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. }
+            | Self::Forgotten { .. } => Err(MediaJobError::AlreadyFinished),
         }
     }
 
@@ -150,7 +159,7 @@ impl MediaJob {
             Self::NotRequested => return Err(MediaJobError::NotRequested),
             Self::Queued { .. } => None,
             Self::Dispatched { lease, .. } => Some(lease.attempt),
-            Self::Cancelled { .. } => return Ok(Vec::new()),
+            Self::Cancelled { .. } | Self::Forgotten { .. } => return Ok(Vec::new()),
             Self::Succeeded { .. } | Self::Failed { .. } => {
                 return Err(MediaJobError::AlreadyFinished);
             }
@@ -176,7 +185,10 @@ impl MediaJob {
                 }
                 Ok(vec![failed(attempts, FailureCode::DeadlineExceeded, at)])
             }
-            Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. } => Ok(Vec::new()),
+            Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. }
+            | Self::Forgotten { .. } => Ok(Vec::new()),
         }
     }
 
@@ -191,9 +203,10 @@ impl MediaJob {
                 lease,
             } if lease.attempt == attempt => Ok((order, attempts)),
             Self::Queued { .. } | Self::Dispatched { .. } => Err(MediaJobError::StaleAttempt),
-            Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. } => {
-                Err(MediaJobError::AlreadyFinished)
-            }
+            Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. }
+            | Self::Forgotten { .. } => Err(MediaJobError::AlreadyFinished),
         }
     }
 }

@@ -330,3 +330,26 @@ fn nothing_can_be_asked_of_a_job_that_was_not_requested() {
             .then_expect_error(MediaJobError::NotRequested);
     }
 }
+
+#[test]
+fn only_a_finished_job_is_forgotten_and_once() {
+    let forget = || MediaJobCommand::Forget { at: at(20) };
+    let forgotten = MediaJobEvent::MediaJobForgotten { at: at(20) };
+    for history in [queued(), running()] {
+        given::<MediaJob>(history)
+            .when(forget())
+            .then_expect_error(MediaJobError::NotFinished);
+    }
+    for mut history in finished() {
+        given::<MediaJob>(history.clone())
+            .when(forget())
+            .then_expect_events(vec![forgotten.clone()]);
+        history.push(forgotten.clone());
+        given::<MediaJob>(history.clone())
+            .when(forget())
+            .then_expect_events(vec![]);
+        given::<MediaJob>(history)
+            .when(dispatch(2, 30))
+            .then_expect_error(MediaJobError::AlreadyFinished);
+    }
+}

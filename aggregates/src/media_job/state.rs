@@ -47,6 +47,11 @@ pub enum MediaJob {
         /// What was to be done.
         order: Order,
     },
+    /// Over, and in no read model any more.
+    Forgotten {
+        /// What was to be done.
+        order: Order,
+    },
 }
 
 /// What is to be done to which file.
@@ -159,7 +164,8 @@ impl MediaJob {
             | Self::Dispatched { order, .. }
             | Self::Succeeded { order }
             | Self::Failed { order, .. }
-            | Self::Cancelled { order } => Some(order),
+            | Self::Cancelled { order }
+            | Self::Forgotten { order } => Some(order),
         }
     }
 
@@ -170,7 +176,8 @@ impl MediaJob {
             Self::NotRequested
             | Self::Succeeded { .. }
             | Self::Failed { .. }
-            | Self::Cancelled { .. } => None,
+            | Self::Cancelled { .. }
+            | Self::Forgotten { .. } => None,
         }
     }
 
@@ -218,6 +225,7 @@ impl MediaJob {
                 code,
             }),
             MediaJobEvent::MediaJobCancelled { .. } => Some(Self::Cancelled { order: order? }),
+            MediaJobEvent::MediaJobForgotten { .. } => Some(Self::Forgotten { order: order? }),
         }
     }
 

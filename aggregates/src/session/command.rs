@@ -41,6 +41,11 @@ pub enum SessionCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Takes an ended session out of the read models; for the erasure of its person.
+    Forget {
+        /// Now.
+        at: DateTime<Utc>,
+    },
     /// Notes that the session's time is over: its own, or that of its last token.
     Expire {
         /// Now.

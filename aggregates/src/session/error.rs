@@ -15,6 +15,9 @@ pub enum SessionError {
     /// The session was revoked or noted as expired.
     #[error("the session has ended")]
     SessionEnded,
+    /// The session has not ended.
+    #[error("the session has not ended")]
+    NotEnded,
     /// The session is past its absolute end.
     #[error("the session has expired")]
     SessionExpired,

@@ -79,6 +79,11 @@ pub enum SessionEvent {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_idle: bool,
     },
+    /// The read models know nothing of the session any more.
+    SessionForgotten {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// An access token and the refresh token that replaces both.
@@ -141,4 +146,5 @@ domain_event!(SessionEvent {
     RefreshTokenReused,
     SessionRevoked,
     SessionExpired,
+    SessionForgotten,
 });

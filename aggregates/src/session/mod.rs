@@ -73,7 +73,13 @@ impl Session {
             SessionCommand::Revoke { reason, by, at } => match self {
                 Self::NotStarted => Err(SessionError::NotStarted),
                 Self::Live(_) => Ok(vec![SessionEvent::SessionRevoked { reason, by, at }]),
-                Self::Ended => Ok(Vec::new()),
+                Self::Ended | Self::Forgotten => Ok(Vec::new()),
+            },
+            SessionCommand::Forget { at } => match self {
+                Self::NotStarted => Err(SessionError::NotStarted),
+                Self::Live(_) => Err(SessionError::NotEnded),
+                Self::Ended => Ok(vec![SessionEvent::SessionForgotten { at }]),
+                Self::Forgotten => Ok(Vec::new()),
             },
             SessionCommand::Expire { at } => match self {
                 Self::NotStarted => Err(SessionError::NotStarted),
@@ -82,7 +88,7 @@ impl Session {
                     Ok(vec![SessionEvent::SessionExpired { at, is_idle }])
                 }
                 Self::Live(_) => Err(SessionError::NotYetExpired),
-                Self::Ended => Ok(Vec::new()),
+                Self::Ended | Self::Forgotten => Ok(Vec::new()),
             },
         }
     }
@@ -92,14 +98,16 @@ impl Session {
             Self::NotStarted => Err(SessionError::NotStarted),
             Self::Live(live) if at >= live.expires_at => Err(SessionError::SessionExpired),
             Self::Live(live) => Ok(live),
-            Self::Ended => Err(SessionError::SessionEnded),
+            Self::Ended | Self::Forgotten => Err(SessionError::SessionEnded),
         }
     }
 
     fn decide_start(&self, start: StartSession) -> Result<Vec<SessionEvent>, SessionError> {
         match self {
             Self::NotStarted => {}
-            Self::Live(_) | Self::Ended => return Err(SessionError::AlreadyStarted),
+            Self::Live(_) | Self::Ended | Self::Forgotten => {
+                return Err(SessionError::AlreadyStarted);
+            }
         }
         if start.auth_methods.is_empty() {
             return Err(SessionError::NotAuthenticated);

@@ -416,3 +416,28 @@ fn nothing_can_be_asked_of_a_session_that_was_not_started() {
             .then_expect_error(SessionError::NotStarted);
     }
 }
+
+#[test]
+fn only_an_ended_session_is_forgotten_and_once() {
+    let forget = || SessionCommand::Forget { at: at(20) };
+    let forgotten = SessionEvent::SessionForgotten { at: at(20) };
+    given::<Session>(live())
+        .when(forget())
+        .then_expect_error(SessionError::NotEnded);
+    for end in [revoked(RevokeReason::UserErased), expired()] {
+        let ended = after(live(), end);
+        given::<Session>(ended.clone())
+            .when(forget())
+            .then_expect_events(vec![forgotten.clone()]);
+        let over = after(ended, forgotten.clone());
+        given::<Session>(over.clone())
+            .when(forget())
+            .then_expect_events(vec![]);
+        given::<Session>(over.clone())
+            .when(revoke(RevokeReason::SignedOut))
+            .then_expect_events(vec![]);
+        given::<Session>(over)
+            .when(issue(0, 1, 5))
+            .then_expect_error(SessionError::SessionEnded);
+    }
+}

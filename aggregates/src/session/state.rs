@@ -22,6 +22,8 @@ pub enum Session {
     Live(LiveSession),
     /// Over for good.
     Ended,
+    /// Over, and in no read model any more.
+    Forgotten,
 }
 
 /// What an open session's decisions need.
@@ -142,6 +144,7 @@ impl Session {
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
                 *self = Self::Ended;
             }
+            SessionEvent::SessionForgotten { .. } => *self = Self::Forgotten,
         }
     }
 }

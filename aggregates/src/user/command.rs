@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::DisableReason;
+use super::{DisableReason, ErasureReason};
 use crate::values::{
     EmailClaimId, PasswordId, RecoveryCodesId, Role, Sealed, SessionId, TotpId, UserId,
 };
@@ -53,6 +53,8 @@ pub enum UserCommand {
     },
     /// Something about the second factor.
     SecondFactor(SecondFactorCommand),
+    /// Something about the end of the account.
+    Erasure(ErasureCommand),
     /// Shuts the account out.
     Disable {
         /// Why.
@@ -62,6 +64,35 @@ pub enum UserCommand {
     },
     /// Lets it in again.
     Enable {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What can be asked about the end of an account.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ErasureCommand {
+    /// The person wants the account erased. It goes on until then, and they may think again.
+    RequestDeletion {
+        /// When it is to be erased.
+        erase_at: DateTime<Utc>,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// The person takes that back.
+    CancelDeletion {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Begins the erasure: from here on there is no way back.
+    Start {
+        /// Why.
+        reason: ErasureReason,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Notes that everything is gone: the key, the vault's entries, the read models' rows.
+    Finish {
         /// Now.
         at: DateTime<Utc>,
     },

@@ -27,4 +27,13 @@ pub enum UserError {
     /// The account is shut out.
     #[error("the account is disabled")]
     UserDisabled,
+    /// The account is gone, or going.
+    #[error("the account is erased")]
+    UserErased,
+    /// Nobody asked for the erasure, or its time has not come.
+    #[error("the account is not to be erased yet")]
+    ErasureNotDue,
+    /// The erasure has not begun.
+    #[error("the erasure of the account has not begun")]
+    ErasureNotStarted,
 }

@@ -101,6 +101,31 @@ pub enum UserEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The person asked for the erasure of the account.
+    UserDeletionRequested {
+        /// When it is due.
+        erase_at: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The person took that back.
+    UserDeletionCancelled {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The erasure began. Nothing else can happen to the account any more.
+    UserErasureStarted {
+        /// Why.
+        reason: ErasureReason,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The person's key was destroyed, and with it every sealed text of theirs in this log; the vault and the read
+    /// models hold nothing of them.
+    UserErased {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 named! {
@@ -115,6 +140,16 @@ named! {
     }
 }
 
+named! {
+    /// Why an account is erased.
+    pub enum ErasureReason {
+        /// The person asked for it, and the time to think again has passed.
+        Requested = "requested",
+        /// An administrator decided so.
+        ByAdministrator = "by_administrator",
+    }
+}
+
 domain_event!(UserEvent {
     UserRegistered,
     UserRegistrationAbandoned,
@@ -126,4 +161,8 @@ domain_event!(UserEvent {
     RecoveryCodeUsed,
     UserDisabled,
     UserEnabled,
+    UserDeletionRequested,
+    UserDeletionCancelled,
+    UserErasureStarted,
+    UserErased,
 });

@@ -1,21 +1,24 @@
-//! A person's account: registered, named, disabled, enabled.
+//! A person's account: registered, named, disabled, enabled, erased.
 //!
 //! It never knows the address or name in clear, nor of a password more than which one it is.
 
 mod command;
+mod erasure;
 mod error;
 mod event;
 mod second_factor;
 mod state;
 
 #[cfg(test)]
+mod erasure_specs;
+#[cfg(test)]
 mod second_factor_specs;
 #[cfg(test)]
 mod specs;
 
-pub use command::{SecondFactorCommand, UserCommand};
+pub use command::{ErasureCommand, SecondFactorCommand, UserCommand};
 pub use error::UserError;
-pub use event::{DisableReason, EVENT_TYPES, UserEvent};
+pub use event::{DisableReason, EVENT_TYPES, ErasureReason, UserEvent};
 pub use state::{Account, RecoveryCodes, SecondFactor, User};
 
 use cqrs_es::Aggregate;
@@ -75,7 +78,9 @@ impl User {
             UserCommand::AbandonRegistration { at } => match self {
                 Self::Unregistered => Ok(vec![UserEvent::UserRegistrationAbandoned { at }]),
                 Self::Abandoned => Ok(Vec::new()),
-                Self::Active(_) | Self::Disabled(_) => Err(UserError::AlreadyRegistered),
+                Self::Active(_) | Self::Disabled(_) | Self::Erasing | Self::Erased => {
+                    Err(UserError::AlreadyRegistered)
+                }
             },
             UserCommand::ChangeName { name, at } => {
                 let account = self.require_active()?;
@@ -105,15 +110,18 @@ impl User {
             UserCommand::SecondFactor(command) => {
                 self.require_active()?.decide_second_factor(command)
             }
+            UserCommand::Erasure(command) => self.decide_erasure(command),
             UserCommand::Disable { reason, at } => match self {
                 Self::Active(_) => Ok(vec![UserEvent::UserDisabled { reason, at }]),
                 Self::Disabled(_) => Ok(Vec::new()),
                 Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
+                Self::Erasing | Self::Erased => Err(UserError::UserErased),
             },
             UserCommand::Enable { at } => match self {
                 Self::Disabled(_) => Ok(vec![UserEvent::UserEnabled { at }]),
                 Self::Active(_) => Ok(Vec::new()),
                 Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
+                Self::Erasing | Self::Erased => Err(UserError::UserErased),
             },
         }
     }
@@ -122,7 +130,9 @@ impl User {
         match self {
             Self::Unregistered => Ok(()),
             Self::Abandoned => Err(UserError::RegistrationAbandoned),
-            Self::Active(_) | Self::Disabled(_) => Err(UserError::AlreadyRegistered),
+            Self::Active(_) | Self::Disabled(_) | Self::Erasing | Self::Erased => {
+                Err(UserError::AlreadyRegistered)
+            }
         }
     }
 
@@ -131,6 +141,7 @@ impl User {
             Self::Active(account) => Ok(account),
             Self::Disabled(_) => Err(UserError::UserDisabled),
             Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
+            Self::Erasing | Self::Erased => Err(UserError::UserErased),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The life of an account.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::UserEvent;
@@ -17,6 +18,10 @@ pub enum User {
     Active(Account),
     /// Shut out.
     Disabled(Account),
+    /// Being erased; only the end of it can follow.
+    Erasing,
+    /// Gone.
+    Erased,
 }
 
 /// What a registered account's decisions need.
@@ -35,6 +40,9 @@ pub struct Account {
     /// What is due beside the password.
     #[serde(default)]
     pub second_factor: Option<SecondFactor>,
+    /// When the account is to be erased, if the person asked for that.
+    #[serde(default)]
+    pub erase_at: Option<DateTime<Utc>>,
 }
 
 /// A second factor that is on.
@@ -73,6 +81,7 @@ impl User {
                     has_name,
                     password_id: PasswordId(user_id.0),
                     second_factor: None,
+                    erase_at: None,
                 });
             }
             UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,
@@ -104,6 +113,18 @@ impl User {
                     *self = Self::Active(account.clone());
                 }
             }
+            UserEvent::UserDeletionRequested { erase_at, .. } => {
+                if let Self::Active(account) = self {
+                    account.erase_at = Some(erase_at);
+                }
+            }
+            UserEvent::UserDeletionCancelled { .. } => {
+                if let Self::Active(account) = self {
+                    account.erase_at = None;
+                }
+            }
+            UserEvent::UserErasureStarted { .. } => *self = Self::Erasing,
+            UserEvent::UserErased { .. } => *self = Self::Erased,
         }
     }
 }

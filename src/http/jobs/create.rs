@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::view::{JobView, view};
 use crate::app::App;
+use crate::erasure;
 use crate::http::caller::Caller;
 use crate::http::extract::{Id, Json};
 use crate::http::media::show::own;
@@ -77,6 +78,7 @@ pub async fn create(
         .log
         .execute::<MediaJob>(&job_id.to_string(), request.into(), &context)
         .await?;
+    erasure::still_there(&app, caller.user_id, &acting).await?;
     let position = outcome.position.unwrap_or_else(|| app.log.last_written());
     app.read_models
         .wait_for(position, std::time::Duration::from_secs(2))

@@ -15,6 +15,7 @@ use utoipa::IntoParams;
 
 use super::view::MediaView;
 use crate::app::App;
+use crate::erasure;
 use crate::http::caller::Caller;
 use crate::http::extract::Params;
 use crate::http::idempotent::{Begin, answer_of, begin, key_of, replay};
@@ -221,6 +222,7 @@ async fn commit(app: &App, caller: &Caller, upload: &Upload) -> Result<Response,
         .log
         .execute::<Media>(&upload.media_id.to_string(), command, &context)
         .await?;
+    erasure::still_there(app, caller.user_id, &acting).await?;
     let location = [(header::LOCATION, format!("/v1/media/{}", upload.media_id))];
     let view = MediaView {
         id: upload.media_id.into(),

@@ -116,6 +116,7 @@ fn shown(account: &NewAccount, registered: &Registered) -> UserView {
         recovery_codes_left: 0,
         roles: account.roles.clone(),
         created_at: registered.at,
+        erase_at: None,
     }
 }
 

@@ -32,6 +32,8 @@ pub struct UserView {
     pub roles: Vec<Role>,
     /// Registered when.
     pub created_at: DateTime<Utc>,
+    /// When the account is to be erased, if its person asked for that.
+    pub erase_at: Option<DateTime<Utc>>,
 }
 
 /// Opens the sealed fields of an account.
@@ -57,6 +59,7 @@ pub async fn view(app: &App, row: &UserRow) -> Result<UserView, Problem> {
         recovery_codes_left: row.recovery_codes_left,
         roles: row.roles.clone(),
         created_at: row.created_at,
+        erase_at: row.erase_at,
     })
 }
 

@@ -165,6 +165,58 @@ export interface paths {
         patch: operations["update_me"];
         trace?: never;
     };
+    "/v1/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to the caller's account, newest first. */
+        get: operations["list_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for the erasure of the caller's account. Until it is due the account goes on as before. Again: the same answer. */
+        post: operations["create_deletion"];
+        /** Takes it back. Again, or when nothing was asked for: 204. */
+        delete: operations["delete_deletion"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that is stored about the caller. */
+        get: operations["export_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/password": {
         parameters: {
             query?: never;
@@ -472,6 +524,35 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description One thing that happened. */
+        Activity: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who did it. */
+            by: components["schemas"]["By"];
+            /** @description Why it ended. */
+            end_reason?: string | null;
+            /**
+             * Format: uuid
+             * @description The session that began or ended; `GET /v1/sessions/{id}` tells its device.
+             */
+            session_id?: string | null;
+            /** @description The event's type, as in the audit log; `SessionEnded` for a session that ended in whatever way. */
+            type: string;
+        };
+        /** @description A page of them. */
+        ActivityPage: {
+            items: components["schemas"]["Activity"][];
+            next_cursor?: string | null;
+        };
+        /**
+         * @description Who did something.
+         * @enum {string}
+         */
+        By: "person" | "administrator" | "system";
         /** @description That the second factor is due. There is no session yet. */
         Challenge: {
             /** @description 64 hexadecimal characters, shown once: for `POST /v1/sessions/second-factor`. */
@@ -500,6 +581,11 @@ export interface components {
         ConfirmTotp: {
             /** @description Six digits. */
             code: string;
+        };
+        /** @description The password once more. */
+        CreateDeletion: {
+            /** @description The account's. */
+            password: string;
         };
         /** @description What to do. */
         CreateJob: {
@@ -540,6 +626,14 @@ export interface components {
             /** @description By the rules of `GET /v1/config`. */
             password: string;
         };
+        /** @description When the account is erased. */
+        Deletion: {
+            /**
+             * Format: date-time
+             * @description Until then it can be taken back.
+             */
+            erase_at: string;
+        };
         /** @description A device, as far as its `User-Agent` tells. */
         Device: {
             /** @description For example `Firefox`. */
@@ -571,6 +665,18 @@ export interface components {
              * @description Where to go on: pass it as `after`.
              */
             next_after: number;
+        };
+        /** @description The document. It is written piece by piece; this is its shape. */
+        Export: {
+            activity: components["schemas"]["Activity"][];
+            /** Format: date-time */
+            exported_at: string;
+            jobs: components["schemas"]["Job"][];
+            /** @description The files themselves are at `/v1/media/{id}/content`. */
+            media: components["schemas"]["Media"][];
+            /** @description Open and ended ones. */
+            sessions: components["schemas"]["Session"][];
+            user: components["schemas"]["User"];
         };
         /** @description One field that is wrong. */
         FieldError: {
@@ -911,6 +1017,11 @@ export interface components {
             email: string;
             /** @description Whether the address was confirmed by mail. */
             email_verified: boolean;
+            /**
+             * Format: date-time
+             * @description When the account is to be erased, if its person asked for that.
+             */
+            erase_at?: string | null;
             /**
              * Format: uuid
              * @description `UUIDv7`.
@@ -1408,6 +1519,158 @@ export interface operations {
             };
         };
     };
+    list_activity: {
+        parameters: {
+            query?: {
+                /** @description Items a page, 1 to 200 (default 50). */
+                limit?: number;
+                /** @description Where the page before ended; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivityPage"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_deletion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDeletion"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description wrong-password, reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account stays */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     change_password: {
         parameters: {
             query?: never;
@@ -1694,6 +1957,15 @@ export interface operations {
             };
             /** @description invalid-code */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description reauthentication-required */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,0 +1,158 @@
+//! The rules of leaving, one sentence each.
+
+use super::*;
+use crate::testing::{at, given, given_nothing, id, sealed};
+
+fn registered() -> UserEvent {
+    UserEvent::UserRegistered {
+        user_id: id(1),
+        email: sealed("ann@example.com"),
+        email_claim_id: id(9),
+        name: None,
+        roles: Vec::new(),
+        at: at(0),
+    }
+}
+
+fn wanted() -> UserEvent {
+    UserEvent::UserDeletionRequested {
+        erase_at: at(100),
+        at: at(5),
+    }
+}
+
+fn started() -> UserEvent {
+    UserEvent::UserErasureStarted {
+        reason: ErasureReason::ByAdministrator,
+        at: at(6),
+    }
+}
+
+fn want(seconds: i64) -> UserCommand {
+    UserCommand::Erasure(ErasureCommand::RequestDeletion {
+        erase_at: at(100),
+        at: at(seconds),
+    })
+}
+
+fn take_back() -> UserCommand {
+    UserCommand::Erasure(ErasureCommand::CancelDeletion { at: at(8) })
+}
+
+fn start(reason: ErasureReason, seconds: i64) -> UserCommand {
+    UserCommand::Erasure(ErasureCommand::Start {
+        reason,
+        at: at(seconds),
+    })
+}
+
+fn finish() -> UserCommand {
+    UserCommand::Erasure(ErasureCommand::Finish { at: at(9) })
+}
+
+#[test]
+fn a_person_asks_for_the_erasure_once() {
+    given::<User>(vec![registered()])
+        .when(want(5))
+        .then_expect_events(vec![wanted()]);
+    given::<User>(vec![registered(), wanted()])
+        .when(want(50))
+        .then_expect_events(vec![]);
+    given_nothing::<User>()
+        .when(want(5))
+        .then_expect_error(UserError::NotRegistered);
+}
+
+#[test]
+fn a_person_takes_it_back_until_it_is_done() {
+    given::<User>(vec![registered(), wanted()])
+        .when(take_back())
+        .then_expect_events(vec![UserEvent::UserDeletionCancelled { at: at(8) }]);
+    given::<User>(vec![registered()])
+        .when(take_back())
+        .then_expect_events(vec![]);
+    given::<User>(vec![registered(), wanted(), started()])
+        .when(take_back())
+        .then_expect_error(UserError::UserErased);
+}
+
+#[test]
+fn what_was_asked_for_is_done_when_its_time_has_come_and_not_before() {
+    let reason = ErasureReason::Requested;
+    given::<User>(vec![registered(), wanted()])
+        .when(start(reason, 99))
+        .then_expect_error(UserError::ErasureNotDue);
+    given::<User>(vec![registered(), wanted()])
+        .when(start(reason, 100))
+        .then_expect_events(vec![UserEvent::UserErasureStarted {
+            reason,
+            at: at(100),
+        }]);
+    given::<User>(vec![registered()])
+        .when(start(reason, 100))
+        .then_expect_error(UserError::ErasureNotDue);
+    let taken_back = UserEvent::UserDeletionCancelled { at: at(8) };
+    given::<User>(vec![registered(), wanted(), taken_back])
+        .when(start(reason, 100))
+        .then_expect_error(UserError::ErasureNotDue);
+}
+
+#[test]
+fn a_disabled_account_is_erased_when_its_time_has_come_all_the_same() {
+    let disabled = UserEvent::UserDisabled {
+        reason: DisableReason::Abuse,
+        at: at(7),
+    };
+    let reason = ErasureReason::Requested;
+    given::<User>(vec![registered(), wanted(), disabled])
+        .when(start(reason, 100))
+        .then_expect_events(vec![UserEvent::UserErasureStarted {
+            reason,
+            at: at(100),
+        }]);
+}
+
+#[test]
+fn an_administrator_erases_at_once() {
+    given::<User>(vec![registered()])
+        .when(start(ErasureReason::ByAdministrator, 6))
+        .then_expect_events(vec![started()]);
+    given::<User>(vec![registered(), started()])
+        .when(start(ErasureReason::ByAdministrator, 7))
+        .then_expect_events(vec![]);
+    given_nothing::<User>()
+        .when(start(ErasureReason::ByAdministrator, 6))
+        .then_expect_error(UserError::NotRegistered);
+}
+
+#[test]
+fn the_end_is_noted_once_and_only_of_an_erasure_that_began() {
+    let erased = UserEvent::UserErased { at: at(9) };
+    given::<User>(vec![registered(), started()])
+        .when(finish())
+        .then_expect_events(vec![erased.clone()]);
+    given::<User>(vec![registered(), started(), erased])
+        .when(finish())
+        .then_expect_events(vec![]);
+    given::<User>(vec![registered()])
+        .when(finish())
+        .then_expect_error(UserError::ErasureNotStarted);
+}
+
+#[test]
+fn nothing_else_happens_to_an_account_that_is_going() {
+    let enable = UserCommand::Enable { at: at(9) };
+    let rename = UserCommand::ChangeName {
+        name: None,
+        at: at(9),
+    };
+    for command in [enable, rename, want(9)] {
+        given::<User>(vec![registered(), started()])
+            .when(command)
+            .then_expect_error(UserError::UserErased);
+    }
+    let again = UserCommand::AbandonRegistration { at: at(9) };
+    given::<User>(vec![registered(), started()])
+        .when(again)
+        .then_expect_error(UserError::AlreadyRegistered);
+}

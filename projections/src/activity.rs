@@ -1,0 +1,73 @@
+//! What happened to an account and when, for its person: the events of its own stream, with the beginnings and ends of
+//! its sessions. No table of its own: it is read where it stands.
+
+use aggregates::values::{SessionId, UserId};
+use chrono::{DateTime, Utc};
+use eventlog::{Database, DbError, Row};
+
+use crate::page::{Cursor, Page, probe_limit};
+use crate::support::{time, typed};
+
+/// The `event_type` of a session that ended, in whatever way.
+pub const SESSION_ENDED: &str = "SessionEnded";
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct ActivityRow {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// A UUID, distinct for each row.
+    pub id: String,
+    /// The event's type, or [`SESSION_ENDED`].
+    pub event_type: String,
+    /// The session that began or ended.
+    pub session_id: Option<SessionId>,
+    /// Why a session ended.
+    pub end_reason: Option<String>,
+    /// The event's metadata as JSON text.
+    pub metadata: Option<String>,
+}
+
+/// What happened to an account, newest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn list(
+    database: &Database,
+    user: UserId,
+    after: &Cursor,
+    limit: usize,
+) -> Result<Page<ActivityRow>, DbError> {
+    const SQL: &str = "SELECT at, id, event_type, session_id, end_reason, metadata FROM ( \
+           SELECT recorded_at AS at, CAST(event_id AS TEXT) AS id, event_type, \
+             CAST(NULL AS TEXT) AS session_id, CAST(NULL AS TEXT) AS end_reason, \
+             CAST(metadata AS TEXT) AS metadata \
+           FROM events WHERE aggregate_type = 'user' AND aggregate_id = $1 \
+         UNION ALL \
+           SELECT created_at, start_event_id, 'SessionStarted', session_id, NULL, NULL \
+           FROM sessions WHERE user_id = $1 \
+         UNION ALL \
+           SELECT ended_at, session_id, 'SessionEnded', session_id, end_reason, NULL \
+           FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL \
+         ) AS happened WHERE (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4";
+    let [at, id] = after.values();
+    let params = [user.to_string().into(), at, id, probe_limit(limit)];
+    let rows = database.query(SQL, &params).await?;
+    let rows: Vec<ActivityRow> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+    Ok(Page::from_rows(rows, limit, |row| Cursor {
+        created_at: row.at.timestamp_micros(),
+        id: row.id.clone(),
+    }))
+}
+
+fn from_row(row: &Row) -> Result<ActivityRow, DbError> {
+    let session = row.opt_text(3)?;
+    Ok(ActivityRow {
+        at: time(row, 0)?,
+        id: row.text(1)?,
+        event_type: row.text(2)?,
+        session_id: session.map(|_| typed(row, 3)).transpose()?,
+        end_reason: row.opt_text(4)?,
+        metadata: row.opt_text(5)?,
+    })
+}

@@ -1,0 +1,191 @@
+//! `GET /v1/me/export`: everything that is stored about the caller, as one JSON document.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::Stream;
+use http::header;
+use projections::page::{Cursor, Page};
+use projections::sessions::State as SessionState;
+use projections::{activity, media, media_jobs, sessions, users};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::activity::{ActivityView, view as activity_view};
+use crate::app::App;
+use crate::http::caller::Caller;
+use crate::http::jobs::view::{JobView, view as job_view};
+use crate::http::media::view::{MediaView, view as media_view};
+use crate::http::problem::{Problem, ProblemBody};
+use crate::http::reads::TailRead;
+use crate::http::sessions::view::{SessionView, view as session_view};
+use crate::http::users::view::{UserView, view as user_view};
+use crate::keyring::PersonKey;
+use crate::ports::clock;
+
+/// Items that are in memory at a time.
+const PAGE: usize = 200;
+
+/// The document. It is written piece by piece; this is its shape.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Export)]
+pub struct ExportView {
+    exported_at: chrono::DateTime<chrono::Utc>,
+    user: UserView,
+    /// Open and ended ones.
+    sessions: Vec<SessionView>,
+    /// The files themselves are at `/v1/media/{id}/content`.
+    media: Vec<MediaView>,
+    jobs: Vec<JobView>,
+    activity: Vec<ActivityView>,
+}
+
+/// Everything that is stored about the caller.
+#[utoipa::path(
+    get, path = "/v1/me/export", tag = "accounts", operation_id = "export_me",
+    responses(
+        (status = 200, body = ExportView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn export(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    _: TailRead,
+) -> Result<Response, Problem> {
+    let row = users::find(&app.database, caller.user_id).await?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    let user = user_view(&app, &row).await?;
+    let key = app.vault.person_key(caller.user_id).await?;
+    let key = key.ok_or_else(Problem::not_found)?;
+    let steps = steps(&user)?;
+    let source = Source { app, caller, key };
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"gatelog-export.json\"",
+        ),
+    ];
+    let body = Body::from_stream(document(source, steps));
+    Ok((headers, body).into_response())
+}
+
+/// What the lists of the document are read from.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Sessions(SessionState),
+    Media,
+    Jobs,
+    Activity,
+}
+
+struct Source {
+    app: Arc<App>,
+    caller: Caller,
+    key: PersonKey,
+}
+
+impl Source {
+    /// The next items as JSON, comma-separated, and where they go on.
+    async fn read(&self, part: Part, after: &Cursor) -> Result<(String, Option<Cursor>), Problem> {
+        let (app, database, owner) = (&self.app, &self.app.database, self.caller.user_id);
+        match part {
+            Part::Sessions(state) => {
+                let now = clock::now();
+                let page = sessions::list(database, owner, state, now, after, PAGE).await?;
+                let current = self.caller.session_id;
+                items(page, |row| session_view(app, &self.key, row, current))
+            }
+            Part::Media => {
+                let page = media::list(database, owner, after, PAGE).await?;
+                items(page, |row| media_view(&self.key, row))
+            }
+            Part::Jobs => {
+                let page = media_jobs::list(database, owner, after, PAGE).await?;
+                items(page, |row| Ok(job_view(app, row)))
+            }
+            Part::Activity => {
+                let page = activity::list(database, owner, after, PAGE).await?;
+                items(page, |row| Ok(activity_view(&self.caller, row)))
+            }
+        }
+    }
+}
+
+fn items<R, V: Serialize>(
+    page: Page<R>,
+    show: impl Fn(&R) -> Result<V, Problem>,
+) -> Result<(String, Option<Cursor>), Problem> {
+    let shown = page.items.iter().map(|row| json(&show(row)?));
+    let shown: Vec<String> = shown.collect::<Result<_, _>>()?;
+    Ok((shown.join(","), page.next))
+}
+
+/// A piece of the document.
+enum Step {
+    Text(String),
+    Items(Part, Cursor),
+}
+
+fn steps(user: &UserView) -> Result<VecDeque<Step>, Problem> {
+    let text = |text: &str| Step::Text(text.to_owned());
+    let items = |part| Step::Items(part, Cursor::start());
+    let (now, user) = (json(&clock::now())?, json(user)?);
+    let head = format!("{{\"exported_at\":{now},\"user\":{user},\"sessions\":[");
+    Ok(VecDeque::from([
+        Step::Text(head),
+        items(Part::Sessions(SessionState::Active)),
+        items(Part::Sessions(SessionState::Ended)),
+        text("],\"media\":["),
+        items(Part::Media),
+        text("],\"jobs\":["),
+        items(Part::Jobs),
+        text("],\"activity\":["),
+        items(Part::Activity),
+        text("]}\n"),
+    ]))
+}
+
+/// The document, a page of a list in memory at a time. A fault ends the body with an error, so that nobody takes half a
+/// document for a whole one.
+fn document(
+    source: Source,
+    steps: VecDeque<Step>,
+) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    let state = (source, steps, false);
+    futures::stream::try_unfold(state, |(source, mut steps, needs_comma)| async move {
+        loop {
+            let (part, after) = match steps.pop_front() {
+                None => return Ok(None),
+                Some(Step::Text(text)) => {
+                    return Ok(Some((Bytes::from(text), (source, steps, false))));
+                }
+                Some(Step::Items(part, after)) => (part, after),
+            };
+            let read = source.read(part, &after).await;
+            let (items, next) = read.map_err(|problem| {
+                tracing::error!(?problem, "an export of an account broke off");
+                io::Error::other("the export broke off")
+            })?;
+            if let Some(next) = next {
+                steps.push_front(Step::Items(part, next));
+            }
+            if !items.is_empty() {
+                let text = if needs_comma { "," } else { "" }.to_owned() + &items;
+                return Ok(Some((Bytes::from(text), (source, steps, true))));
+            }
+        }
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, Problem> {
+    serde_json::to_string(value).map_err(Problem::internal)
+}

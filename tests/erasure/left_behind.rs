@@ -1,0 +1,163 @@
+//! What is left of an erased person: nothing that can be read, and a log that still verifies.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+const NAME: &str = "Countess Lovelace";
+const DEVICE: &str = "difference engine";
+const FILE: &str = "my-holiday.mp4";
+
+/// Every file under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
+
+/// Every text and number column of every table but the log itself.
+async fn columns(url: &str) -> Vec<(String, String)> {
+    let sql = if url.starts_with("sqlite") {
+        "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+    } else {
+        "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns \
+         WHERE table_schema = 'public'"
+    };
+    let columns = rows(url, sql).await;
+    let columns = columns
+        .iter()
+        .map(|row| (row.text(0).unwrap(), row.text(1).unwrap()));
+    columns.filter(|(table, _)| table != "events").collect()
+}
+
+async fn places_of(url: &str, text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (table, column) in columns(url).await {
+        let sql =
+            format!("SELECT COUNT(*) FROM {table} WHERE CAST({column} AS TEXT) LIKE '%{text}%'");
+        if count(url, &sql).await > 0 {
+            found.push((table, column));
+        }
+    }
+    found
+}
+
+/// A person with everything that the server keeps of one.
+async fn settled(server: &mut Server) -> (String, String) {
+    server.launch_worker().await;
+    let body = json!({"email": EMAIL, "password": PASSWORD, "name": NAME});
+    let user: Value = server
+        .post("/v1/users", "", &body)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let body = json!({"email": EMAIL, "password": PASSWORD, "device_name": DEVICE});
+    let signed_in = server.post("/v1/sessions", "", &body).await;
+    let token = access_token(&signed_in.json().await.unwrap());
+    let ended = access_token(&server.sign_in(EMAIL).await);
+    server.delete("/v1/sessions/current", &ended).await;
+    server.post("/v1/me/totp", &token, &json!({})).await;
+    let media = server.upload(&token, FILE, clip()).await;
+    let job = server.job(&token, &media, "poster").await;
+    assert_eq!(server.ended(&token, &job).await["state"], "succeeded");
+    server.job(&token, &media, "web-video").await;
+    (user["id"].as_str().unwrap().to_owned(), token)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
+    for (mut server, url, folder) in servers(&[AT_ONCE]).await {
+        let auditor = server.auditor("audit@example.com").await;
+        let (user, token) = settled(&mut server).await;
+        let key = format!("SELECT wrapped_key FROM vault_person_keys WHERE user_id = '{user}'");
+        let key = rows(&url, &key).await[0].bytes(0).unwrap();
+        assert!(!places_of(&url, &user).await.is_empty());
+        let before = server.get("/v1/audit/events?limit=10000", &auditor).await;
+        let before: Value = before.json().await.unwrap();
+        assert_eq!(leave(&server, &token).await.status(), 202, "{url}");
+        erased(&server, &url, 1).await;
+        let none: Vec<(String, String)> = Vec::new();
+        assert_eq!(places_of(&url, &user).await, none, "{url}");
+        // The content follows the events of its deletion.
+        let media = folder.path().join("blobs");
+        let is_empty = || files(&media).is_empty();
+        support::until("the content is gone", is_empty).await;
+        // What was in the log stays as it was, byte for byte.
+        let after = server.get("/v1/audit/events?limit=10000", &auditor).await;
+        let after: Value = after.json().await.unwrap();
+        let (before, after) = (
+            before["items"].as_array().unwrap(),
+            after["items"].as_array().unwrap(),
+        );
+        assert_eq!(&after[..before.len()], before.as_slice(), "{url}");
+        for (n, event) in after.iter().enumerate() {
+            assert_eq!(event["position"], n + 1, "{url}");
+        }
+        let clear = [EMAIL, NAME, DEVICE, FILE, "127.0.0.1"];
+        let log = serde_json::to_vec(after).unwrap();
+        for text in clear {
+            assert!(!holds(&log, text.as_bytes()), "{url}: {text}");
+            assert_eq!(places_of(&url, text).await, none, "{url}: {text}");
+        }
+        if url.starts_with("sqlite") {
+            count(&url, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+            for file in files(folder.path()) {
+                let bytes = std::fs::read(&file).unwrap();
+                assert!(!holds(&bytes, &key), "the person's key: {}", file.display());
+                for text in &clear[..4] {
+                    let is_there = holds(&bytes, text.as_bytes());
+                    assert!(!is_there, "{text}: {}", file.display());
+                }
+            }
+        }
+    }
+}
+
+/// A node that dies at any point of an erasure carries it out when it comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_was_cut_off_is_carried_out() {
+    for (mut server, url, _folder) in servers(&[AT_ONCE]).await {
+        for round in 1..=5_u64 {
+            let email = format!("ada{round}@example.com");
+            let token = server.token(&email).await;
+            server.upload(&token, "a.mp4", clip()).await;
+            assert_eq!(leave(&server, &token).await.status(), 202, "{url}");
+            let begun = i64::try_from(round).unwrap();
+            let deadline = Instant::now() + PATIENCE;
+            while events(&url, "UserErasureStarted").await < begun {
+                assert!(Instant::now() < deadline, "{url}\n{}", server.log());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // Somewhere among the steps, another place each round.
+            tokio::time::sleep(Duration::from_millis(round * 7)).await;
+            server.kill();
+            server.launch().await;
+            erased(&server, &url, begun).await;
+            assert_eq!(events(&url, "UserErased").await, begun, "{url}: once each");
+        }
+        for table in [
+            "users",
+            "vault_person_keys",
+            "sessions",
+            "media",
+            "email_claims",
+        ] {
+            let left = count(&url, &format!("SELECT COUNT(*) FROM {table}")).await;
+            assert_eq!(left, 0, "{url}: {table}");
+        }
+    }
+}
