@@ -87,6 +87,19 @@ fn media_job_events_are_stored_like_their_golden_files() {
 }
 
 #[test]
+fn administrators_events_are_stored_like_their_golden_files() {
+    check(
+        &samples::administrators(),
+        crate::administrators::EVENT_TYPES,
+    );
+}
+
+#[test]
+fn service_key_events_are_stored_like_their_golden_files() {
+    check(&samples::service_key(), crate::service_key::EVENT_TYPES);
+}
+
+#[test]
 fn every_event_type_has_a_name_of_its_own_and_a_golden_file_and_no_file_is_left_over() {
     let types = crate::all_event_types();
     let wanted: BTreeSet<String> = types

@@ -20,9 +20,11 @@ use proptest::test_runner::{TestError, TestRunner};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::administrators::Administrators;
 use crate::email_claim::EmailClaim;
 use crate::media::{Media, MediaCommand, MediaError, MediaEvent};
 use crate::media_job::MediaJob;
+use crate::service_key::ServiceKey;
 use crate::session::Session;
 use crate::user::User;
 
@@ -129,6 +131,26 @@ proptest! {
     }
 
     #[test]
+    fn administrators_keep_the_laws(commands in commands::administrators(), shuffle in shuffle()) {
+        check::<Administrators>(commands, &shuffle)?;
+    }
+
+    #[test]
+    fn once_there_is_an_administrator_there_always_is(commands in commands::administrators()) {
+        let mut administrators = Administrators::default();
+        for command in commands {
+            let were_there = !administrators.seated.is_empty();
+            let _ = handle(&mut administrators, command);
+            prop_assert!(!were_there || !administrators.seated.is_empty());
+        }
+    }
+
+    #[test]
+    fn service_keys_keep_the_laws(commands in commands::service_key(), shuffle in shuffle()) {
+        check::<ServiceKey>(commands, &shuffle)?;
+    }
+
+    #[test]
     fn a_sessions_memory_of_spent_tokens_is_bounded(refreshes in 0_u8..120) {
         let mut session = Session::default();
         for command in commands::refresh_chain(refreshes) {
@@ -174,6 +196,8 @@ fn random_histories_reach_every_event_type() {
         reached::<Session>(commands::session()),
         reached::<Media>(commands::media()),
         reached::<MediaJob>(commands::media_job()),
+        reached::<Administrators>(commands::administrators()),
+        reached::<ServiceKey>(commands::service_key()),
     ];
     let reached: BTreeSet<String> = reached.into_iter().flatten().collect();
     let all: BTreeSet<String> = crate::all_event_types()

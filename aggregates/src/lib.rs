@@ -1,4 +1,5 @@
-//! The pure domain: what may happen to users, e-mail claims, sessions, media and media jobs.
+//! The pure domain: what may happen to users, e-mail claims, sessions, media, media jobs,
+//! administrators and service keys.
 //!
 //! Each aggregate is an enum of its life stages. Its `decide` takes a command that carries plain
 //! facts and gives events or the reason for refusing; `apply` folds an event into the stage. An
@@ -8,9 +9,11 @@
 //! ids and chance are arguments. No event carries a secret, and personal text only as
 //! [`values::Sealed`].
 
+pub mod administrators;
 pub mod email_claim;
 pub mod media;
 pub mod media_job;
+pub mod service_key;
 pub mod session;
 pub mod user;
 pub mod values;
@@ -33,6 +36,8 @@ pub fn all_event_types() -> Vec<&'static str> {
         session::EVENT_TYPES,
         media::EVENT_TYPES,
         media_job::EVENT_TYPES,
+        administrators::EVENT_TYPES,
+        service_key::EVENT_TYPES,
     ]
     .concat()
 }

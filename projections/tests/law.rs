@@ -51,6 +51,8 @@ fn samples() -> Vec<(&'static str, NewEvent)> {
         ("session", aggregates::session::EVENT_TYPES),
         ("media", aggregates::media::EVENT_TYPES),
         ("media_job", aggregates::media_job::EVENT_TYPES),
+        ("administrators", aggregates::administrators::EVENT_TYPES),
+        ("service_key", aggregates::service_key::EVENT_TYPES),
     ];
     let of_kind = |(kind, types): (&'static str, &'static [&'static str])| {
         let folder = folder.clone();

@@ -1,11 +1,13 @@
 //! One event of each type, with every field that it can have.
 
+use crate::administrators::AdministratorsEvent;
 use crate::email_claim::{EmailClaimEvent, ReleaseReason};
 use crate::media::MediaEvent;
 use crate::media_job::{
     AudioStream, FailureCode, JobOptions, JobOutput, MediaJobEvent, MediaMetadata, Preset,
     VideoStream,
 };
+use crate::service_key::{ServiceKeyEvent, ServiceKeyScope};
 use crate::session::{RevokeReason, SessionEvent, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
 use crate::user::{DisableReason, ErasureReason, UserEvent};
@@ -50,6 +52,10 @@ pub fn user() -> Vec<UserEvent> {
             codes_id: id(11),
             number: 4,
             left: 9,
+            at: at(3),
+        },
+        UserEvent::UserRolesChanged {
+            roles: vec![Role::Admin, Role::Auditor],
             at: at(3),
         },
         UserEvent::UserDisabled {
@@ -244,4 +250,38 @@ fn metadata() -> MediaMetadata {
             channels: Some(6),
         }],
     }
+}
+
+pub fn administrators() -> Vec<AdministratorsEvent> {
+    vec![
+        AdministratorsEvent::AdministratorAdded {
+            user_id: id(1),
+            rights_revision: 2,
+            at: at(0),
+        },
+        AdministratorsEvent::AdministratorRemoved {
+            user_id: id(1),
+            rights_revision: 2,
+            disable_reason: Some(DisableReason::Compromised),
+            at: at(1),
+        },
+    ]
+}
+
+pub fn service_key() -> Vec<ServiceKeyEvent> {
+    vec![
+        ServiceKeyEvent::ServiceKeyCreated {
+            service_key_id: id(6),
+            name: "gateway".to_owned(),
+            scopes: ServiceKeyScope::ALL.to_vec(),
+            key_hash: token(6),
+            expires_at: Some(at(1_000)),
+            created_by: id(1),
+            at: at(0),
+        },
+        ServiceKeyEvent::ServiceKeyRevoked {
+            by: id(1),
+            at: at(1),
+        },
+    ]
 }

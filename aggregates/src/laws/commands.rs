@@ -4,16 +4,18 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::administrators::AdministratorsCommand;
 use crate::email_claim::{EmailClaimCommand, ReleaseReason};
 use crate::media::MediaCommand;
 use crate::media_job::{
     FailureCode, JobOptions, JobOutput, MediaJobCommand, MediaMetadata, Preset, RequestMediaJob,
     VideoStream,
 };
+use crate::service_key::{ServiceKeyCommand, ServiceKeyScope};
 use crate::session::{RevokeReason, SessionCommand, StartSession, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
 use crate::user::{DisableReason, ErasureCommand, ErasureReason, SecondFactorCommand, UserCommand};
-use crate::values::{AuthMethod, Role};
+use crate::values::{AuthMethod, Role, ServiceKeyName};
 
 const MAX_COMMANDS: usize = 40;
 
@@ -47,8 +49,20 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
                 at: at(s),
             }
         ),
-        1 => (select(DisableReason::ALL), seconds())
-            .prop_map(|(reason, s)| UserCommand::Disable { reason, at: at(s) }),
+        2 => (prop::collection::vec(select(Role::ALL), 0..3), 0_u64..4, seconds()).prop_map(
+            |(roles, rights_revision, s)| UserCommand::ChangeRoles {
+                roles,
+                rights_revision,
+                at: at(s),
+            }
+        ),
+        2 => (select(DisableReason::ALL), 0_u64..4, seconds()).prop_map(
+            |(reason, rights_revision, s)| UserCommand::Disable {
+                reason,
+                rights_revision,
+                at: at(s),
+            }
+        ),
         2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
         6 => second_factor().prop_map(UserCommand::SecondFactor),
         1 => erasure().prop_map(UserCommand::Erasure),
@@ -256,4 +270,43 @@ fn metadata() -> impl Strategy<Value = Option<MediaMetadata>> {
         ..MediaMetadata::default()
     });
     prop::option::of(known)
+}
+
+pub fn administrators() -> impl Strategy<Value = Vec<AdministratorsCommand>> {
+    let facts = || (1_u8..4, 0_u64..4, seconds());
+    let reason = prop::option::of(select(DisableReason::ALL));
+    some(prop_oneof![
+        3 => facts().prop_map(|(user, rights_revision, s)| AdministratorsCommand::Add {
+            user_id: id(user),
+            rights_revision,
+            at: at(s),
+        }),
+        2 => (facts(), reason).prop_map(|((user, rights_revision, s), disable_reason)| {
+            AdministratorsCommand::Remove {
+                user_id: id(user),
+                rights_revision,
+                disable_reason,
+                at: at(s),
+            }
+        }),
+    ])
+}
+
+pub fn service_key() -> impl Strategy<Value = Vec<ServiceKeyCommand>> {
+    let scopes = prop::collection::vec(select(ServiceKeyScope::ALL), 0..4);
+    let name = ServiceKeyName::parse("gateway").unwrap();
+    some(prop_oneof![
+        2 => (scopes, prop::option::of(seconds()), seconds()).prop_map(move |(scopes, end, s)| {
+            ServiceKeyCommand::Create {
+                service_key_id: id(6),
+                name: name.clone(),
+                scopes,
+                key_hash: token(6),
+                expires_at: end.map(at),
+                created_by: id(1),
+                at: at(s),
+            }
+        }),
+        1 => seconds().prop_map(|s| ServiceKeyCommand::Revoke { by: id(1), at: at(s) }),
+    ])
 }

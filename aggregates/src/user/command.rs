@@ -55,10 +55,22 @@ pub enum UserCommand {
     SecondFactor(SecondFactorCommand),
     /// Something about the end of the account.
     Erasure(ErasureCommand),
-    /// Shuts the account out.
+    /// Gives the account these rights and no others. One that was an administrator must have left the
+    /// administrators before.
+    ChangeRoles {
+        /// The rights.
+        roles: Vec<Role>,
+        /// The account's, as the change was decided on; it is refused when another change was first.
+        rights_revision: u64,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Shuts the account out. One that was an administrator must have left the administrators before.
     Disable {
         /// Why.
         reason: DisableReason,
+        /// As of [`Self::ChangeRoles`].
+        rights_revision: u64,
         /// Now.
         at: DateTime<Utc>,
     },

@@ -24,6 +24,9 @@ pub enum UserError {
     /// The code was used, or belongs to a former set.
     #[error("the recovery code is used up")]
     RecoveryCodeSpent,
+    /// The account's rights are not those that the change was decided on.
+    #[error("another change of the account's rights was first")]
+    RightsChanged,
     /// The account is shut out.
     #[error("the account is disabled")]
     UserDisabled,

@@ -89,6 +89,13 @@ pub enum UserEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The account has other rights now.
+    UserRolesChanged {
+        /// All that it has, in their order.
+        roles: Vec<Role>,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// The account was shut out.
     UserDisabled {
         /// Why.
@@ -159,6 +166,7 @@ domain_event!(UserEvent {
     TotpDisabled,
     RecoveryCodesIssued,
     RecoveryCodeUsed,
+    UserRolesChanged,
     UserDisabled,
     UserEnabled,
     UserDeletionRequested,

@@ -6,11 +6,14 @@ mod command;
 mod erasure;
 mod error;
 mod event;
+mod rights;
 mod second_factor;
 mod state;
 
 #[cfg(test)]
 mod erasure_specs;
+#[cfg(test)]
+mod rights_specs;
 #[cfg(test)]
 mod second_factor_specs;
 #[cfg(test)]
@@ -111,18 +114,17 @@ impl User {
                 self.require_active()?.decide_second_factor(command)
             }
             UserCommand::Erasure(command) => self.decide_erasure(command),
-            UserCommand::Disable { reason, at } => match self {
-                Self::Active(_) => Ok(vec![UserEvent::UserDisabled { reason, at }]),
-                Self::Disabled(_) => Ok(Vec::new()),
-                Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
-                Self::Erasing | Self::Erased => Err(UserError::UserErased),
-            },
-            UserCommand::Enable { at } => match self {
-                Self::Disabled(_) => Ok(vec![UserEvent::UserEnabled { at }]),
-                Self::Active(_) => Ok(Vec::new()),
-                Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
-                Self::Erasing | Self::Erased => Err(UserError::UserErased),
-            },
+            UserCommand::ChangeRoles {
+                roles,
+                rights_revision,
+                at,
+            } => self.change_roles(roles, rights_revision, at),
+            UserCommand::Disable {
+                reason,
+                rights_revision,
+                at,
+            } => self.disable(reason, rights_revision, at),
+            UserCommand::Enable { at } => self.enable(at),
         }
     }
 

@@ -40,6 +40,7 @@ fn disabled() -> UserEvent {
 fn disable(seconds: i64) -> UserCommand {
     UserCommand::Disable {
         reason: DisableReason::Abuse,
+        rights_revision: 0,
         at: at(seconds),
     }
 }
@@ -211,7 +212,11 @@ fn enabling_an_enabled_account_changes_nothing() {
 fn an_account_that_was_enabled_again_is_like_one_that_never_was_disabled() {
     let enabled = UserEvent::UserEnabled { at: at(3) };
     given::<User>([registered(), disabled(), enabled])
-        .when(disable(4))
+        .when(UserCommand::Disable {
+            reason: DisableReason::Abuse,
+            rights_revision: 2,
+            at: at(4),
+        })
         .then_expect_events(vec![UserEvent::UserDisabled {
             reason: DisableReason::Abuse,
             at: at(4),

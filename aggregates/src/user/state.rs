@@ -43,6 +43,9 @@ pub struct Account {
     /// When the account is to be erased, if the person asked for that.
     #[serde(default)]
     pub erase_at: Option<DateTime<Utc>>,
+    /// Counts the changes of roles and the times that it was shut out and let in again.
+    #[serde(default)]
+    pub rights_revision: u64,
 }
 
 /// A second factor that is on.
@@ -82,6 +85,7 @@ impl User {
                     password_id: PasswordId(user_id.0),
                     second_factor: None,
                     erase_at: None,
+                    rights_revision: 0,
                 });
             }
             UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,
@@ -103,16 +107,6 @@ impl User {
                     account.evolve_second_factor(&event);
                 }
             }
-            UserEvent::UserDisabled { .. } => {
-                if let Self::Active(account) = self {
-                    *self = Self::Disabled(account.clone());
-                }
-            }
-            UserEvent::UserEnabled { .. } => {
-                if let Self::Disabled(account) = self {
-                    *self = Self::Active(account.clone());
-                }
-            }
             UserEvent::UserDeletionRequested { erase_at, .. } => {
                 if let Self::Active(account) = self {
                     account.erase_at = Some(erase_at);
@@ -125,6 +119,9 @@ impl User {
             }
             UserEvent::UserErasureStarted { .. } => *self = Self::Erasing,
             UserEvent::UserErased { .. } => *self = Self::Erased,
+            UserEvent::UserRolesChanged { .. }
+            | UserEvent::UserDisabled { .. }
+            | UserEvent::UserEnabled { .. } => self.evolve_rights(event),
         }
     }
 }

@@ -70,6 +70,10 @@ id! {
     JobId
 }
 id! {
+    /// A service key (`UUIDv7`).
+    ServiceKeyId
+}
+id! {
     /// The claim on an e-mail address: made of a keyed hash of its normalised form, so that the
     /// version check of one stream makes addresses unique and the id does not tell the address.
     EmailClaimId

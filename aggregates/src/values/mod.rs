@@ -14,10 +14,11 @@ pub use email::EmailAddress;
 pub use error::ValueError;
 pub use hash::{Sha256Hex, TokenHash};
 pub use ids::{
-    EmailClaimId, JobId, MediaId, PasswordId, RecoveryCodesId, SessionId, TotpId, UserId,
+    EmailClaimId, JobId, MediaId, PasswordId, RecoveryCodesId, ServiceKeyId, SessionId, TotpId,
+    UserId,
 };
 pub use named::UnknownName;
-pub use names::{DeviceName, DisplayName, MediaName};
+pub use names::{DeviceName, DisplayName, MediaName, ServiceKeyName};
 pub use password::{Password, PasswordFailure, PasswordPolicy};
 pub use proof::{AuthMethod, Role};
 pub use sealed::Sealed;

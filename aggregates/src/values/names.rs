@@ -56,6 +56,10 @@ name! {
     DeviceName, check_name
 }
 name! {
+    /// A service key's name, by the same rules as a person's; it names no person.
+    ServiceKeyName, check_name
+}
+name! {
     /// A file's name: 1 to 255 bytes, one path segment, no control characters.
     MediaName, check_file_name
 }
