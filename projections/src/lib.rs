@@ -9,6 +9,7 @@ pub mod email_claims;
 pub mod media;
 pub mod media_jobs;
 pub mod page;
+pub mod service_keys;
 pub mod sessions;
 pub mod spent_refresh_tokens;
 mod support;
@@ -18,13 +19,15 @@ use std::sync::Arc;
 
 use eventlog::Projection;
 
-/// What must be true at the moment of the commit: claims on addresses, accounts, live sessions and tokens.
+/// What must be true at the moment of the commit: claims on addresses, accounts, live sessions and tokens,
+/// service keys.
 pub fn inline() -> Vec<Arc<dyn Projection>> {
     vec![
         Arc::new(email_claims::EmailClaims),
         Arc::new(users::Users),
         Arc::new(sessions::Sessions),
         Arc::new(spent_refresh_tokens::SpentRefreshTokens),
+        Arc::new(service_keys::ServiceKeys),
     ]
 }
 

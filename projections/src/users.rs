@@ -9,6 +9,7 @@ use eventlog::{
 };
 use uuid::Uuid;
 
+use crate::page::{Cursor, Page, probe_limit};
 use crate::support::{int, micros, names, opt_time, parse, time, to_names, typed};
 
 /// The projection.
@@ -83,6 +84,7 @@ static TABLE: Table = Table {
 };
 const NAME: usize = 4;
 const NAME_EVENT_ID: usize = 5;
+const ROLES: usize = 6;
 const DISABLED: usize = 7;
 const PASSWORD_ID: usize = 9;
 const TOTP_ID: usize = 10;
@@ -158,6 +160,9 @@ impl Projection for Users {
             | UserEvent::RecoveryCodeUsed { .. }) => {
                 changes.push(update(second_factor(&event)));
             }
+            UserEvent::UserRolesChanged { roles, .. } => {
+                changes.push(update(vec![(ROLES, to_names(&roles)?.into())]));
+            }
             UserEvent::UserDisabled { .. } => changes.push(update(vec![(DISABLED, 1.into())])),
             UserEvent::UserEnabled { .. } => changes.push(update(vec![(DISABLED, 0.into())])),
             UserEvent::UserDeletionRequested { erase_at, .. } => {
@@ -206,6 +211,7 @@ fn second_factor(event: &UserEvent) -> Vec<(usize, Value)> {
         | UserEvent::UserRegistrationAbandoned { .. }
         | UserEvent::UserNameChanged { .. }
         | UserEvent::PasswordChanged { .. }
+        | UserEvent::UserRolesChanged { .. }
         | UserEvent::UserDisabled { .. }
         | UserEvent::UserEnabled { .. }
         | UserEvent::UserDeletionRequested { .. }
@@ -294,6 +300,65 @@ pub async fn due_for_erasure(
     let params = [micros(now), int(limit as u64)];
     let rows = database.query(SQL, &params).await?;
     rows.iter().map(|row| typed(row, 0)).collect()
+}
+
+/// Which accounts to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Search {
+    /// Those with this role.
+    pub role: Option<Role>,
+    /// Those that are disabled, or those that are not.
+    pub is_disabled: Option<bool>,
+    /// Those with an identifier from the first to the second.
+    pub ids: Option<(UserId, UserId)>,
+}
+
+/// Accounts, newest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn search(
+    database: &Database,
+    search: Search,
+    after: &Cursor,
+    limit: usize,
+) -> Result<Page<UserRow>, DbError> {
+    let [created_at, id] = after.values();
+    let mut params = vec![created_at, id, probe_limit(limit)];
+    let mut wanted = String::new();
+    if let Some(role) = search.role {
+        params.push(format!("%,{role},%").into());
+        // The first half lets the index over the few accounts with roles serve.
+        wanted += &format!(
+            " AND roles <> '' AND ',' || roles || ',' LIKE ${}",
+            params.len()
+        );
+    }
+    if let Some(is_disabled) = search.is_disabled {
+        wanted += if is_disabled {
+            " AND disabled = 1"
+        } else {
+            " AND disabled = 0"
+        };
+    }
+    if let Some((first, last)) = search.ids {
+        params.extend([first.to_string().into(), last.to_string().into()]);
+        wanted += &format!(
+            " AND user_id BETWEEN ${} AND ${}",
+            params.len() - 1,
+            params.len()
+        );
+    }
+    let sql = format!(
+        "{SELECT} WHERE (created_at, user_id) < ($1, $2){wanted} \
+         ORDER BY created_at DESC, user_id DESC LIMIT $3"
+    );
+    let rows = database.query(&sql, &params).await?;
+    let rows: Vec<UserRow> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+    Ok(Page::from_rows(rows, limit, |row| Cursor {
+        created_at: row.created_at.timestamp_micros(),
+        id: row.user_id.to_string(),
+    }))
 }
 
 fn from_row(row: &Row) -> Result<UserRow, DbError> {

@@ -106,6 +106,11 @@ impl Memory {
             UserEvent::UserRegistered { roles, .. } => {
                 accounts.insert(user, Arc::new(account(roles, false)));
             }
+            UserEvent::UserRolesChanged { roles, .. } => {
+                accounts.update(user, |present| {
+                    Arc::new(account(roles.clone(), present.is_disabled))
+                });
+            }
             UserEvent::UserDisabled { .. }
             | UserEvent::UserErasureStarted { .. }
             | UserEvent::UserEnabled { .. } => {
