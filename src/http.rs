@@ -1,5 +1,6 @@
 //! The whole route table, a line a route.
 
+pub mod admin;
 pub mod audit;
 pub mod caller;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod links;
 pub mod me;
 pub mod media;
 mod metrics;
+pub mod oauth;
 pub mod openapi;
 pub mod ops;
 pub mod problem;
@@ -51,6 +53,10 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(me::totp::confirm::confirm))
         .routes(routes!(me::totp::recovery_codes::create))
         .routes(routes!(jobs::create::create))
+        .routes(routes!(
+            admin::service_keys::create::create,
+            admin::service_keys::list::list
+        ))
 }
 
 /// Calls that answer within the request time-out.
@@ -78,6 +84,19 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(media::links::create))
         .routes(routes!(jobs::list::list))
         .routes(routes!(jobs::show::show, jobs::cancel::cancel))
+        .routes(routes!(oauth::introspect::introspect))
+        .routes(routes!(oauth::revoke::revoke))
+        .routes(routes!(admin::service_keys::revoke::revoke))
+        .routes(routes!(admin::users::list::list))
+        .routes(routes!(admin::users::show::show))
+        .routes(routes!(admin::users::disable::disable))
+        .routes(routes!(admin::users::enable::enable))
+        .routes(routes!(admin::users::roles::change))
+        .routes(routes!(
+            admin::users::sessions::list,
+            admin::users::sessions::revoke
+        ))
+        .routes(routes!(admin::users::totp::reset))
 }
 
 /// Calls that stream, for as long as it takes.

@@ -5,6 +5,7 @@
 //! the crate `aggregates`.
 
 pub mod accounts;
+pub mod administration;
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod read_models;
 pub mod revocation;
 pub mod second_factor;
 pub mod serve;
+pub mod service_keys;
 pub mod sign_in;
 pub mod sniff;
 pub mod telemetry;

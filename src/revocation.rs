@@ -71,6 +71,21 @@ pub async fn revoke_all(
     reason: RevokeReason,
     acting: &Acting,
 ) -> Result<Revoked, RevokeError> {
+    revoke_all_by(app, user, keep, reason, acting, Some(user)).await
+}
+
+/// As [`revoke_all`], by somebody else.
+///
+/// # Errors
+/// See [`RevokeError`].
+pub async fn revoke_all_by(
+    app: &App,
+    user: UserId,
+    keep: Option<SessionId>,
+    reason: RevokeReason,
+    acting: &Acting,
+    by: Option<UserId>,
+) -> Result<Revoked, RevokeError> {
     let mut revoked = Revoked::default();
     loop {
         let mut sessions = sessions::not_ended(&app.database, user, ROUND).await?;
@@ -80,7 +95,7 @@ pub async fn revoke_all(
         }
         let all = sessions
             .iter()
-            .map(|id| revoke_one(app, *id, reason, acting, Some(user)));
+            .map(|id| revoke_one(app, *id, reason, acting, by));
         for position in futures::future::try_join_all(all)
             .await?
             .into_iter()

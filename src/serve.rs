@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::http::edge::Edge;
 use crate::http::{ops, router};
 use crate::lifecycle::{self, Lifecycle};
-use crate::{listener, policies, ports::clock, token_check};
+use crate::{administration, listener, policies, ports::clock, token_check};
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -27,6 +27,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let public = bind(config.network.listen_addr).await?;
     let operations = bind(config.network.ops_listen_addr).await?;
     let app = App::build(config).await?;
+    administration::take_in(&app.log, &app.database).await?;
     app.lease.renew(&app.log, clock::monotonic()).await?;
     let lifecycle = Lifecycle::default();
     app.read_models.start(&lifecycle);

@@ -274,6 +274,7 @@ async fn require_current(
     let reason = match row {
         Some(row) if row.password_id != proof.password_id => RevokeReason::PasswordChanged,
         Some(row) if row.totp_id != proof.totp_id => RevokeReason::SecondFactorChanged,
+        Some(row) if row.is_disabled => RevokeReason::UserDisabled,
         Some(_) => return Ok(()),
         None => RevokeReason::UserErased,
     };

@@ -224,6 +224,8 @@ pub struct SessionRow {
     pub created_at: DateTime<Utc>,
     /// The absolute end.
     pub expires_at: DateTime<Utc>,
+    /// The refresh token's end.
+    pub refresh_expires_at: DateTime<Utc>,
     /// The end of the last of its tokens; never after the absolute one.
     pub tokens_end: DateTime<Utc>,
     /// The real end, once there is one.
@@ -427,6 +429,7 @@ fn from_row(row: &Row) -> Result<SessionRow, DbError> {
         ended_at: opt_time(row, 12)?,
         end_reason: row.opt_text(13)?,
         last_seen_at: opt_time(row, 14)?,
+        refresh_expires_at: time(row, 15)?,
         tokens_end: time(row, 15)?.max(time(row, 3)?),
     })
 }

@@ -325,33 +325,24 @@ pub async fn search(
 ) -> Result<Page<UserRow>, DbError> {
     let [created_at, id] = after.values();
     let mut params = vec![created_at, id, probe_limit(limit)];
-    let mut wanted = String::new();
+    let mut wanted = vec!["(created_at, user_id) < ($1, $2)".to_owned()];
     if let Some(role) = search.role {
         params.push(format!("%,{role},%").into());
         // The first half lets the index over the few accounts with roles serve.
-        wanted += &format!(
-            " AND roles <> '' AND ',' || roles || ',' LIKE ${}",
-            params.len()
-        );
+        let n = params.len();
+        wanted.push(format!("roles <> '' AND ',' || roles || ',' LIKE ${n}"));
     }
     if let Some(is_disabled) = search.is_disabled {
-        wanted += if is_disabled {
-            " AND disabled = 1"
-        } else {
-            " AND disabled = 0"
-        };
+        wanted.push(format!("disabled = {}", u8::from(is_disabled)));
     }
     if let Some((first, last)) = search.ids {
         params.extend([first.to_string().into(), last.to_string().into()]);
-        wanted += &format!(
-            " AND user_id BETWEEN ${} AND ${}",
-            params.len() - 1,
-            params.len()
-        );
+        let n = params.len();
+        wanted.push(format!("user_id BETWEEN ${} AND ${n}", n - 1));
     }
     let sql = format!(
-        "{SELECT} WHERE (created_at, user_id) < ($1, $2){wanted} \
-         ORDER BY created_at DESC, user_id DESC LIMIT $3"
+        "{SELECT} WHERE {} ORDER BY created_at DESC, user_id DESC LIMIT $3",
+        wanted.join(" AND ")
     );
     let rows = database.query(&sql, &params).await?;
     let rows: Vec<UserRow> = rows.iter().map(from_row).collect::<Result<_, _>>()?;

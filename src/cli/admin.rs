@@ -2,16 +2,20 @@
 
 use std::io::BufRead as _;
 
-use aggregates::values::{EmailAddress, Password, Role};
+use aggregates::values::{EmailAddress, Password, Role, UserId};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use projections::{email_claims, users};
 use zeroize::Zeroizing;
 
 use crate::accounts::{self, NewAccount};
 use crate::app::{Acting, Core};
 use crate::config::Config;
 use crate::keyring::Peppers;
+use crate::ports::ids;
 use crate::ports::passwords::Passwords;
+use crate::token_check::Lease;
+use crate::{administration, second_factor};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -25,6 +29,27 @@ pub enum Command {
         #[arg(long, required = true)]
         role: Vec<Role>,
     },
+    /// Gives an account a role.
+    Grant(Grant),
+    /// Takes a role from an account; the last administrator keeps theirs.
+    Revoke(Grant),
+    /// Turns an account's second factor off, for somebody who lost their device and their recovery codes.
+    ResetTotp {
+        /// The address.
+        #[arg(long)]
+        email: String,
+    },
+}
+
+/// A role of an account.
+#[derive(Debug, clap::Args)]
+pub struct Grant {
+    /// The address.
+    #[arg(long)]
+    email: String,
+    /// `admin` or `auditor`.
+    #[arg(long)]
+    role: Role,
 }
 
 /// Runs a command.
@@ -32,9 +57,16 @@ pub enum Command {
 /// # Errors
 /// What to tell the person at the terminal.
 pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    let Command::Create { email, role } = command;
-    let email = EmailAddress::parse(&email)
-        .map_err(|error| anyhow::anyhow!("--email: {}", error.message))?;
+    match command {
+        Command::Create { email, role } => create(config, &email, role).await,
+        Command::Grant(grant) => change_role(config, &grant, true).await,
+        Command::Revoke(grant) => change_role(config, &grant, false).await,
+        Command::ResetTotp { email } => reset_totp(config, &email).await,
+    }
+}
+
+async fn create(config: &Config, email: &str, roles: Vec<Role>) -> anyhow::Result<()> {
+    let email = address(email)?;
     let password = Password::new(&read_password()?);
     let passwords = Passwords::new(
         &config.passwords,
@@ -55,16 +87,66 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     let account = NewAccount {
         email,
         name: None,
-        roles: role,
+        roles,
     };
-    let acting = Acting {
+    let registered = accounts::register(&core.log, &core.vault, &account, &hash, &acting()).await?;
+    // Should this not come to pass, the server does it.
+    administration::seat(&core.log, registered.user_id, &acting()).await?;
+    close(core).await;
+    super::print(&format!("{}\n", registered.user_id))
+}
+
+async fn change_role(config: &Config, grant: &Grant, is_granted: bool) -> anyhow::Result<()> {
+    let email = address(&grant.email)?;
+    let core = Core::open(config).await?;
+    let user = find(&core, &email).await?;
+    let position =
+        administration::change_role(&core.log, user, grant.role, is_granted, &acting()).await?;
+    settle(&core, position).await?;
+    close(core).await;
+    super::print(&format!("{user}\n"))
+}
+
+async fn reset_totp(config: &Config, email: &str) -> anyhow::Result<()> {
+    let email = address(email)?;
+    let core = Core::open(config).await?;
+    let user = find(&core, &email).await?;
+    let row = users::find(&core.database, user).await?;
+    let row = row.context("there is no such account")?;
+    second_factor::disable(&core.log, &core.vault, &row, &acting()).await?;
+    close(core).await;
+    super::print(&format!("{user}\n"))
+}
+
+fn acting() -> Acting {
+    Acting {
         actor: Some("command-line".to_owned()),
         request_id: None,
-    };
-    let registered = accounts::register(&core.log, &core.vault, &account, &hash, &acting).await?;
+    }
+}
+
+fn address(text: &str) -> anyhow::Result<EmailAddress> {
+    EmailAddress::parse(text).map_err(|error| anyhow::anyhow!("--email: {}", error.message))
+}
+
+async fn find(core: &Core, email: &EmailAddress) -> anyhow::Result<UserId> {
+    let claim = core.vault.keyring().email_claim_id(email);
+    let holder = email_claims::holder(&core.database, claim).await?;
+    holder.context("there is no account with this address")
+}
+
+/// Waits until every node goes by what was written. A server on SQLite reads it within a second.
+async fn settle(core: &Core, position: Option<u64>) -> anyhow::Result<()> {
+    if let Some(position) = position {
+        let lease = Lease::new(core.database.clone(), ids::new_id());
+        lease.settle(position).await?;
+    }
+    Ok(())
+}
+
+async fn close(core: Core) {
     core.log.shut_down().await;
     core.database.close().await;
-    super::print(&format!("{}\n", registered.user_id))
 }
 
 /// The first line of standard input.

@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use aggregates::service_key::ServiceKeyScope;
 use aggregates::values::{Role, SessionId, UserId};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use chrono::TimeDelta;
+use eventlog::DbError;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use ipnet::IpNet;
@@ -15,6 +17,7 @@ use super::edge::RequestId;
 use super::problem::{Kind, Problem};
 use crate::app::{Acting, App};
 use crate::ports::clock;
+use crate::service_keys;
 use crate::token_check::Good;
 
 /// Anyone with a good token.
@@ -56,9 +59,17 @@ pub struct RecentCaller(pub Caller);
 /// How old a proof of identity may be for a [`RecentCaller`].
 const RECENT: TimeDelta = TimeDelta::minutes(10);
 
-/// A caller whose account has the role `auditor`.
+/// A caller whose account has the role `admin`; for what administrators read.
 #[derive(Debug, Clone)]
-pub struct Auditor(pub Caller);
+pub struct Admin(pub Caller);
+
+/// As [`Admin`], who proved who they are within the last ten minutes; for what administrators write.
+#[derive(Debug, Clone)]
+pub struct RecentAdmin(pub Caller);
+
+/// Whoever may read the log: an account with the role `auditor`, or a service key with the scope `audit`.
+#[derive(Debug, Clone, Copy)]
+pub struct Auditor;
 
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
@@ -86,22 +97,85 @@ impl FromRequestParts<Arc<App>> for RecentCaller {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Auditor {
+impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        if caller.good.account.roles.contains(&Role::Auditor) {
+        if caller.good.account.roles.contains(&Role::Admin) {
             return Ok(Self(caller));
         }
         Err(Problem::new(
             Kind::Forbidden,
-            "this call needs the role auditor",
+            "this call needs the role admin",
         ))
     }
 }
 
-fn request_id(parts: &Parts) -> Result<Uuid, Problem> {
+impl FromRequestParts<Arc<App>> for RecentAdmin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Admin(caller) = Admin::from_request_parts(parts, app).await?;
+        caller.require_recent()?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Auditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers)?;
+        match may_audit(app, token).await? {
+            MayAudit::Yes(session) => {
+                if let Some(session) = session {
+                    app.last_seen.note(session);
+                }
+                Ok(Self)
+            }
+            MayAudit::No => Err(Problem::new(
+                Kind::Forbidden,
+                "this call needs the role auditor, or a service key with the scope audit",
+            )),
+            MayAudit::Unknown => Err(invalid_token()),
+        }
+    }
+}
+
+/// Whether a bearer token lets its holder read the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayAudit {
+    /// It does; with the session of a person's token.
+    Yes(Option<SessionId>),
+    /// It is good for other things.
+    No,
+    /// It is not good.
+    Unknown,
+}
+
+/// Whether a token or a service key lets its holder read the log now.
+///
+/// # Errors
+/// The database failed; then nobody is let in.
+pub async fn may_audit(app: &App, token: &str) -> Result<MayAudit, DbError> {
+    if let Some(good) = app.tokens.check(token).await? {
+        let is_auditor = good.account.roles.contains(&Role::Auditor);
+        return Ok(if is_auditor {
+            MayAudit::Yes(Some(good.token.session_id))
+        } else {
+            MayAudit::No
+        });
+    }
+    Ok(match service_keys::check(&app.database, token).await? {
+        Some(key) if key.scopes.contains(&ServiceKeyScope::Audit) => MayAudit::Yes(None),
+        Some(_) => MayAudit::No,
+        None => MayAudit::Unknown,
+    })
+}
+
+/// The identifier that the edge gave the request.
+pub(super) fn request_id(parts: &Parts) -> Result<Uuid, Problem> {
     let id = parts.extensions.get::<RequestId>();
     Ok(id
         .ok_or_else(|| Problem::internal("the request has no identifier"))?

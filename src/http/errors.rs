@@ -1,16 +1,20 @@
 //! The one mapping from inner errors to problems. Every variant is named, so that a new one does not compile until
 //! it has a status and a slug.
 
+use aggregates::administrators::AdministratorsError;
 use aggregates::media::MediaError;
 use aggregates::media_job::MediaJobError;
+use aggregates::service_key::ServiceKeyError;
 use aggregates::session::SessionError;
 use aggregates::user::UserError;
 use eventlog::{AppendError, DbError, ExecuteError};
 
-use super::problem::{Kind, Problem};
+use super::problem::{FieldError, Kind, Problem};
+use crate::administration::AdministrationError;
 use crate::keyring::{KeyringError, VaultError};
 use crate::ports::passwords::PasswordError;
 use crate::second_factor::SecondFactorError;
+use crate::service_keys::ServiceKeysError;
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -85,6 +89,31 @@ impl From<SecondFactorError> for Problem {
             SecondFactorError::NoRandomness(error) => Self::internal(error),
             SecondFactorError::Totp(error) => Self::internal(error),
             SecondFactorError::Log(error) => error.into(),
+        }
+    }
+}
+
+impl From<AdministrationError> for Problem {
+    fn from(error: AdministrationError) -> Self {
+        match error {
+            AdministrationError::LastAdministrator => {
+                AdministratorsError::LastAdministrator.problem()
+            }
+            AdministrationError::NoAccount => Self::not_found(),
+            AdministrationError::Conflict => UserError::RightsChanged.problem(),
+            AdministrationError::User(error) => error.into(),
+            AdministrationError::Administrators(error) => error.into(),
+            AdministrationError::Database(error) => error.into(),
+            AdministrationError::Revoke(error) => error.into(),
+        }
+    }
+}
+
+impl From<ServiceKeysError> for Problem {
+    fn from(error: ServiceKeysError) -> Self {
+        match error {
+            ServiceKeysError::NoRandomness(error) => Self::internal(error),
+            ServiceKeysError::Log(error) => error.into(),
         }
     }
 }
@@ -168,6 +197,36 @@ impl Refusal for UserError {
             | Self::RegistrationAbandoned
             | Self::ErasureNotDue
             | Self::ErasureNotStarted => Problem::internal(self),
+            Self::RightsChanged => Problem::new(
+                Kind::Conflict,
+                "others changed the account's rights at the same time",
+            ),
+        }
+    }
+}
+
+impl Refusal for AdministratorsError {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::LastAdministrator => Problem::new(
+                Kind::LastAdmin,
+                "the account is the last one that can administer this server",
+            ),
+            Self::RightsChanged => UserError::RightsChanged.problem(),
+        }
+    }
+}
+
+impl Refusal for ServiceKeyError {
+    fn problem(&self) -> Problem {
+        let field = |field: &str, code: &str, message: &str| {
+            Problem::validation(vec![FieldError::new(field, code, message)])
+        };
+        match self {
+            Self::NotCreated => Problem::not_found(),
+            Self::NoScope => field("scopes", "required", "must not be empty"),
+            Self::ExpiresInThePast => field("expires_at", "in_the_past", "must be in the future"),
+            Self::AlreadyCreated => Problem::internal(self),
         }
     }
 }

@@ -38,6 +38,22 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     }
 }
 
+/// A JSON body that may be left out altogether, which stands for the default.
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        if request.headers().contains_key(header::CONTENT_TYPE) {
+            let Json(body) = Json::from_request(request, app).await?;
+            return Ok(Self(body));
+        }
+        Ok(Self(T::default()))
+    }
+}
+
 fn is_json(value: Option<&http::HeaderValue>) -> bool {
     let Some(text) = value.and_then(|value| value.to_str().ok()) else {
         return false;

@@ -17,6 +17,7 @@ use utoipa::{Modify, OpenApi};
         (name = "two-factor", description = "The second factor"),
         (name = "media", description = "Files and jobs"),
         (name = "audit", description = "The log"),
+        (name = "administration", description = "Accounts of others, and service keys"),
     ),
     modifiers(&Bearer),
 )]
@@ -34,5 +35,21 @@ impl Modify for Bearer {
             .build();
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        for (name, scheme, description) in [
+            (
+                "service_key_bearer",
+                HttpAuthScheme::Bearer,
+                "A service key of 64 lower-case hexadecimal characters",
+            ),
+            (
+                "service_key_basic",
+                HttpAuthScheme::Basic,
+                "A service key's identifier as the user name, and the key as the password",
+            ),
+        ] {
+            let builder = HttpBuilder::new().scheme(scheme);
+            let scheme = builder.description(Some(description)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
     }
 }

@@ -71,6 +71,10 @@ kinds! {
         "There is no such resource, or it belongs to somebody else, which is not told apart.";
     MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The resource exists, but not with this method. The header Allow lists the ones that it has.";
+    InvalidClient => "invalid-client", UNAUTHORIZED, "Invalid client",
+        "The call needs a service key with Basic authentication, its id as the user name and the key as the password, or as a bearer token. The key is missing, wrong, expired or revoked.";
+    LastAdmin => "last-admin", CONFLICT, "Last administrator",
+        "The account is the last one that can administer this server, so it cannot lose the role, be disabled or go. Make another account an administrator first.";
     EmailTaken => "email-taken", CONFLICT, "Address taken",
         "An account with this address exists already.";
     TotpAlreadyEnabled => "totp-already-enabled", CONFLICT, "Second factor already on",
@@ -151,6 +155,9 @@ pub struct ProblemBody<'a> {
     /// The fields that are wrong; only with 422.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub errors: &'a [FieldError],
+    /// The error code of OAuth 2.0 (RFC 6749, section 5.2); only from calls under `/v1/oauth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
 }
 
 /// A problem on its way to the edge, which adds the request's identifier and logs the cause.
@@ -162,6 +169,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
     headers: Vec<(http::HeaderName, HeaderValue)>,
+    oauth_error: Option<&'static str>,
     cause: Option<String>,
 }
 
@@ -178,6 +186,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after_seconds,
             headers: Vec::new(),
+            oauth_error: None,
             cause: None,
         }
     }
@@ -235,6 +244,13 @@ impl Problem {
         self
     }
 
+    /// The error code of OAuth 2.0.
+    #[must_use]
+    pub fn oauth(mut self, error: &'static str) -> Self {
+        self.oauth_error = Some(error);
+        self
+    }
+
     /// The cause, for the log.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -249,6 +265,7 @@ impl Problem {
             detail: &self.detail,
             request_id,
             errors: &self.errors,
+            error: self.oauth_error,
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.kind.status(), text).into_response();

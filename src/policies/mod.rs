@@ -13,6 +13,7 @@ pub mod follow_password_changes;
 pub mod release_email_claims;
 pub mod sweep_passwords;
 pub mod sweep_second_factors;
+pub mod take_in_administrators;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,13 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         "sweep second factors",
         600,
         sweep_second_factors::run,
+    );
+    chore(
+        app,
+        lifecycle,
+        "take in administrators",
+        15,
+        take_in_administrators::run,
     );
     chore(
         app,

@@ -10,12 +10,12 @@ pub mod recovery;
 use aggregates::user::{SecondFactorCommand, User, UserCommand, UserError};
 use aggregates::values::{AuthMethod, RecoveryCodesId, TotpId, UserId};
 use chrono::TimeDelta;
-use eventlog::{DbError, ExecuteError};
+use eventlog::{DbError, ExecuteError, Log};
 use projections::users::{self, UserRow};
 use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
-use crate::keyring::VaultError;
+use crate::keyring::{Vault, VaultError};
 use crate::ports::totp::{TotpFault, TotpSecret};
 use crate::ports::{clock, ids};
 use attempts::Attempt;
@@ -197,7 +197,8 @@ pub async fn issue_codes(
 /// # Errors
 /// A part that failed.
 pub async fn disable(
-    app: &App,
+    log: &Log,
+    vault: &Vault,
     row: &UserRow,
     acting: &Acting,
 ) -> Result<Option<u64>, SecondFactorError> {
@@ -206,10 +207,10 @@ pub async fn disable(
     };
     let (user, at) = (row.user_id, clock::now());
     let command = SecondFactorCommand::Disable { totp_id, at };
-    let position = execute(app, user, command, acting).await?;
-    app.vault.remove_totp(user, totp_id).await?;
+    let position = execute(log, user, command, acting).await?;
+    vault.remove_totp(user, totp_id).await?;
     if let Some(codes) = row.recovery_codes_id {
-        app.vault.remove_recovery_codes(user, codes).await?;
+        vault.remove_recovery_codes(user, codes).await?;
     }
     Ok(position)
 }
@@ -288,7 +289,9 @@ async fn use_recovery_code(
         number: number.ok_or(SecondFactorError::InvalidCode)?,
         at: clock::now(),
     };
-    execute(app, row.user_id, command, acting).await.map(|_| ())
+    execute(&app.log, row.user_id, command, acting)
+        .await
+        .map(|_| ())
 }
 
 /// Stores new codes, then makes them count.
@@ -308,7 +311,7 @@ async fn issue(
         .add_recovery_codes(user, codes_id, &texts, at)
         .await?;
     let command = command(codes_id, recovery::COUNT, at);
-    let executed = execute(app, user, command, acting).await;
+    let executed = execute(&app.log, user, command, acting).await;
     let is_certain = matches!(
         &executed,
         Err(SecondFactorError::AlreadyEnabled | SecondFactorError::NotEnabled)
@@ -322,15 +325,14 @@ async fn issue(
 }
 
 async fn execute(
-    app: &App,
+    log: &Log,
     user: UserId,
     command: SecondFactorCommand,
     acting: &Acting,
 ) -> Result<Option<u64>, SecondFactorError> {
     let context = acting.command();
     let command = UserCommand::SecondFactor(command);
-    let executed = app
-        .log
+    let executed = log
         .execute::<User>(&user.to_string(), command, &context)
         .await;
     match executed {

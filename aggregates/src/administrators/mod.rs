@@ -45,7 +45,7 @@ impl Aggregate for Administrators {
     }
 
     fn apply(&mut self, event: AdministratorsEvent) {
-        self.evolve(event);
+        self.evolve(&event);
     }
 }
 

@@ -30,8 +30,8 @@ pub struct Removal {
 }
 
 impl Administrators {
-    pub(super) fn evolve(&mut self, event: AdministratorsEvent) {
-        match event {
+    pub(super) fn evolve(&mut self, event: &AdministratorsEvent) {
+        match *event {
             AdministratorsEvent::AdministratorAdded { user_id, .. } => {
                 self.seated.insert(user_id);
             }

@@ -124,6 +124,8 @@ named! {
         RevokedAll = "revoked_all",
         /// An administrator ended it.
         RevokedByAdmin = "revoked_by_admin",
+        /// A service ended it, by one of its tokens (RFC 7009).
+        RevokedByService = "revoked_by_service",
         /// The password was changed.
         PasswordChanged = "password_changed",
         /// The second factor was turned on or off while the session was being opened.

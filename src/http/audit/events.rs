@@ -60,7 +60,7 @@ pub struct EventPage {
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
     ),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("service_key_bearer" = [])),
 )]
 pub async fn list(
     State(app): State<Arc<App>>,

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregates::values::Role;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -21,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::events::{filter, position};
 use crate::app::App;
-use crate::http::caller::{Auditor, bearer};
+use crate::http::caller::{Auditor, MayAudit, bearer, may_audit};
 use crate::http::extract::Params;
 use crate::http::problem::{Kind, Problem, ProblemBody};
 
@@ -78,7 +77,7 @@ pub struct LiveSelection {
 }
 
 /// The log as server-sent events: catches up, then follows. `id` is the position and `data` the exported line. The
-/// stream lives as long as its access token; go on with `Last-Event-ID`.
+/// stream lives as long as its access token or service key; go on with `Last-Event-ID`.
 #[utoipa::path(
     get, path = "/v1/audit/events/live", tag = "audit", operation_id = "follow_events",
     params(
@@ -92,7 +91,7 @@ pub struct LiveSelection {
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("service_key_bearer" = [])),
 )]
 pub async fn follow(
     State(app): State<Arc<App>>,
@@ -197,9 +196,9 @@ impl Follower {
         Ok(sent.collect())
     }
 
-    /// Whether the token is still good, and still an auditor's.
+    /// Whether the token or service key is still good, and still lets its holder read the log.
     async fn may_go_on(&self) -> Result<bool, DbError> {
-        let good = self.app.tokens.check(&self.token).await?;
-        Ok(good.is_some_and(|good| good.account.roles.contains(&Role::Auditor)))
+        let may = may_audit(&self.app, &self.token).await?;
+        Ok(matches!(may, MayAudit::Yes(_)))
     }
 }

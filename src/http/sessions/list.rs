@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregates::values::{SessionId, UserId};
 use axum::extract::State;
 use projections::sessions::{self, State as SessionState};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,19 @@ pub async fn list(
     _: InlineRead,
     Params(query): Params<Selection>,
 ) -> Result<axum::Json<SessionPage>, Problem> {
+    page(&app, caller.user_id, caller.session_id, query).await
+}
+
+/// A page of somebody's sessions, as the holder of `current` sees them.
+///
+/// # Errors
+/// A parameter is not of its form, or a part failed.
+pub async fn page(
+    app: &App,
+    user: UserId,
+    current: SessionId,
+    query: Selection,
+) -> Result<axum::Json<SessionPage>, Problem> {
     let state = match query.state {
         Some(StateName::Ended) => SessionState::Ended,
         Some(StateName::Active) | None => SessionState::Active,
@@ -68,17 +82,13 @@ pub async fn list(
         cursor: query.cursor,
     };
     let (limit, cursor) = (paging.limit()?, paging.cursor()?);
-    let user = caller.user_id;
     let page = sessions::list(&app.database, user, state, clock::now(), &cursor, limit).await?;
     let key = app
         .vault
         .person_key(user)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let items = page
-        .items
-        .iter()
-        .map(|row| view(&app, &key, row, caller.session_id));
+    let items = page.items.iter().map(|row| view(app, &key, row, current));
     Ok(axum::Json(SessionPage {
         items: items.collect::<Result<_, _>>()?,
         next_cursor: page.next.as_ref().map(encode_cursor),

@@ -38,7 +38,8 @@ enum Scope {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RevokedCount)]
 pub struct RevokedCount {
-    revoked: u64,
+    /// So many.
+    pub revoked: u64,
 }
 
 /// Ends one session of the caller. Once answered, no node accepts a token of it. Again: 204.

@@ -56,7 +56,7 @@ pub async fn disable(
     if row.totp_id.is_some() {
         allow(&app, &caller, &row, request, &acting).await?;
     }
-    let position = second_factor::disable(&app, &row, &acting).await?;
+    let position = second_factor::disable(&app.log, &app.vault, &row, &acting).await?;
     Ok(Written {
         position,
         answer: NO_CONTENT,

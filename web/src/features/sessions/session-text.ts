@@ -22,6 +22,7 @@ const END_REASONS: Readonly<Record<string, string>> = {
   revoked_others: 'Ended with all others',
   revoked_all: 'Ended with all sessions',
   revoked_by_admin: 'Ended by an administrator',
+  revoked_by_service: 'Ended by a service',
   password_changed: 'Password changed',
   second_factor_changed: 'Second factor changed',
   password_reset: 'Password reset',
