@@ -313,10 +313,20 @@ impl Server {
         access_token(&self.sign_in(email).await)
     }
 
-    /// Makes an auditor with the command line, beside the running server, and signs in: the access token.
+    /// Makes an auditor and signs in: the access token.
     pub async fn auditor(&self, email: &str) -> String {
+        self.with_role(email, "auditor").await
+    }
+
+    /// Makes an administrator and signs in: the access token.
+    pub async fn admin(&self, email: &str) -> String {
+        self.with_role(email, "admin").await
+    }
+
+    /// Makes an account with a role with the command line, beside the running server, and signs in: the access token.
+    pub async fn with_role(&self, email: &str, role: &str) -> String {
         use std::io::Write as _;
-        let mut command = self.command(&["admin", "create", "--email", email, "--role", "auditor"]);
+        let mut command = self.command(&["admin", "create", "--email", email, "--role", role]);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
