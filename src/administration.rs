@@ -101,6 +101,29 @@ pub async fn change_roles(
     Err(AdministrationError::Conflict)
 }
 
+/// Whether nobody could administer any more without this account.
+///
+/// # Errors
+/// See [`AdministrationError`].
+pub async fn is_last(log: &Log, user: UserId) -> Result<bool, AdministrationError> {
+    let loaded = log.load::<Administrators>(STREAM_ID).await;
+    let (administrators, _) = loaded.map_err(AdministrationError::Administrators)?;
+    let rights = Rights::load(log, user).await?;
+    Ok(rights.administers() && !administrators.seated.iter().any(|other| *other != user))
+}
+
+/// Takes the role `admin` away, whether the account is disabled or not. Again: nothing.
+///
+/// # Errors
+/// See [`AdministrationError`].
+pub async fn resign(
+    log: &Log,
+    user: UserId,
+    acting: &Acting,
+) -> Result<Position, AdministrationError> {
+    change_role(log, user, Role::Admin, false, acting).await
+}
+
 /// Adds a role to those of an account, or takes it away; for the command line.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use eventlog::{DbError, ExecuteError};
 use projections::page::Cursor;
 use projections::{media, media_jobs, sessions, users};
 
+use crate::administration::{self, AdministrationError};
 use crate::app::{Acting, App};
 use crate::keyring::VaultError;
 use crate::ports::blobs::BlobError;
@@ -36,6 +37,9 @@ pub enum ErasureError {
     /// The account refused, or the log did not take the command.
     #[error(transparent)]
     User(#[from] ExecuteError<UserError>),
+    /// Nobody could administer any more, or the administrators could not be asked.
+    #[error(transparent)]
+    Administration(#[from] AdministrationError),
     /// Its sessions did not end.
     #[error(transparent)]
     Sessions(#[from] RevokeError),
@@ -65,6 +69,9 @@ pub async fn request(
     user: UserId,
     acting: &Acting,
 ) -> Result<(DateTime<Utc>, Option<u64>), ErasureError> {
+    if administration::is_last(&app.log, user).await? {
+        return Err(AdministrationError::LastAdministrator.into());
+    }
     let at = clock::now();
     let grace = TimeDelta::seconds(app.config.tokens.deletion_grace_seconds);
     let erase_at = at + grace;
@@ -94,9 +101,18 @@ pub async fn start(
     reason: ErasureReason,
     acting: &Acting,
 ) -> Result<Option<u64>, ErasureError> {
-    let at = clock::now();
-    let position = execute(app, user, ErasureCommand::Start { reason, at }, acting).await?;
-    revocation::revoke_all(app, user, None, RevokeReason::UserErased, acting).await?;
+    let command = ErasureCommand::Start {
+        reason,
+        at: clock::now(),
+    };
+    let position = match execute(app, user, command, acting).await {
+        Err(ErasureError::User(ExecuteError::Refused(UserError::StillAdministrator))) => {
+            administration::resign(&app.log, user, acting).await?;
+            execute(app, user, command, acting).await?
+        }
+        other => other?,
+    };
+    revocation::revoke_all_by(app, user, None, RevokeReason::UserErased, acting, None).await?;
     Ok(position)
 }
 
@@ -108,7 +124,7 @@ pub async fn carry_out(app: &App, user: UserId, acting: &Acting) -> Result<(), E
     let Some(row) = users::find(&app.database, user).await? else {
         return Ok(());
     };
-    revocation::revoke_all(app, user, None, RevokeReason::UserErased, acting).await?;
+    revocation::revoke_all_by(app, user, None, RevokeReason::UserErased, acting, None).await?;
     // From here on nothing of the person's in the log opens any more, and nothing new can be sealed for them.
     app.vault.remove_person(user).await?;
     remove_media(app, user, acting).await?;

@@ -91,6 +91,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin::users::show::show))
         .routes(routes!(admin::users::disable::disable))
         .routes(routes!(admin::users::enable::enable))
+        .routes(routes!(admin::users::erase::erase))
         .routes(routes!(admin::users::roles::change))
         .routes(routes!(
             admin::users::sessions::list,

@@ -197,7 +197,7 @@ impl Refusal for UserError {
             | Self::RegistrationAbandoned
             | Self::ErasureNotDue
             | Self::ErasureNotStarted => Problem::internal(self),
-            Self::RightsChanged => Problem::new(
+            Self::RightsChanged | Self::StillAdministrator => Problem::new(
                 Kind::Conflict,
                 "others changed the account's rights at the same time",
             ),

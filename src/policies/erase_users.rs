@@ -8,6 +8,7 @@ use eventlog::{ExecuteError, ReactError, Reactor, RecordedEvent};
 use projections::users;
 
 use super::again;
+use crate::administration::AdministrationError;
 use crate::app::{Acting, App};
 use crate::erasure::{self, ErasureError};
 use crate::ports::clock;
@@ -63,13 +64,18 @@ impl Reactor for EraseUsers {
 /// The database or the log failed.
 pub async fn run(app: Arc<App>) -> Result<(), String> {
     let due = users::due_for_erasure(&app.database, clock::now(), TURN).await;
+    let mut failed = None;
     for user in due.map_err(|error| error.to_string())? {
         let acting = Acting::policy(NAME);
         match erasure::start(&app, user, ErasureReason::Requested, &acting).await {
-            // Taken back in the meantime.
-            Ok(_) | Err(ErasureError::User(ExecuteError::Refused(UserError::ErasureNotDue))) => {}
-            Err(error) => return Err(error.to_string()),
+            // Taken back in the meantime, or to stay until another can administer.
+            Ok(_)
+            | Err(
+                ErasureError::User(ExecuteError::Refused(UserError::ErasureNotDue))
+                | ErasureError::Administration(AdministrationError::LastAdministrator),
+            ) => {}
+            Err(error) => failed = Some(error.to_string()),
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod administrators;
 mod left_behind;
 mod stored;
 #[path = "../support/mod.rs"]

@@ -96,7 +96,7 @@ pub enum ErasureCommand {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Begins the erasure: from here on there is no way back.
+    /// Begins the erasure: from here on there is no way back. An administrator must have lost the role before.
     Start {
         /// Why.
         reason: ErasureReason,

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::values::Role;
+
 use super::{ErasureCommand, ErasureReason, User, UserError, UserEvent};
 
 impl User {
@@ -47,6 +49,9 @@ impl User {
         };
         if !is_due {
             return Err(UserError::ErasureNotDue);
+        }
+        if account.roles.contains(&Role::Admin) {
+            return Err(UserError::StillAdministrator);
         }
         Ok(vec![UserEvent::UserErasureStarted { reason, at }])
     }

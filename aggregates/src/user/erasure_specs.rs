@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{at, given, given_nothing, id, sealed};
+use crate::values::Role;
 
 fn registered() -> UserEvent {
     UserEvent::UserRegistered {
@@ -155,4 +156,15 @@ fn nothing_else_happens_to_an_account_that_is_going() {
     given::<User>(vec![registered(), started()])
         .when(again)
         .then_expect_error(UserError::AlreadyRegistered);
+}
+
+#[test]
+fn an_administrator_loses_the_role_before_the_erasure() {
+    let administrator = UserEvent::UserRolesChanged {
+        roles: vec![Role::Admin],
+        at: at(1),
+    };
+    given::<User>(vec![registered(), administrator])
+        .when(start(ErasureReason::ByAdministrator, 6))
+        .then_expect_error(UserError::StillAdministrator);
 }

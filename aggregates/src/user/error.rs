@@ -36,6 +36,9 @@ pub enum UserError {
     /// Nobody asked for the erasure, or its time has not come.
     #[error("the account is not to be erased yet")]
     ErasureNotDue,
+    /// The account administers; its role goes first.
+    #[error("an administrator is not erased")]
+    StillAdministrator,
     /// The erasure has not begun.
     #[error("the erasure of the account has not begun")]
     ErasureNotStarted,

@@ -2,6 +2,7 @@
 
 pub mod disable;
 pub mod enable;
+pub mod erase;
 pub mod list;
 pub mod roles;
 pub mod sessions;

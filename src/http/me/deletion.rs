@@ -45,6 +45,7 @@ pub struct DeletionView {
         (status = 202, body = DeletionView, headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "wrong-password, reauthentication-required"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "last-admin"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
@@ -97,6 +98,7 @@ impl From<ErasureError> for Problem {
         match error {
             ErasureError::User(error) => error.into(),
             ErasureError::Sessions(error) => error.into(),
+            ErasureError::Administration(error) => error.into(),
             ErasureError::Database(error) => error.into(),
             ErasureError::NoSuchAccount => Self::not_found(),
             other => Self::unavailable(other),
