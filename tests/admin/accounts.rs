@@ -109,7 +109,6 @@ async fn sessions_are_listed_and_ended() {
     }
 }
 
-/// Codes are made by the RFC's own method, in Python, as for every test of the second factor.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_factor_is_reset_and_ends_sessions_only_when_asked() {
     for (server, url, _folder) in servers(&[]).await {
@@ -140,7 +139,7 @@ async fn a_second_factor_is_reset_and_ends_sessions_only_when_asked() {
 pub async fn enrol(server: &Server, token: &str) {
     let answer = server.post("/v1/me/totp", token, &json!({})).await;
     let pending: Value = answer.json().await.unwrap();
-    let code = crate::command_line::totp_code(pending["secret"].as_str().unwrap());
+    let code = crate::support::totp::code(pending["secret"].as_str().unwrap());
     let body = json!({"code": code});
     let answer = server.post("/v1/me/totp/confirm", token, &body).await;
     assert_eq!(answer.status(), 200);

@@ -1,25 +1,9 @@
 //! `gatelog admin grant`, `revoke` and `reset-totp`, beside the running server.
 
-use std::process::Command;
 use std::time::Instant;
 
 use super::*;
 use crate::support::PATIENCE;
-
-const TOTP: &str = r#"
-import base64, hashlib, hmac, struct, sys, time
-key = base64.b32decode(sys.argv[1] + "=" * (-len(sys.argv[1]) % 8))
-digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
-offset = digest[-1] & 15
-number = struct.unpack(">I", digest[offset:offset + 4])[0] & 0x7fffffff
-print("%06d" % (number % 1000000), end="")
-"#;
-
-/// The code of now; one step of drift is taken.
-pub fn totp_code(secret: &str) -> String {
-    let output = Command::new("python3").args(["-c", TOTP, secret]).output();
-    String::from_utf8(output.unwrap().stdout).unwrap()
-}
 
 /// Runs a command: whether it succeeded, and what it said.
 fn run(server: &Server, arguments: &[&str]) -> (bool, String) {

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod engines;
+pub mod totp;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

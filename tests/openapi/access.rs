@@ -1,0 +1,238 @@
+//! Who may call what: every operation with every kind of caller.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::calls::{Owned, well_formed};
+use crate::support::{self, PASSWORD, Server, access_token};
+use crate::{operations, unlisted};
+
+/// How many kinds of caller there are.
+const CALLERS: usize = 9;
+
+/// Each operation with the status that each kind of caller gets for a request that is well-formed and names what exists:
+/// anonymous, the owner of what it names, another user, somebody whose second factor is due (with the challenge as the
+/// token), an auditor, an administrator, a service key with every scope, a disabled account's token, an expired token.
+#[rustfmt::skip]
+pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
+    ("post", "/v1/users", [201, 201, 201, 201, 201, 201, 201, 201, 201]),
+    ("post", "/v1/sessions", [201, 201, 201, 201, 201, 201, 201, 201, 201]),
+    // No such challenge.
+    ("post", "/v1/sessions/second-factor", [410, 410, 410, 410, 410, 410, 410, 410, 410]),
+    ("get", "/v1/sessions", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("delete", "/v1/sessions", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("get", "/v1/sessions/current", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("get", "/v1/sessions/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    ("delete", "/v1/sessions/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
+    ("post", "/v1/sessions/current/reauthenticate", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("post", "/v1/tokens/refresh", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get", "/v1/verify", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+    ("get", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("patch", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    // The current password is wrong, so that everybody can sign in afterwards.
+    ("put", "/v1/me/password", [401, 403, 403, 401, 403, 403, 401, 401, 401]),
+    ("get", "/v1/me/activity", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("get", "/v1/me/export", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    // The password is wrong, so that nobody is erased.
+    ("post", "/v1/me/deletion", [401, 403, 403, 401, 403, 403, 401, 401, 401]),
+    ("delete", "/v1/me/deletion", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+    ("get", "/v1/me/totp", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    // There is nothing to confirm yet, nothing to make codes for, and nothing to turn off.
+    ("post", "/v1/me/totp/confirm", [401, 409, 409, 401, 409, 409, 401, 401, 401]),
+    ("post", "/v1/me/totp", [401, 201, 201, 401, 201, 201, 401, 401, 401]),
+    ("post", "/v1/me/totp/recovery-codes", [401, 409, 409, 401, 409, 409, 401, 401, 401]),
+    ("delete", "/v1/me/totp", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+    ("get", "/v1/config", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get", "/v1/media", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("post", "/v1/media", [401, 201, 201, 401, 201, 201, 401, 401, 401]),
+    ("get", "/v1/media/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    ("delete", "/v1/media/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
+    ("get", "/v1/media/{id}/content", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    ("post", "/v1/media/{id}/jobs", [401, 202, 404, 401, 404, 404, 401, 401, 401]),
+    ("post", "/v1/media/{id}/links", [401, 201, 404, 401, 404, 404, 401, 401, 401]),
+    // The link is the proof, whoever asks.
+    ("get", "/v1/links/{link}/{name}", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get", "/v1/jobs", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("get", "/v1/jobs/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    // The job has finished, which only its owner is told.
+    ("delete", "/v1/jobs/{id}", [401, 409, 404, 401, 404, 404, 401, 401, 401]),
+    // The job has finished, so the stream ends.
+    ("get", "/v1/jobs/{id}/events", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    ("get", "/v1/jobs/{id}/outputs/{name}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    ("get", "/v1/audit/events", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
+    ("get", "/v1/audit/events/live", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
+    ("post", "/v1/oauth/introspect", [401, 401, 401, 401, 401, 401, 200, 401, 401]),
+    // The token is unknown, which is no error.
+    ("post", "/v1/oauth/revoke", [401, 401, 401, 401, 401, 401, 200, 401, 401]),
+    ("get", "/v1/admin/users", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("get", "/v1/admin/users/{id}", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("post", "/v1/admin/users/{id}/enable", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("post", "/v1/admin/users/{id}/roles", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("get", "/v1/admin/users/{id}/sessions", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("delete", "/v1/admin/users/{id}/sessions", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("delete", "/v1/admin/users/{id}/totp", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
+    ("post", "/v1/admin/users/{id}/disable", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("post", "/v1/admin/users/{id}/erase", [401, 403, 403, 401, 403, 202, 401, 401, 401]),
+    ("get", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("post", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 201, 401, 401, 401]),
+    ("delete", "/v1/admin/service-keys/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
+    ("delete", "/v1/sessions/current", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+];
+
+pub const OWNER: &str = "ada@example.com";
+const OTHER: &str = "bob@example.com";
+const PENDING: &str = "cyd@example.com";
+const DISABLED: &str = "dan@example.com";
+const AUDITOR: &str = "eve@example.com";
+const EXPIRED: &str = "fay@example.com";
+const VICTIM: &str = "gil@example.com";
+const ADMIN: &str = "root@example.com";
+
+/// Those whose tokens stay as they are, whatever is called.
+struct Standing {
+    challenge: String,
+    service_key: String,
+    disabled: String,
+    expired: String,
+}
+
+/// The callers of a row, with a token each, the owner last, since a call may end what it names.
+async fn callers(server: &Server, standing: &Standing) -> [(usize, String); CALLERS] {
+    let mut fresh = Vec::new();
+    for email in [OTHER, AUDITOR, ADMIN, OWNER] {
+        fresh.push(access_token(&server.sign_in(email).await));
+    }
+    let fresh = |n: usize| fresh[n].clone();
+    [
+        (0, String::new()),
+        (2, fresh(0)),
+        (3, standing.challenge.clone()),
+        (4, fresh(1)),
+        (6, standing.service_key.clone()),
+        (7, standing.disabled.clone()),
+        (8, standing.expired.clone()),
+        (5, fresh(2)),
+        (1, fresh(3)),
+    ]
+}
+
+async fn statuses(
+    server: &Server,
+    standing: &Standing,
+    row: (&str, &str),
+    owned: &Owned,
+    n: usize,
+) -> [u16; CALLERS] {
+    let method = Method::from_bytes(row.0.to_uppercase().as_bytes()).unwrap();
+    let mut seen = [0; CALLERS];
+    for (place, token) in callers(server, standing).await {
+        let request = server.request(method.clone(), &owned.path(row.1, row.0 == "delete"));
+        let request = well_formed(server, request, row, CALLERS * n + place).await;
+        let request = if token.is_empty() {
+            request
+        } else {
+            request.bearer_auth(token)
+        };
+        seen[place] = request.send().await.unwrap().status().as_u16();
+    }
+    seen
+}
+
+/// Registers somebody whose second factor is due: the challenge of a sign-in.
+async fn pending(server: &Server) -> String {
+    let token = server.token(PENDING).await;
+    let answer = server.post("/v1/me/totp", &token, &json!({})).await;
+    let enrolment: Value = answer.json().await.unwrap();
+    let code = support::totp::code(enrolment["secret"].as_str().unwrap());
+    let confirm = json!({"code": code});
+    let answer = server.post("/v1/me/totp/confirm", &token, &confirm).await;
+    assert_eq!(answer.status(), 200);
+    let body = json!({"email": PENDING, "password": PASSWORD});
+    let answer = server.post("/v1/sessions", "", &body).await;
+    assert_eq!(answer.status(), 202);
+    let body: Value = answer.json().await.unwrap();
+    body["challenge"].as_str().unwrap().to_owned()
+}
+
+async fn service_key(server: &Server, admin: &str) -> Value {
+    let body = json!({"name": "all", "scopes": ["audit", "introspect", "revoke"]});
+    let answer = server.post("/v1/admin/service-keys", admin, &body).await;
+    answer.json().await.unwrap()
+}
+
+/// Everybody who calls, but for those who sign in for each row.
+async fn standing(server: &mut Server, admin: &str) -> Standing {
+    let challenge = pending(server).await;
+    let dan = server.register(DISABLED).await;
+    let disabled = access_token(&server.sign_in(DISABLED).await);
+    let disable = format!("/v1/admin/users/{}/disable", dan["id"].as_str().unwrap());
+    let answer = server.post(&disable, admin, &json!({})).await;
+    assert_eq!(answer.status(), 200);
+    let fay = server.register(EXPIRED).await;
+    let expired = access_token(&server.sign_in(EXPIRED).await);
+    let service_key = service_key(server, admin).await;
+    server.kill();
+    let url = format!("sqlite://{}", server.data.join("gatelog.db").display());
+    let id = fay["id"].as_str().unwrap();
+    let past = format!("UPDATE sessions SET access_expires_at = 5 WHERE user_id = '{id}'");
+    support::engines::write(&url, &past).await;
+    server.launch().await;
+    Standing {
+        challenge,
+        service_key: service_key["key"].as_str().unwrap().to_owned(),
+        disabled,
+        expired,
+    }
+}
+
+/// What the rows name, made anew, since the row before may have ended it.
+async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
+    let signed_in = server.sign_in(OWNER).await;
+    let token = access_token(&signed_in);
+    let media = server.upload(&token, "a.mp4", support::clip()).await;
+    let links = format!("/v1/media/{media}/links");
+    let link = server.post(&links, &token, &json!({})).await;
+    let link: Value = link.json().await.unwrap();
+    let service_key = service_key(server, admin).await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    Owned {
+        session: text(&signed_in["session"]["id"]),
+        media,
+        job: job.to_owned(),
+        link: text(&link["url"]),
+        user: victim.to_owned(),
+        service_key: text(&service_key["id"]),
+    }
+}
+
+#[tokio::test]
+async fn every_operation_lets_in_whom_it_should() {
+    let document = gatelog::http::document();
+    let mut document = serde_json::to_value(document).unwrap();
+    assert_eq!(unlisted(&document), Vec::new());
+    assert_eq!(operations(&document).len(), TABLE.len());
+    document["paths"]["/v1/secret"] = json!({"get": {}});
+    assert_eq!(
+        unlisted(&document).len(),
+        1,
+        "an endpoint without a row is found"
+    );
+    let mut server = Server::start().await;
+    let admin = server.admin(ADMIN).await;
+    let standing = standing(&mut server, &admin).await;
+    server.launch_worker().await;
+    server.register(OTHER).await;
+    server.auditor(AUDITOR).await;
+    let victim = server.register(VICTIM).await;
+    let victim = victim["id"].as_str().unwrap();
+    let owner = server.token(OWNER).await;
+    let media = server.upload(&owner, "a.mp4", support::clip()).await;
+    let job = server.job(&owner, &media, "metadata").await;
+    assert_eq!(server.ended(&owner, &job).await["state"], "succeeded");
+    for (n, (method, path, expected)) in TABLE.iter().enumerate() {
+        let admin = access_token(&server.sign_in(ADMIN).await);
+        let owned = owned(&server, &admin, &job, victim).await;
+        let seen = statuses(&server, &standing, (method, path), &owned, n).await;
+        assert_eq!(seen, *expected, "{method} {path}");
+    }
+}
