@@ -21,6 +21,7 @@ pub fn rows(ada: &Things) -> Vec<Row> {
         what_is_another_persons(ada),
         parameters(),
         roles(),
+        oauth(),
         jobs(ada),
         uploads_that_are_not_what_they_say(),
         names_that_go_elsewhere(),
@@ -40,6 +41,10 @@ fn tokens_that_are_missing_or_misplaced() -> Vec<Row> {
         "/v1/jobs",
         "/v1/audit/events",
         "/v1/audit/events/live",
+        "/v1/admin/users",
+        "/v1/admin/users/x",
+        "/v1/admin/users/x/sessions",
+        "/v1/admin/service-keys",
         "/v1/verify",
     ];
     let in_url = [
@@ -152,8 +157,30 @@ fn roles() -> Vec<Row> {
     let requests = [
         get(Ada, "/v1/verify?role=auditor"),
         get(Ada, "/v1/audit/events"),
+        get(Ada, "/v1/admin/users?limit=nonsense"),
+        get(Ada, "/v1/admin/users/%00"),
+        call(Ada, "DELETE", "/v1/admin/users/x/sessions"),
+        call(Ada, "DELETE", "/v1/admin/service-keys/x"),
+        post(Ada, "/v1/admin/users/x/roles", json!({"roles": 7})),
+        post(Ada, "/v1/admin/users/x/disable", json!([])),
+        post(Ada, "/v1/admin/service-keys", json!({})),
     ];
     all_get(requests, 403, "forbidden")
+}
+
+/// Whoever is no service is refused before the form is read.
+fn oauth() -> Vec<Row> {
+    let form = "application/x-www-form-urlencoded";
+    let mut rows = Vec::new();
+    for path in ["/v1/oauth/introspect", "/v1/oauth/revoke"] {
+        rows.push(call(Nobody, "POST", path).gets(401, "invalid-client"));
+        rows.push(post_raw(Nobody, path, form, "token=a").gets(401, "invalid-client"));
+        rows.push(post_raw(Ada, path, form, "token=a").gets(401, "invalid-token"));
+        rows.push(get(Ada, path).gets(405, "method-not-allowed"));
+        let in_url = format!("{path}?token=a");
+        rows.push(post_raw(Ada, in_url, form, "token=a").gets(400, "token-in-url"));
+    }
+    rows
 }
 
 fn jobs(ada: &Things) -> Vec<Row> {
