@@ -40,6 +40,21 @@ describe('AppRoutes', () => {
     expect(screen.queryByRole('link', { name: 'Audit log' })).toBeNull();
   });
 
+  it('keeps administration from those who are not administrators', async () => {
+    tokenStore.signIn(tokens());
+    serve(routes);
+    renderPage(<AppRoutes />, '/admin');
+    expect(await screen.findByText(/for administrators/)).toBeVisible();
+    expect(screen.queryByRole('link', { name: 'Administration' })).toBeNull();
+  });
+
+  it('shows administrators the way to administration', async () => {
+    tokenStore.signIn(tokens());
+    serve({ ...routes, 'GET /v1/me': () => json(200, { ...user, roles: ['admin'] }) });
+    renderPage(<AppRoutes />, '/sessions');
+    expect(await screen.findByRole('link', { name: 'Administration' })).toBeVisible();
+  });
+
   it('signs out', async () => {
     tokenStore.signIn(tokens());
     const log = serve({ ...routes, 'DELETE /v1/sessions/current': () => empty() });

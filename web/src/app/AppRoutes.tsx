@@ -1,9 +1,10 @@
 import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router';
 
 import { AppShell } from '@/app/AppShell';
-import { RequireAuditor, RequireSession, RequireSignedOut } from '@/app/guards';
+import { RequireRole, RequireSession, RequireSignedOut } from '@/app/guards';
 import { NotFoundPage } from '@/app/NotFoundPage';
 import { locationStateSchema } from '@/app/location-state';
+import { AdminPage } from '@/features/admin/components/AdminPage';
 import { AuditPage } from '@/features/audit/components/AuditPage';
 import { AccountPage } from '@/features/auth/components/AccountPage';
 import { RegisterPage } from '@/features/auth/components/RegisterPage';
@@ -25,8 +26,11 @@ export function AppRoutes() {
           <Route path="/media" element={<MediaPage />} />
           <Route path="/sessions" element={<SessionsPage />} />
           <Route path="/account" element={<AccountPage />} />
-          <Route element={<RequireAuditor />}>
+          <Route element={<RequireRole of="auditor" title="Audit log" />}>
             <Route path="/audit" element={<AuditPage />} />
+          </Route>
+          <Route element={<RequireRole of="admin" title="Administration" />}>
+            <Route path="/admin" element={<AdminPage />} />
           </Route>
           <Route path="*" element={<NotFoundPage />} />
         </Route>

@@ -11,7 +11,7 @@ import './app-shell.css';
 export function AppShell() {
   const me = useMe();
   const signOut = useSignOut();
-  const isAuditor = me.data?.roles.includes('auditor') ?? false;
+  const has = (role: string) => me.data?.roles.includes(role) ?? false;
   return (
     <>
       <a className="skip-link" href="#main">
@@ -24,7 +24,8 @@ export function AppShell() {
             <NavLink to="/media">Media</NavLink>
             <NavLink to="/sessions">Sessions</NavLink>
             <NavLink to="/account">Account</NavLink>
-            {isAuditor && <NavLink to="/audit">Audit log</NavLink>}
+            {has('auditor') && <NavLink to="/audit">Audit log</NavLink>}
+            {has('admin') && <NavLink to="/admin">Administration</NavLink>}
           </nav>
           <div className="app-account">
             <span className="app-email">{me.data?.email}</span>

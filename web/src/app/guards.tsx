@@ -24,15 +24,17 @@ export function RequireSignedOut() {
   return <Outlet />;
 }
 
+const WHO = { admin: 'administrators', auditor: 'auditors' } as const;
+
 /** Spares others a page of refusals. The server is what keeps them out. */
-export function RequireAuditor() {
+export function RequireRole({ of: role, title }: { of: keyof typeof WHO; title: string }) {
   const me = useMe();
   if (me.error) return <ErrorAlert error={me.error} />;
   if (me.data === undefined) return <p aria-live="polite">Loading…</p>;
-  if (me.data.roles.includes('auditor')) return <Outlet />;
+  if (me.data.roles.includes(role)) return <Outlet />;
   return (
-    <Page title="Audit log">
-      <Alert>This page is for auditors. An administrator can give you that role.</Alert>
+    <Page title={title}>
+      <Alert>This page is for {WHO[role]}. An administrator can give you that role.</Alert>
     </Page>
   );
 }

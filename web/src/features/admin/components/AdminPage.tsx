@@ -1,0 +1,15 @@
+import { ServiceKeysSection } from '@/features/admin/components/ServiceKeysSection';
+import { UsersSection } from '@/features/admin/components/UsersSection';
+import { Page } from '@/shared/components/Page';
+
+import './admin.css';
+
+/** For accounts with the role admin. Every act is written into the log with its actor. */
+export function AdminPage() {
+  return (
+    <Page title="Administration">
+      <UsersSection />
+      <ServiceKeysSection />
+    </Page>
+  );
+}
