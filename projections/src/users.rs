@@ -179,7 +179,9 @@ impl Projection for Users {
                 table: &TABLE,
                 key: key.clone(),
             }),
-            UserEvent::UserRegistrationAbandoned { .. } => {}
+            UserEvent::UserRegistrationAbandoned { .. }
+            | UserEvent::SignInFailuresBegan { .. }
+            | UserEvent::SignInFailuresCounted { .. } => {}
         }
         Ok(())
     }
@@ -212,6 +214,8 @@ fn second_factor(event: &UserEvent) -> Vec<(usize, Value)> {
         | UserEvent::UserNameChanged { .. }
         | UserEvent::PasswordChanged { .. }
         | UserEvent::UserRolesChanged { .. }
+        | UserEvent::SignInFailuresBegan { .. }
+        | UserEvent::SignInFailuresCounted { .. }
         | UserEvent::UserDisabled { .. }
         | UserEvent::UserEnabled { .. }
         | UserEvent::UserDeletionRequested { .. }

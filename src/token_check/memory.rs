@@ -133,6 +133,8 @@ impl Memory {
             | UserEvent::RecoveryCodeUsed { .. }
             | UserEvent::UserDeletionRequested { .. }
             | UserEvent::UserDeletionCancelled { .. }
+            | UserEvent::SignInFailuresBegan { .. }
+            | UserEvent::SignInFailuresCounted { .. }
             | UserEvent::UserRegistrationAbandoned { .. } => {}
         }
     }

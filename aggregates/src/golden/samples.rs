@@ -58,6 +58,17 @@ pub fn user() -> Vec<UserEvent> {
             roles: vec![Role::Admin, Role::Auditor],
             at: at(3),
         },
+        UserEvent::SignInFailuresBegan {
+            began_at: at(2),
+            failures: 10,
+            at: at(3),
+        },
+        UserEvent::SignInFailuresCounted {
+            began_at: at(2),
+            failures: 32,
+            is_over: true,
+            at: at(3602),
+        },
         UserEvent::UserDisabled {
             reason: DisableReason::ByAdministrator,
             at: at(3),

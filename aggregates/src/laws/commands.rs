@@ -14,7 +14,10 @@ use crate::media_job::{
 use crate::service_key::{ServiceKeyCommand, ServiceKeyScope};
 use crate::session::{RevokeReason, SessionCommand, StartSession, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
-use crate::user::{DisableReason, ErasureCommand, ErasureReason, SecondFactorCommand, UserCommand};
+use crate::user::{
+    DisableReason, ErasureCommand, ErasureReason, SecondFactorCommand, SignInFailuresCommand,
+    UserCommand,
+};
 use crate::values::{AuthMethod, Role, ServiceKeyName};
 
 const MAX_COMMANDS: usize = 40;
@@ -66,6 +69,7 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
         2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
         6 => second_factor().prop_map(UserCommand::SecondFactor),
         1 => erasure().prop_map(UserCommand::Erasure),
+        3 => sign_in_failures().prop_map(UserCommand::SignInFailures),
     ])
 }
 
@@ -105,6 +109,25 @@ fn second_factor() -> impl Strategy<Value = SecondFactorCommand> {
             SecondFactorCommand::UseRecoveryCode {
                 codes_id: id(codes),
                 number,
+                at: at(s),
+            }
+        }),
+    ]
+}
+
+fn sign_in_failures() -> impl Strategy<Value = SignInFailuresCommand> {
+    let facts = || (seconds(), 0_u64..50, seconds());
+    prop_oneof![
+        facts().prop_map(|(began, failures, s)| SignInFailuresCommand::Begin {
+            began_at: at(began),
+            failures,
+            at: at(s),
+        }),
+        (facts(), any::<bool>()).prop_map(|((began, failures, s), is_over)| {
+            SignInFailuresCommand::Count {
+                began_at: at(began),
+                failures,
+                is_over,
                 at: at(s),
             }
         }),

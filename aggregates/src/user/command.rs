@@ -65,6 +65,8 @@ pub enum UserCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Something about wrong passwords.
+    SignInFailures(SignInFailuresCommand),
     /// Shuts the account out. One that was an administrator must have left the administrators before.
     Disable {
         /// Why.
@@ -149,6 +151,31 @@ pub enum SecondFactorCommand {
         /// Which of the set, from 0.
         number: u8,
         /// Now.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What can be told of wrong passwords for an account. Of a flood only its beginning and sums are told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SignInFailuresCommand {
+    /// A flood has begun; nothing, when the account knows of one.
+    Begin {
+        /// The first failure.
+        began_at: DateTime<Utc>,
+        /// How many there were since.
+        failures: u64,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// How many came in a window of a flood; nothing, when that was told, or when there is no flood.
+    Count {
+        /// The window's beginning.
+        began_at: DateTime<Utc>,
+        /// How many.
+        failures: u64,
+        /// Whether the flood is over.
+        is_over: bool,
+        /// Now: the window's end.
         at: DateTime<Utc>,
     },
 }

@@ -96,6 +96,26 @@ pub enum UserEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Many wrong passwords were sent for the account in a short time.
+    SignInFailuresBegan {
+        /// The first of them.
+        began_at: DateTime<Utc>,
+        /// How many there were until now.
+        failures: u64,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// How many wrong passwords there were in one window of such a flood.
+    SignInFailuresCounted {
+        /// The window's beginning.
+        began_at: DateTime<Utc>,
+        /// How many.
+        failures: u64,
+        /// Whether the flood is over.
+        is_over: bool,
+        /// When: the window's end.
+        at: DateTime<Utc>,
+    },
     /// The account was shut out.
     UserDisabled {
         /// Why.
@@ -167,6 +187,8 @@ domain_event!(UserEvent {
     RecoveryCodesIssued,
     RecoveryCodeUsed,
     UserRolesChanged,
+    SignInFailuresBegan,
+    SignInFailuresCounted,
     UserDisabled,
     UserEnabled,
     UserDeletionRequested,

@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod rights;
 mod second_factor;
+mod sign_in_failures;
 mod state;
 
 #[cfg(test)]
@@ -17,12 +18,14 @@ mod rights_specs;
 #[cfg(test)]
 mod second_factor_specs;
 #[cfg(test)]
+mod sign_in_failures_specs;
+#[cfg(test)]
 mod specs;
 
-pub use command::{ErasureCommand, SecondFactorCommand, UserCommand};
+pub use command::{ErasureCommand, SecondFactorCommand, SignInFailuresCommand, UserCommand};
 pub use error::UserError;
 pub use event::{DisableReason, EVENT_TYPES, ErasureReason, UserEvent};
-pub use state::{Account, RecoveryCodes, SecondFactor, User};
+pub use state::{Account, RecoveryCodes, SecondFactor, SignInFlood, User};
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -125,6 +128,7 @@ impl User {
                 at,
             } => self.disable(reason, rights_revision, at),
             UserCommand::Enable { at } => self.enable(at),
+            UserCommand::SignInFailures(command) => self.decide_sign_in_failures(command),
         }
     }
 

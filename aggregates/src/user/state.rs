@@ -46,6 +46,16 @@ pub struct Account {
     /// Counts the changes of roles and the times that it was shut out and let in again.
     #[serde(default)]
     pub rights_revision: u64,
+    /// The flood of wrong passwords that is not over.
+    #[serde(default)]
+    pub flood: Option<SignInFlood>,
+}
+
+/// A flood of wrong passwords.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignInFlood {
+    /// The beginning of the last window that was counted.
+    pub counted: Option<DateTime<Utc>>,
 }
 
 /// A second factor that is on.
@@ -86,6 +96,7 @@ impl User {
                     second_factor: None,
                     erase_at: None,
                     rights_revision: 0,
+                    flood: None,
                 });
             }
             UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,
@@ -105,6 +116,11 @@ impl User {
             | UserEvent::RecoveryCodeUsed { .. } => {
                 if let Self::Active(account) = self {
                     account.evolve_second_factor(&event);
+                }
+            }
+            UserEvent::SignInFailuresBegan { .. } | UserEvent::SignInFailuresCounted { .. } => {
+                if let Self::Active(account) | Self::Disabled(account) = self {
+                    account.evolve_sign_in_failures(&event);
                 }
             }
             UserEvent::UserDeletionRequested { erase_at, .. } => {
