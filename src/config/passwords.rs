@@ -140,8 +140,8 @@ fn with_kinds(rules: PasswordPolicy, kinds: &[String]) -> Result<PasswordPolicy,
 }
 
 fn hash_threads(source: &Source) -> Result<usize, ConfigError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let default = cores.saturating_sub(1).max(1);
+    // All cores: the threads yield to everything else.
+    let default = std::thread::available_parallelism().map_or(1, usize::from);
     source.number("PASSWORD_HASH_THREADS", default, 1..=256)
 }
 

@@ -1,4 +1,5 @@
-//! Passwords: measured and hashed on a bounded pool, so that sign-ins never starve other requests.
+//! Passwords: measured and hashed by threads of the lowest priority with a bounded queue, so that sign-ins never starve
+//! other requests.
 //!
 //! Hashes leave this module only for the vault. That a password was right is a [`VerifiedPassword`], which only this
 //! module can make. It never logs a password and never compares in the clear.
@@ -6,10 +7,12 @@
 mod hasher;
 mod strength;
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aggregates::values::{Password, PasswordFailure, PasswordId, PasswordPolicy, UserId};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::PasswordConfig;
 use crate::keyring::{Peppers, StoredPassword};
@@ -19,6 +22,9 @@ use hasher::{Hasher, Verdict};
 
 /// Hashes that may wait for each one that runs; at about 30 ms a hash that is about two seconds.
 const WAITING_PER_THREAD: usize = 64;
+
+/// The `nice` value of the threads.
+const LOWEST_PRIORITY: i32 = 19;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +65,16 @@ pub struct Verified {
     pub upgrade: Option<(StoredPassword, HashedPassword)>,
 }
 
+/// A place in the queue of hashes.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "held, never read")] OwnedSemaphorePermit);
+
+type Job = Box<dyn FnOnce() + Send>;
+
 /// The hashing pool.
 #[derive(Clone)]
 pub struct Passwords {
-    running: Arc<Semaphore>,
+    jobs: Sender<Job>,
     admitted: Arc<Semaphore>,
     hasher: Arc<Hasher>,
 }
@@ -71,7 +83,7 @@ impl std::fmt::Debug for Passwords {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Passwords")
-            .field("free", &self.running.available_permits())
+            .field("free", &self.admitted.available_permits())
             .finish_non_exhaustive()
     }
 }
@@ -83,8 +95,14 @@ impl Passwords {
     /// The decoy hash, against which unknown accounts are checked, cannot be made.
     pub fn new(config: &PasswordConfig, peppers: Peppers) -> Result<Self, PasswordError> {
         let threads = config.hash_threads;
+        let (jobs, waiting) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..threads {
+            let started = start_thread(&waiting);
+            started.map_err(|_| PasswordError::Fault("no thread"))?;
+        }
         Ok(Self {
-            running: Arc::new(Semaphore::new(threads)),
+            jobs,
             admitted: Arc::new(Semaphore::new(threads * (1 + WAITING_PER_THREAD))),
             hasher: Arc::new(Hasher::new(config.cost, peppers)?),
         })
@@ -125,34 +143,72 @@ impl Passwords {
     /// [`PasswordError::Busy`] when the queue is full.
     pub async fn verify(
         &self,
+        place: Place,
         password: Password,
         account: Option<(UserId, StoredPassword)>,
     ) -> Result<Option<Verified>, PasswordError> {
         let hasher = Arc::clone(&self.hasher);
-        self.run(move || verify_now(&hasher, &password, account))
+        self.run_at(place, move || verify_now(&hasher, &password, account))
             .await?
+    }
+
+    /// A place in the queue.
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when it is full.
+    pub fn place(&self) -> Result<Place, PasswordError> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        admitted.map(Place).map_err(|_| PasswordError::Busy)
     }
 
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let admitted = Arc::clone(&self.admitted)
-            .try_acquire_owned()
-            .map_err(|_| PasswordError::Busy)?;
-        let closed = |_| PasswordError::Fault("the pool is closed");
-        let running = Arc::clone(&self.running)
-            .acquire_owned()
-            .await
-            .map_err(closed)?;
-        let task = tokio::task::spawn_blocking(move || {
-            // The permits live as long as the work, also when the client has gone.
-            let _permits = (admitted, running);
-            work()
-        });
-        task.await
-            .map_err(|_| PasswordError::Fault("the hashing task died"))
+        self.run_at(self.place()?, work).await
     }
+
+    async fn run_at<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            let done = work();
+            // Held as long as the work goes on, also when the client has gone.
+            drop(place);
+            let _ = reply.send(done);
+        });
+        let closed = |_| PasswordError::Fault("the pool is closed");
+        self.jobs.send(job).map_err(closed)?;
+        answer
+            .await
+            .map_err(|_| PasswordError::Fault("the hashing thread died"))
+    }
+}
+
+/// Starts a thread. It yields to everything else, so that hashes take what is left of the processor.
+fn start_thread(waiting: &Arc<Mutex<Receiver<Job>>>) -> std::io::Result<()> {
+    let waiting = Arc::clone(waiting);
+    let work = move || {
+        // On Linux this is of the calling thread alone.
+        if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+            tracing::warn!(%error, "hashing runs at the priority of everything else");
+        }
+        while let Some(job) = next(&waiting) {
+            // What panics answers its caller by being dropped.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    };
+    let thread = std::thread::Builder::new().name("hashing".to_owned());
+    thread.spawn(work).map(|_| ())
+}
+
+/// The next job; none when the pool is gone.
+fn next(waiting: &Mutex<Receiver<Job>>) -> Option<Job> {
+    let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.recv().ok()
 }
 
 fn verify_now(
@@ -207,7 +263,11 @@ mod tests {
         let (user, id) = (UserId::from(ids::new_id()), PasswordId::from(ids::new_id()));
         let account = || Some((user, StoredPassword::for_test(id, hash.phc())));
         let right = pool
-            .verify(password("Correct horse 1!"), account())
+            .verify(
+                pool.place().unwrap(),
+                password("Correct horse 1!"),
+                account(),
+            )
             .await
             .unwrap()
             .unwrap();
@@ -217,17 +277,23 @@ mod tests {
         );
         assert!(right.upgrade.is_none());
         assert!(
-            pool.verify(password("correct horse 1!"), account())
-                .await
-                .unwrap()
-                .is_none()
+            pool.verify(
+                pool.place().unwrap(),
+                password("correct horse 1!"),
+                account()
+            )
+            .await
+            .unwrap()
+            .is_none()
         );
     }
 
     #[tokio::test]
     async fn an_unknown_account_is_never_verified_not_even_with_the_decoys_password() {
         let decoys = password("a password that nobody has");
-        assert!(pool().verify(decoys, None).await.unwrap().is_none());
+        let pool = pool();
+        let place = pool.place().unwrap();
+        assert!(pool.verify(place, decoys, None).await.unwrap().is_none());
     }
 
     #[tokio::test]
