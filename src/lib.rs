@@ -28,4 +28,5 @@ pub mod service_keys;
 pub mod sign_in;
 pub mod sniff;
 pub mod telemetry;
+pub mod throttle;
 pub mod token_check;

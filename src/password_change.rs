@@ -66,7 +66,7 @@ pub async fn change(
     change: PasswordChange,
     acting: &Acting,
 ) -> Result<Option<u64>, PasswordChangeError> {
-    let proof = verify(app, change.user, change.current).await?;
+    let proof = verify(app, change.user, change.session, change.current).await?;
     let hash = app.passwords.hash(change.new).await?;
     let position = replace(
         app,
@@ -92,12 +92,13 @@ pub async fn change(
 async fn verify(
     app: &App,
     user: UserId,
+    session: SessionId,
     current: Zeroizing<String>,
 ) -> Result<VerifiedPassword, PasswordChangeError> {
     let row = projections::users::find(&app.database, user)
         .await
         .map_err(VaultError::from)?;
-    let verified = sign_in::verify_account(app, row, &current).await;
+    let verified = sign_in::verify_again(app, row, session, &current).await;
     verified
         .map(|(proof, _)| proof)
         .map_err(|error| match error {

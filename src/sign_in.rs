@@ -3,23 +3,23 @@
 use aggregates::session::{
     RevokeReason, Session, SessionCommand, SessionError, StartSession, TokenPair,
 };
-use aggregates::values::{
-    AuthMethod, DeviceName, EmailAddress, Password, PasswordId, SessionId, TotpId, UserId,
-};
+use aggregates::values::{AuthMethod, DeviceName, Password, PasswordId, SessionId, TotpId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{CommandContext, DbError, ExecuteError};
 use projections::{email_claims, users};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
 use crate::config::TokenConfig;
 use crate::keyring::VaultError;
 use crate::ports::ids::Token;
-use crate::ports::passwords::{PasswordError, Verified, VerifiedPassword};
+use crate::ports::passwords::{PasswordError, Place, Verified, VerifiedPassword};
 use crate::ports::{clock, ids};
 use crate::revocation::{self, RevokeError};
 use crate::second_factor::ProvedFactor;
 use crate::second_factor::challenges::Challenge;
+use crate::throttle::{self, ThrottleError, Trial};
 
 /// Where and on what a session is opened.
 #[derive(Debug)]
@@ -142,6 +142,9 @@ pub enum SignInError {
     /// They do, but the account was disabled.
     #[error("the account is disabled")]
     AccountDisabled,
+    /// Too many attempts.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// Hashing.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -162,50 +165,96 @@ pub enum SignInError {
     Revoke(#[from] RevokeError),
 }
 
-/// Verifies a password. Unknown addresses cost the same hash as known ones.
+/// Verifies a password of whoever signs in. Unknown addresses cost the same work as known ones, and are throttled alike.
 ///
 /// # Errors
-/// Wrong credentials, a disabled account (only after a right password), or a part that failed.
+/// Too many attempts, wrong credentials, a disabled account (only after a right password), or a part that failed.
 pub async fn verify_password(
     app: &App,
-    email: Option<&EmailAddress>,
+    address: &str,
+    ip: std::net::IpAddr,
     password: Zeroizing<String>,
 ) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
-    let account = match email {
-        Some(email) => account_of(app, email).await?,
-        None => None,
+    let (email, trial) = throttle::sign_in_trial(app, address, ip);
+    let account = async {
+        let holder = match &email {
+            Some(email) => {
+                let claim = app.vault.keyring().email_claim_id(email);
+                email_claims::holder(&app.database, claim).await?
+            }
+            None => None,
+        };
+        // Who is nobody is looked for as well, so that it takes as long.
+        let user = holder.unwrap_or(UserId(Uuid::nil()));
+        Ok(users::find(&app.database, user).await?)
     };
-    verify_account(app, account, &password).await
+    try_password(app, &trial, account, &password).await
 }
 
-/// As [`verify_password`], of an account that was found or not.
+/// Verifies the password of an account once more, for the holder of a session.
 ///
 /// # Errors
 /// See [`verify_password`].
-pub async fn verify_account(
+pub async fn verify_again(
     app: &App,
     account: Option<users::UserRow>,
+    session: SessionId,
     password: &str,
 ) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
-    let stored = match &account {
-        Some(row) => app.vault.password(row.user_id, row.password_id).await?,
-        None => None,
-    };
-    let account = account.and_then(|row| Some((row, stored?)));
-    let (row, stored) = account.map_or((None, None), |(row, stored)| {
-        let stored = (row.user_id, stored);
-        (Some(row), Some(stored))
-    });
-    let password = Password::new(password);
-    let verified = app.passwords.verify(password, stored).await?;
-    let (Some(verified), Some(row)) = (verified, row) else {
-        return Err(SignInError::InvalidCredentials);
-    };
-    if row.is_disabled {
-        return Err(SignInError::AccountDisabled);
+    let row = account.ok_or(SignInError::InvalidCredentials)?;
+    let keyring = app.vault.keyring();
+    let trial = Trial::in_session(keyring, row.email_claim_id, session);
+    try_password(app, &trial, async { Ok(Some(row)) }, password).await
+}
+
+/// One attempt: charged before anything is looked at, so that however many come at once no more than the limit are.
+async fn try_password(
+    app: &App,
+    trial: &Trial,
+    account: impl Future<Output = Result<Option<users::UserRow>, SignInError>>,
+    password: &str,
+) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
+    throttle::check(app, trial).await?;
+    // Before the charge: whoever finds no place leaves nothing in the table.
+    let place = app.passwords.place()?;
+    let charge = throttle::charge(app, trial).await?;
+    match look(app, place, account, password).await {
+        Ok(Some((verified, row))) => {
+            let is_enough = row.totp_id.is_none() && !row.is_disabled;
+            charge.succeeded(app, is_enough).await?;
+            if row.is_disabled {
+                return Err(SignInError::AccountDisabled);
+            }
+            upgrade(app, &verified).await;
+            Ok((verified.proof, row))
+        }
+        Ok(None) => {
+            charge.failed(app).await?;
+            Err(SignInError::InvalidCredentials)
+        }
+        Err(error) => {
+            charge.give_back(app).await?;
+            Err(error)
+        }
     }
-    upgrade(app, &verified).await;
-    Ok((verified.proof, row))
+}
+
+async fn look(
+    app: &App,
+    place: Place,
+    account: impl Future<Output = Result<Option<users::UserRow>, SignInError>>,
+    password: &str,
+) -> Result<Option<(Verified, users::UserRow)>, SignInError> {
+    let account = account.await?;
+    let nobody = (UserId(Uuid::nil()), PasswordId(Uuid::nil()));
+    let key = account
+        .as_ref()
+        .map_or(nobody, |row| (row.user_id, row.password_id));
+    let stored = app.vault.password(key.0, key.1).await?;
+    let stored = stored.map(|stored| (key.0, stored));
+    let password = Password::new(password);
+    let verified = app.passwords.verify(place, password, stored).await?;
+    Ok(verified.zip(account))
 }
 
 /// Stores a hash of today's cost and pepper instead of an older one, unless the row was written since. When that
@@ -222,17 +271,6 @@ async fn upgrade(app: &App, verified: &Verified) {
     {
         Ok(is_done) => tracing::debug!(%user, is_done, "upgraded the hash of a password"),
         Err(error) => tracing::warn!(%user, %error, "the hash of a password was not upgraded"),
-    }
-}
-
-async fn account_of(
-    app: &App,
-    email: &EmailAddress,
-) -> Result<Option<users::UserRow>, SignInError> {
-    let claim = app.vault.keyring().email_claim_id(email);
-    match email_claims::holder(&app.database, claim).await? {
-        Some(user_id) => Ok(users::find(&app.database, user_id).await?),
-        None => Ok(None),
     }
 }
 
@@ -256,7 +294,10 @@ pub async fn open_session(
         .log
         .execute::<Session>(&session_id.to_string(), start, &context)
         .await?;
-    require_current(app, proof, session_id, acting).await?;
+    let row = require_current(app, proof, session_id, acting).await?;
+    if proof.totp_id.is_some() {
+        throttle::remember(app, row.email_claim_id, device.ip).await?;
+    }
     Ok(Opened {
         session_id,
         tokens,
@@ -269,13 +310,13 @@ async fn require_current(
     proof: &Authenticated,
     session: SessionId,
     acting: &Acting,
-) -> Result<(), SignInError> {
+) -> Result<users::UserRow, SignInError> {
     let row = users::find(&app.database, proof.user_id).await?;
     let reason = match row {
         Some(row) if row.password_id != proof.password_id => RevokeReason::PasswordChanged,
         Some(row) if row.totp_id != proof.totp_id => RevokeReason::SecondFactorChanged,
         Some(row) if row.is_disabled => RevokeReason::UserDisabled,
-        Some(_) => return Ok(()),
+        Some(row) => return Ok(row),
         None => RevokeReason::UserErased,
     };
     revocation::revoke(app, session, reason, acting, Some(proof.user_id)).await?;

@@ -173,14 +173,14 @@ proptest! {
     }
 }
 
-/// The types of the events in as many random histories as one property test has.
+/// The types of the events in many random histories.
 fn reached<A>(commands: impl Strategy<Value = Vec<A::Command>>) -> BTreeSet<String>
 where
     A: Aggregate<Services = ()> + Clone + PartialEq + Debug,
 {
     let mut runner = TestRunner::deterministic();
     let mut types = BTreeSet::new();
-    for _ in 0..256 {
+    for _ in 0..512 {
         let commands = commands.new_tree(&mut runner).unwrap().current();
         let history = check_history::<A>(commands).unwrap();
         types.extend(history.iter().map(DomainEvent::event_type));

@@ -8,6 +8,7 @@ mod network;
 mod passwords;
 mod secrets;
 mod source;
+mod throttles;
 mod tokens;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use network::NetworkConfig;
 pub use passwords::{Argon2Cost, PasswordConfig, PasswordProfile, PepperKey};
 pub use secrets::{MasterKey, Secret};
 pub use source::{ConfigError, Source};
+pub use throttles::ThrottleConfig;
 pub use tokens::{Registration, TokenConfig, TotpDisablePolicy};
 
 /// Where and how log lines are written.
@@ -45,6 +47,8 @@ pub struct Config {
     pub master_key: MasterKey,
     /// The rules for passwords, and what hashing costs.
     pub passwords: PasswordConfig,
+    /// How often passwords may be guessed.
+    pub throttles: ThrottleConfig,
     /// Log line format.
     pub log_format: LogFormat,
     /// `tracing` filter directives.
@@ -67,6 +71,7 @@ impl Config {
             media: MediaConfig::load(source, &data_dir)?,
             master_key: MasterKey::load(source, &data_dir)?,
             passwords: PasswordConfig::load(source)?,
+            throttles: ThrottleConfig::load(source)?,
             log_format: log_format(source)?,
             log_filter: source.text("LOG_FILTER", "info,sqlx=warn")?,
             web_dir: web_dir(source)?,
@@ -144,6 +149,11 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("PUBLIC_URL", "not a url"),
             ("PASSWORD_HASH_THREADS", "0"),
+            ("SIGN_IN_FREE_PER_DEVICE", "0"),
+            ("SIGN_IN_FREE_PER_ACCOUNT", "-1"),
+            ("SIGN_IN_FREE_PER_NETWORK", "many"),
+            ("SIGN_IN_MAX_DELAY", "86401"),
+            ("ANONYMOUS_REQUESTS_PER_HOUR", "0"),
         ] {
             let error = load(&[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(key), "{key}: {error}");

@@ -15,6 +15,7 @@ use crate::keyring::{KeyringError, VaultError};
 use crate::ports::passwords::PasswordError;
 use crate::second_factor::SecondFactorError;
 use crate::service_keys::ServiceKeysError;
+use crate::throttle::ThrottleError;
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -58,6 +59,17 @@ impl From<PasswordError> for Problem {
             )
             .retry_after(2),
             PasswordError::Fault(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ThrottleError> for Problem {
+    fn from(error: ThrottleError) -> Self {
+        match error {
+            ThrottleError::TooManyAttempts(seconds) => {
+                Self::new(Kind::TooManyAttempts, "too many attempts").retry_after(seconds)
+            }
+            ThrottleError::Database(error) => error.into(),
         }
     }
 }

@@ -104,7 +104,7 @@ kinds! {
     IdempotencyKeyReused => "idempotency-key-reused", UNPROCESSABLE_ENTITY, "Idempotency key reused",
         "This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.";
     TooManyAttempts => "too-many-attempts", TOO_MANY_REQUESTS, "Too many attempts",
-        "Too many requests of this kind at once, or too many wrong codes for this account. Wait for the seconds in Retry-After.";
+        "Too many requests of this kind, or too many wrong passwords or codes for this account or from this network. Until the seconds in Retry-After have passed the right one is not looked at either.";
     ReadModelBehind => "read-model-behind", SERVICE_UNAVAILABLE, "Read model behind",
         "The read model has not yet reached the position in Gatelog-Min-Position. Repeat the call after the time in Retry-After.";
     Overloaded => "overloaded", SERVICE_UNAVAILABLE, "Overloaded",

@@ -54,6 +54,7 @@ pub struct Keyring {
     idempotency: Zeroizing<[u8; 32]>,
     recovery_codes: Zeroizing<[u8; 32]>,
     links: Zeroizing<[u8; 32]>,
+    throttles: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -85,6 +86,11 @@ impl Keyring {
         hex::encode(mac(&self.recovery_codes, parts))
     }
 
+    /// A keyed hash of what attempts are counted by (hexadecimal).
+    pub fn throttle_mac(&self, parts: &[&[u8]]) -> String {
+        hex::encode(mac(&self.throttles, parts))
+    }
+
     /// The signature of a link.
     pub fn link_signature(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.links, parts)
@@ -107,6 +113,7 @@ impl Keyring {
             idempotency: derive(&master, "b"),
             links: derive(&master, "c"),
             recovery_codes: derive(&master, "d"),
+            throttles: derive(&master, "e"),
         }
     }
 }

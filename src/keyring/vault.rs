@@ -97,6 +97,8 @@ impl Vault {
             idempotency: derive(master.bytes(), "gatelog/idempotency/v1"),
             recovery_codes: derive(master.bytes(), "gatelog/recovery-codes/v1"),
             links: derive(master.bytes(), "gatelog/links/v1"),
+            // Of a key that outlives the master key, so that networks stay known when that is rotated.
+            throttles: derive(&email_claims, "gatelog/throttles/v1"),
             wrap,
             master_key_id,
             email_claims,

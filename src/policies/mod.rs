@@ -5,6 +5,7 @@
 
 pub mod clean_up_media;
 pub mod confirm_email_claims;
+pub mod count_sign_in_failures;
 pub mod dispatch_media_jobs;
 pub mod end_sessions_of_disabled_users;
 pub mod erase_users;
@@ -69,6 +70,13 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         "take in administrators",
         15,
         take_in_administrators::run,
+    );
+    chore(
+        app,
+        lifecycle,
+        "count sign-in failures",
+        15,
+        count_sign_in_failures::run,
     );
     chore(
         app,

@@ -39,8 +39,14 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
         let registered = accounts::register(&app.log, &app.vault, &account, &hash, &acting)
             .await
             .unwrap();
-        let verify =
-            || sign_in::verify_password(&app, Some(&account.email), PASSWORD.to_owned().into());
+        let verify = || {
+            sign_in::verify_password(
+                &app,
+                EMAIL,
+                [127, 0, 0, 1].into(),
+                PASSWORD.to_owned().into(),
+            )
+        };
         let (device, mine) = (
             Device {
                 name: None,

@@ -65,6 +65,10 @@ async fn too_many_passwords_at_once_are_turned_away_with_a_time_to_retry() {
     let settings = [
         ("PASSWORD_HASH_THREADS", "1"),
         ("ARGON2_MEMORY_KIB", "65536"),
+        // What is refused here is refused for the queue, not for the account.
+        ("SIGN_IN_FREE_PER_DEVICE", "1000"),
+        ("SIGN_IN_FREE_PER_ACCOUNT", "1000"),
+        ("SIGN_IN_FREE_PER_NETWORK", "1000"),
     ];
     let server = Server::start_with(&settings).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});

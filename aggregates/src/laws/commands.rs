@@ -68,7 +68,7 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
         ),
         2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
         6 => second_factor().prop_map(UserCommand::SecondFactor),
-        1 => erasure().prop_map(UserCommand::Erasure),
+        5 => erasure().prop_map(UserCommand::Erasure),
         3 => sign_in_failures().prop_map(UserCommand::SignInFailures),
     ])
 }
@@ -80,9 +80,9 @@ fn erasure() -> impl Strategy<Value = ErasureCommand> {
             at: at(s),
         }),
         2 => seconds().prop_map(|s| ErasureCommand::CancelDeletion { at: at(s) }),
-        1 => (select(ErasureReason::ALL), seconds())
+        2 => (select(ErasureReason::ALL), seconds())
             .prop_map(|(reason, s)| ErasureCommand::Start { reason, at: at(s) }),
-        2 => seconds().prop_map(|s| ErasureCommand::Finish { at: at(s) }),
+        4 => seconds().prop_map(|s| ErasureCommand::Finish { at: at(s) }),
     ]
 }
 

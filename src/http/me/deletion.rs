@@ -57,7 +57,8 @@ pub async fn create(
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let row = users::find(&app.database, caller.user_id).await?;
-    let verified = sign_in::verify_account(&app, row, &body.password).await;
+    let session = caller.session_id;
+    let verified = sign_in::verify_again(&app, row, session, &body.password).await;
     verified.map_err(|error| match error {
         SignInError::InvalidCredentials => {
             Problem::new(Kind::WrongPassword, "the password is another one")

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::values::{AuthMethod, DeviceName, EmailAddress};
+use aggregates::values::{AuthMethod, DeviceName};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -75,8 +75,7 @@ pub async fn create(
         user_agent: user_agent(&headers),
         ip,
     };
-    let email = EmailAddress::parse(&body.email).ok();
-    let (proof, user) = sign_in::verify_password(&app, email.as_ref(), body.password).await?;
+    let (proof, user) = sign_in::verify_password(&app, &body.email, ip, body.password).await?;
     match sign_in::first_factor(&proof, &user) {
         FirstFactor::Enough(proof) => signed_in::open(&app, &proof, &device, request_id).await,
         FirstFactor::Due(due) => ask_for_more(&app, &due, &device).await,
@@ -131,6 +130,7 @@ impl From<SignInError> for Problem {
                 Kind::AccountDisabled,
                 "this account was disabled by an administrator",
             ),
+            SignInError::Throttle(error) => error.into(),
             SignInError::Password(error) => error.into(),
             SignInError::Vault(error) => error.into(),
             SignInError::Database(error) => error.into(),

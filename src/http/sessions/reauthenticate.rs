@@ -87,7 +87,8 @@ async fn prove(
     let account = users::find(&app.database, caller.user_id).await?;
     match (body.password, body.code) {
         (Some(password), None) => {
-            let verified = sign_in::verify_account(app, account, &password).await;
+            let session = caller.session_id;
+            let verified = sign_in::verify_again(app, account, session, &password).await;
             verified.map_err(|error| match error {
                 SignInError::InvalidCredentials => {
                     Problem::new(Kind::WrongPassword, "the password is another one")

@@ -15,10 +15,12 @@ use super::view::UserView;
 use crate::accounts::{self, NewAccount, RegisterError, Registered};
 use crate::app::{Acting, App};
 use crate::config::Registration;
+use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
+use crate::throttle::{self, Scope};
 
 /// Who registers.
 #[derive(Deserialize, ToSchema)]
@@ -45,11 +47,13 @@ pub struct Body {
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "registration-closed"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "email-taken"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
 )]
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    ClientIp(ip): ClientIp,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     if app.config.tokens.registration == Registration::Closed {
@@ -60,6 +64,7 @@ pub async fn create(
     }
     let password = Password::new(&body.password);
     let account = check(&app, &body, &password).await?;
+    throttle::charge_anonymous(&app, Scope::Registration, ip).await?;
     let hash = app.passwords.hash(password).await?;
     let acting = Acting {
         actor: None,

@@ -1,0 +1,32 @@
+//! How often passwords may be guessed, and how much a network may ask for without a token.
+
+use super::{ConfigError, Source};
+
+/// Limits. Failures beyond the free ones are followed by a delay that doubles.
+#[derive(Debug, Clone, Copy)]
+pub struct ThrottleConfig {
+    /// Failures for one account from one network (default 10).
+    pub free_per_device: i64,
+    /// Failures for one account from everywhere that it never signed in from (default 20).
+    pub free_per_account: i64,
+    /// Failures from one network within an hour, for accounts that never signed in from it (default 100).
+    pub free_per_network: i64,
+    /// The longest delay (default 15 minutes).
+    pub max_delay_seconds: i64,
+    /// Calls of one kind without a token, for one network within an hour (default 100).
+    pub anonymous_per_hour: i64,
+}
+
+impl ThrottleConfig {
+    pub(super) fn load(source: &Source) -> Result<Self, ConfigError> {
+        const MOST: i64 = 1_000_000;
+        let free = |key, default| source.number(key, default, 1..=MOST);
+        Ok(Self {
+            free_per_device: free("SIGN_IN_FREE_PER_DEVICE", 10)?,
+            free_per_account: free("SIGN_IN_FREE_PER_ACCOUNT", 20)?,
+            free_per_network: free("SIGN_IN_FREE_PER_NETWORK", 100)?,
+            max_delay_seconds: source.number("SIGN_IN_MAX_DELAY", 900, 1..=86_400)?,
+            anonymous_per_hour: free("ANONYMOUS_REQUESTS_PER_HOUR", 100)?,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Floods of wrong passwords reach the log as their beginning and one sum an hour, whatever their size.
+//!
+//! The table has the numbers. The event is appended first, then the table moves on; what dies in between is told again,
+//! and the account ignores it. Addresses without an account have no stream, and nothing is told of them.
+
+use std::sync::Arc;
+
+use aggregates::user::{SignInFailuresCommand, User, UserCommand};
+use chrono::{DateTime, Utc};
+use eventlog::ExecuteError;
+use projections::email_claims;
+
+use super::context;
+use crate::app::App;
+use crate::ports::clock;
+use crate::throttle;
+use crate::throttle::failures::{self, Window};
+
+const NAME: &str = "count_sign_in_failures";
+/// Windows at a time.
+const PAGE: i64 = 500;
+
+/// One turn.
+///
+/// # Errors
+/// The database or the log failed.
+pub async fn run(app: Arc<App>) -> Result<(), String> {
+    let now = clock::now();
+    let mut after = String::new();
+    loop {
+        let page = failures::due(&app.database, &after, now, PAGE).await;
+        let page = page.map_err(|error| error.to_string())?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = last.claim.to_string();
+        for window in page {
+            tell(&app, &window, now).await?;
+        }
+    }
+    let swept = failures::sweep(&app.database, now).await;
+    swept.map_err(|error| error.to_string())?;
+    let swept = throttle::sweep(&app).await;
+    swept.map_err(|error| error.to_string())
+}
+
+async fn tell(app: &App, window: &Window, now: DateTime<Utc>) -> Result<(), String> {
+    let holder = email_claims::holder(&app.database, window.claim).await;
+    let Some(user) = holder.map_err(|error| error.to_string())? else {
+        let removed = failures::remove(&app.database, window.claim).await;
+        return removed.map_err(|error| error.to_string());
+    };
+    let command = UserCommand::SignInFailures(command(window, now));
+    let told = app
+        .log
+        .execute::<User>(&user.to_string(), command, &context(NAME))
+        .await;
+    match told {
+        // A claim whose account is in the making, or never came.
+        Ok(_) | Err(ExecuteError::Refused(_)) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    let noted = if window.is_announced {
+        failures::counted(&app.database, window, is_over(window), now).await
+    } else {
+        failures::announced(&app.database, window).await
+    };
+    noted.map_err(|error| error.to_string())
+}
+
+/// A flood is over when a whole window has passed without a failure.
+fn is_over(window: &Window) -> bool {
+    window.failures == 0
+}
+
+fn command(window: &Window, now: DateTime<Utc>) -> SignInFailuresCommand {
+    let failures = u64::try_from(window.failures).unwrap_or_default();
+    if window.is_announced {
+        SignInFailuresCommand::Count {
+            began_at: window.began_at,
+            failures,
+            is_over: is_over(window),
+            at: now,
+        }
+    } else {
+        SignInFailuresCommand::Begin {
+            began_at: window.began_at,
+            failures,
+            at: now,
+        }
+    }
+}

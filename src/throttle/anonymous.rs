@@ -1,0 +1,79 @@
+//! Calls that need no token and cost something: so many of each kind for a network within an hour.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use eventlog::{Database, DbError};
+
+use super::gates::network;
+use super::{ThrottleError, whole_seconds};
+use crate::app::App;
+use crate::ports::clock::{self, micros};
+
+/// The window.
+const WINDOW: TimeDelta = TimeDelta::hours(1);
+
+/// Kinds of calls, each counted by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Making an account.
+    Registration,
+    /// Asking for a mail that resets a password.
+    PasswordReset,
+    /// Confirming an address, or resetting a password, by what a mail said.
+    MailedToken,
+}
+
+impl Scope {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::PasswordReset => "password-reset",
+            Self::MailedToken => "mailed-token",
+        }
+    }
+}
+
+/// Counts a call, before it costs anything.
+///
+/// # Errors
+/// There were too many, or the database failed.
+pub async fn charge(app: &App, scope: Scope, ip: IpAddr) -> Result<(), ThrottleError> {
+    const SQL: &str = "INSERT INTO anonymous_requests (subject, window_began, requests) VALUES ($1, $2, 1) \
+        ON CONFLICT (subject) DO UPDATE SET \
+        requests = CASE WHEN anonymous_requests.window_began <= $3 THEN 1 \
+                        ELSE anonymous_requests.requests + 1 END, \
+        window_began = CASE WHEN anonymous_requests.window_began <= $3 THEN excluded.window_began \
+                            ELSE anonymous_requests.window_began END \
+        WHERE anonymous_requests.window_began <= $3 OR anonymous_requests.requests < $4";
+    let now = clock::now();
+    let keyring = app.vault.keyring();
+    let parts: [&[u8]; 3] = [b"anonymous", scope.name().as_bytes(), &network(ip)];
+    let subject = keyring.throttle_mac(&parts);
+    let row = vec![
+        subject.as_str().into(),
+        micros(now).into(),
+        micros(now - WINDOW).into(),
+        app.config.throttles.anonymous_per_hour.into(),
+    ];
+    let affected = app.database.execute(vec![(SQL.into(), row)]).await?;
+    if affected.first() == Some(&1) {
+        return Ok(());
+    }
+    let left = left(&app.database, &subject, now).await?;
+    Err(ThrottleError::TooManyAttempts(whole_seconds(left)))
+}
+
+async fn left(database: &Database, subject: &str, now: DateTime<Utc>) -> Result<i64, DbError> {
+    const SQL: &str = "SELECT window_began FROM anonymous_requests WHERE subject = $1";
+    let rows = database.query(SQL, &[subject.into()]).await?;
+    let began = rows.first().map(|row| row.int(0)).transpose()?;
+    Ok(began.unwrap_or_default() - micros(now - WINDOW))
+}
+
+/// Removes rows whose window is over.
+pub async fn sweep(database: &Database, now: DateTime<Utc>) -> Result<(), DbError> {
+    const SQL: &str = "DELETE FROM anonymous_requests WHERE window_began <= $1";
+    let row = vec![micros(now - WINDOW).into()];
+    database.execute(vec![(SQL.into(), row)]).await.map(|_| ())
+}

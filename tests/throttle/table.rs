@@ -1,0 +1,110 @@
+//! What the counters are kept in.
+
+use eventlog::testing::TestPostgres;
+
+use super::*;
+
+const FEW: [(&str, &str); 2] = [PROXY, ("SIGN_IN_FREE_PER_DEVICE", "4")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counters_outlive_the_server() {
+    for (server, url, _folder) in servers(&FEW).await {
+        server.register(EMAIL).await;
+        for _ in 0..4 {
+            assert_eq!(status(&server, HOME, EMAIL, WRONG).await, 401);
+        }
+        hold(&url).await;
+        let server = restarted(server, &url, &FEW).await;
+        assert_eq!(status(&server, HOME, EMAIL, PASSWORD).await, 429, "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_count_together() {
+    let cluster = TestPostgres::shared().unwrap();
+    let url = cluster.fresh_database().await.unwrap();
+    let key = "5a".repeat(32);
+    let own = [("DATABASE_URL", url.as_str()), ("MASTER_KEY", key.as_str())];
+    let settings = [&FEW[..], &own].concat();
+    let one = Server::start_with(&settings).await;
+    let other = Server::start_with(&settings).await;
+    one.register(EMAIL).await;
+    let asked = (0..40).map(|n| {
+        let node = if n % 2 == 0 { &one } else { &other };
+        status(node, HOME, EMAIL, WRONG)
+    });
+    let began = Instant::now();
+    let answers = futures::future::join_all(asked).await;
+    let looked_at = answers.iter().filter(|status| **status == 401).count();
+    let seconds = began.elapsed().as_secs();
+    let delayed = (0..40_u32).take_while(|n| (2_u64 << n) - 1 <= seconds);
+    assert!(
+        (4..=4 + delayed.count()).contains(&looked_at),
+        "{answers:?}"
+    );
+    hold(&url).await;
+    for node in [&one, &other] {
+        assert_eq!(status(node, HOME, EMAIL, PASSWORD).await, 429);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_of_a_person_or_a_network_is_in_the_tables() {
+    for (server, url, _folder) in servers(&[PROXY]).await {
+        let user = server.register(EMAIL).await;
+        assert_eq!(status(&server, HOME, EMAIL, PASSWORD).await, 201);
+        assert_eq!(status(&server, HOME, EMAIL, WRONG).await, 401);
+        assert_eq!(
+            status(&server, HOME, "nobody@example.com", WRONG).await,
+            401
+        );
+        assert_eq!(status(&server, HOME, "plain text", WRONG).await, 401);
+        let mut texts = Vec::new();
+        for sql in [
+            "SELECT subject FROM sign_in_throttles",
+            "SELECT account FROM sign_in_throttles",
+            "SELECT email_claim_id FROM sign_in_failures",
+            "SELECT subject FROM anonymous_requests",
+        ] {
+            let found = rows(&url, sql).await;
+            assert!(!found.is_empty(), "{url}: {sql}");
+            texts.extend(found.iter().map(|row| row.text(0).unwrap()));
+        }
+        let id = user["id"].as_str().unwrap();
+        for text in texts {
+            let is_hash = text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+            assert!(is_hash && text != id, "{url}: {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_over_are_removed_and_known_networks_stay() {
+    for (server, url, _folder) in servers(&[PROXY]).await {
+        server.register(EMAIL).await;
+        assert_eq!(status(&server, HOME, EMAIL, PASSWORD).await, 201);
+        for n in 0..3 {
+            let email = format!("nobody{n}@example.com");
+            assert_eq!(status(&server, HOME, &email, WRONG).await, 401);
+        }
+        let all = "SELECT COUNT(*) FROM sign_in_throttles";
+        assert_eq!(
+            count(&url, all).await,
+            8,
+            "{url}: 1 + 3 pairs, 3 accounts, 1 network"
+        );
+        pass(&url, 86_400).await;
+        let hour = "UPDATE sign_in_failures SET window_began = window_began - 3600000000";
+        write(&url, hour).await;
+        let deadline = Instant::now() + PATIENCE;
+        while count(&url, all).await > 1 {
+            assert!(Instant::now() < deadline, "{url}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let failures = "SELECT COUNT(*) FROM sign_in_failures";
+        while count(&url, failures).await > 0 {
+            assert!(Instant::now() < deadline, "{url}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
