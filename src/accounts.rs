@@ -24,6 +24,8 @@ pub struct NewAccount {
     pub name: Option<DisplayName>,
     /// Roles; through HTTP always none.
     pub roles: Vec<Role>,
+    /// Whether the address was confirmed by mail before.
+    pub is_email_verified: bool,
 }
 
 /// A registered account.
@@ -125,6 +127,7 @@ fn register_command(
             .map(|name| key.seal(event_id, "name", name.as_str()))
             .transpose()?,
         roles: account.roles.clone(),
+        is_email_verified: account.is_email_verified,
         at,
     })
 }

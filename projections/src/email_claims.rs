@@ -89,7 +89,8 @@ pub async fn holder(database: &Database, claim: EmailClaimId) -> Result<Option<U
     rows.first().map(|row| typed(row, 0)).transpose()
 }
 
-/// Claims that were made before `before` and never confirmed, oldest first.
+/// Claims that were made before `before` and never confirmed, oldest first. Those for a change of the address that waits
+/// are left out.
 ///
 /// # Errors
 /// The database failed.
@@ -98,8 +99,10 @@ pub async fn unconfirmed(
     before: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<(EmailClaimId, UserId)>, DbError> {
-    const SQL: &str = "SELECT claim_id, user_id FROM email_claims \
-                       WHERE state = 'claimed' AND since < $1 ORDER BY since LIMIT $2";
+    const SQL: &str = "SELECT c.claim_id, c.user_id FROM email_claims c \
+                       WHERE c.state = 'claimed' AND c.since < $1 AND NOT EXISTS (SELECT 1 FROM users u \
+                       WHERE u.user_id = c.user_id AND u.pending_email_claim_id = c.claim_id) \
+                       ORDER BY c.since LIMIT $2";
     let rows = database
         .query(SQL, &[micros(before), crate::support::int(limit as u64)])
         .await?;

@@ -77,11 +77,34 @@ static TABLE: Table = Table {
             kind: Kind::Int,
         },
         Column {
+            name: "email_verified",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "pending_email",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "pending_email_event_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "pending_email_claim_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "pending_email_at",
+            kind: Kind::Int,
+        },
+        Column {
             name: "erase_at",
             kind: Kind::Int,
         },
     ],
 };
+const EMAIL_CLAIM_ID: usize = 1;
+const EMAIL: usize = 2;
+const EMAIL_EVENT_ID: usize = 3;
 const NAME: usize = 4;
 const NAME_EVENT_ID: usize = 5;
 const ROLES: usize = 6;
@@ -91,7 +114,12 @@ const TOTP_ID: usize = 10;
 const TOTP_ENABLED_AT: usize = 11;
 const RECOVERY_CODES_ID: usize = 12;
 const RECOVERY_CODES_LEFT: usize = 13;
-const ERASE_AT: usize = 14;
+const EMAIL_VERIFIED: usize = 14;
+const PENDING_EMAIL: usize = 15;
+const PENDING_EMAIL_EVENT_ID: usize = 16;
+const PENDING_EMAIL_CLAIM_ID: usize = 17;
+const PENDING_EMAIL_AT: usize = 18;
+const ERASE_AT: usize = 19;
 
 impl Projection for Users {
     fn name(&self) -> &'static str {
@@ -143,6 +171,11 @@ impl Projection for Users {
                         Value::Int(None),
                         Value::Text(None),
                         0.into(),
+                        0.into(),
+                        Value::Text(None),
+                        Value::Text(None),
+                        Value::Text(None),
+                        Value::Int(None),
                         Value::Int(None),
                     ],
                 });
@@ -151,8 +184,15 @@ impl Projection for Users {
                 let name = Value::Text(name.map(|name| name.as_str().to_owned()));
                 changes.push(update(vec![(NAME, name), (NAME_EVENT_ID, event_id.into())]));
             }
-            UserEvent::PasswordChanged { password_id, .. } => {
+            UserEvent::PasswordChanged { password_id, .. }
+            | UserEvent::PasswordReset { password_id, .. } => {
                 changes.push(update(vec![(PASSWORD_ID, password_id.to_string().into())]));
+            }
+            event @ (UserEvent::EmailVerified { .. }
+            | UserEvent::EmailChangeRequested { .. }
+            | UserEvent::EmailChangeCancelled { .. }
+            | UserEvent::EmailChanged { .. }) => {
+                changes.push(update(address(&event, event_id)));
             }
             event @ (UserEvent::TotpEnabled { .. }
             | UserEvent::TotpDisabled { .. }
@@ -187,6 +227,47 @@ impl Projection for Users {
     }
 }
 
+/// What an event changes about the address.
+fn address(event: &UserEvent, event_id: String) -> Vec<(usize, Value)> {
+    let none = || {
+        vec![
+            (PENDING_EMAIL, Value::Text(None)),
+            (PENDING_EMAIL_EVENT_ID, Value::Text(None)),
+            (PENDING_EMAIL_CLAIM_ID, Value::Text(None)),
+            (PENDING_EMAIL_AT, Value::Int(None)),
+        ]
+    };
+    match event {
+        UserEvent::EmailVerified { .. } => vec![(EMAIL_VERIFIED, 1.into())],
+        UserEvent::EmailChangeRequested {
+            email,
+            email_claim_id,
+            at,
+        } => vec![
+            (PENDING_EMAIL, email.as_str().into()),
+            (PENDING_EMAIL_EVENT_ID, event_id.into()),
+            (PENDING_EMAIL_CLAIM_ID, email_claim_id.to_string().into()),
+            (PENDING_EMAIL_AT, micros(*at)),
+        ],
+        UserEvent::EmailChangeCancelled { .. } => none(),
+        UserEvent::EmailChanged {
+            email,
+            email_claim_id,
+            ..
+        } => {
+            let mut set = vec![
+                (EMAIL_CLAIM_ID, email_claim_id.to_string().into()),
+                (EMAIL, email.as_str().into()),
+                (EMAIL_EVENT_ID, event_id.into()),
+                (EMAIL_VERIFIED, 1.into()),
+            ];
+            set.extend(none());
+            set
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// What an event changes about the second factor.
 fn second_factor(event: &UserEvent) -> Vec<(usize, Value)> {
     match event {
@@ -209,19 +290,7 @@ fn second_factor(event: &UserEvent) -> Vec<(usize, Value)> {
         UserEvent::RecoveryCodeUsed { left, .. } => {
             vec![(RECOVERY_CODES_LEFT, i64::from(*left).into())]
         }
-        UserEvent::UserRegistered { .. }
-        | UserEvent::UserRegistrationAbandoned { .. }
-        | UserEvent::UserNameChanged { .. }
-        | UserEvent::PasswordChanged { .. }
-        | UserEvent::UserRolesChanged { .. }
-        | UserEvent::SignInFailuresBegan { .. }
-        | UserEvent::SignInFailuresCounted { .. }
-        | UserEvent::UserDisabled { .. }
-        | UserEvent::UserEnabled { .. }
-        | UserEvent::UserDeletionRequested { .. }
-        | UserEvent::UserDeletionCancelled { .. }
-        | UserEvent::UserErasureStarted { .. }
-        | UserEvent::UserErased { .. } => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -232,6 +301,17 @@ pub struct SealedField {
     pub text: String,
     /// The event it belongs to.
     pub event_id: Uuid,
+}
+
+/// A change of the address that waits for its confirmation.
+#[derive(Debug, Clone)]
+pub struct PendingEmail {
+    /// The address, sealed.
+    pub email: SealedField,
+    /// The claim on it.
+    pub email_claim_id: EmailClaimId,
+    /// When it was asked for; also which request it is.
+    pub requested_at: DateTime<Utc>,
 }
 
 /// One account.
@@ -261,13 +341,18 @@ pub struct UserRow {
     pub recovery_codes_id: Option<RecoveryCodesId>,
     /// Those that were not used yet.
     pub recovery_codes_left: u32,
+    /// Whether the address was confirmed by mail.
+    pub is_email_verified: bool,
+    /// The address that the person asked for instead.
+    pub pending_email: Option<PendingEmail>,
     /// When the account is to be erased, if the person asked for that.
     pub erase_at: Option<DateTime<Utc>>,
 }
 
 const SELECT: &str = "SELECT user_id, email_claim_id, email, email_event_id, name, name_event_id, roles, \
                       disabled, created_at, password_id, totp_id, totp_enabled_at, \
-                      recovery_codes_id, recovery_codes_left, erase_at FROM users";
+                      recovery_codes_id, recovery_codes_left, email_verified, pending_email, \
+                      pending_email_event_id, pending_email_claim_id, pending_email_at, erase_at FROM users";
 
 /// One account.
 ///
@@ -289,6 +374,23 @@ pub async fn all(database: &Database, after: &str, limit: usize) -> Result<Vec<U
         .query(&sql, &[after.into(), int(limit as u64)])
         .await?;
     rows.iter().map(from_row).collect()
+}
+
+/// Accounts whose change of the address was asked for before `before`.
+///
+/// # Errors
+/// The database failed.
+pub async fn with_pending_email(
+    database: &Database,
+    before: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<UserId>, DbError> {
+    const SQL: &str =
+        "SELECT user_id FROM users WHERE pending_email_at < $1 ORDER BY pending_email_at LIMIT $2";
+    let rows = database
+        .query(SQL, &[micros(before), int(limit as u64)])
+        .await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
 }
 
 /// Accounts whose erasure is due, the longest overdue first.
@@ -380,8 +482,24 @@ fn from_row(row: &Row) -> Result<UserRow, DbError> {
         totp_enabled_at: opt_time(row, 11)?,
         recovery_codes_id: opt_typed(row, 12)?,
         recovery_codes_left: u32::try_from(row.int(13)?).unwrap_or_default(),
-        erase_at: opt_time(row, 14)?,
+        is_email_verified: row.int(14)? != 0,
+        pending_email: pending_email(row)?,
+        erase_at: opt_time(row, 19)?,
     })
+}
+
+fn pending_email(row: &Row) -> Result<Option<PendingEmail>, DbError> {
+    let Some(text) = row.opt_text(15)? else {
+        return Ok(None);
+    };
+    Ok(Some(PendingEmail {
+        email: SealedField {
+            text,
+            event_id: typed(row, 16)?,
+        },
+        email_claim_id: typed(row, 17)?,
+        requested_at: time(row, 18)?,
+    }))
 }
 
 fn opt_typed<T: std::str::FromStr>(row: &Row, index: usize) -> Result<Option<T>, DbError> {

@@ -88,6 +88,7 @@ async fn create(config: &Config, email: &str, roles: Vec<Role>) -> anyhow::Resul
         email,
         name: None,
         roles,
+        is_email_verified: false,
     };
     let registered = accounts::register(&core.log, &core.vault, &account, &hash, &acting()).await?;
     // Should this not come to pass, the server does it.

@@ -205,6 +205,17 @@ impl Refusal for UserError {
             Self::RecoveryCodeSpent => {
                 Problem::new(Kind::InvalidCode, "the code is wrong or was used already")
             }
+            Self::EmailAlreadyVerified | Self::EmailNotCurrent | Self::EmailChangeNotPending => {
+                Problem::new(
+                    Kind::TokenExpiredOrUsed,
+                    "this link is of no use any more; ask for a new one",
+                )
+            }
+            Self::EmailUnchanged => Problem::validation(vec![FieldError::new(
+                "email",
+                "unchanged",
+                "is the account's address already",
+            )]),
             Self::AlreadyRegistered
             | Self::RegistrationAbandoned
             | Self::ErasureNotDue

@@ -93,6 +93,8 @@ kinds! {
         "A request with this Idempotency-Key is being worked on at this moment. Repeat it after the time in Retry-After.";
     ChallengeExpired => "challenge-expired", GONE, "Challenge expired",
         "This sign-in can go on no more: five minutes have passed, five codes were tried, it has succeeded, or the account was changed meanwhile. Begin again with the password.";
+    TokenExpiredOrUsed => "token-expired-or-used", GONE, "Link expired or used",
+        "The token of this link is unknown, too old or was used already, or the account was changed meanwhile. Ask for a new mail.";
     PayloadTooLarge => "payload-too-large", PAYLOAD_TOO_LARGE, "Payload too large",
         "The body is larger than this call takes. GET /v1/config states the limit for uploads.";
     UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",

@@ -127,6 +127,11 @@ impl Memory {
             }
             UserEvent::UserNameChanged { .. }
             | UserEvent::PasswordChanged { .. }
+            | UserEvent::PasswordReset { .. }
+            | UserEvent::EmailVerified { .. }
+            | UserEvent::EmailChangeRequested { .. }
+            | UserEvent::EmailChangeCancelled { .. }
+            | UserEvent::EmailChanged { .. }
             | UserEvent::TotpEnabled { .. }
             | UserEvent::TotpDisabled { .. }
             | UserEvent::RecoveryCodesIssued { .. }

@@ -34,6 +34,7 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
             email,
             name: None,
             roles: Vec::new(),
+            is_email_verified: false,
         };
         let hash = app.passwords.hash(Password::new(PASSWORD)).await.unwrap();
         let registered = accounts::register(&app.log, &app.vault, &account, &hash, &acting)

@@ -31,4 +31,15 @@ pub enum EmailClaimCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// As `Release`, of the claim that was made at a certain time and of no later one.
+    ReleaseMadeAt {
+        /// The account that held it.
+        user_id: UserId,
+        /// When the claim was made.
+        claimed_at: DateTime<Utc>,
+        /// Why.
+        reason: ReleaseReason,
+        /// Now.
+        at: DateTime<Utc>,
+    },
 }

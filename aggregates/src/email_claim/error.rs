@@ -12,6 +12,9 @@ pub enum EmailClaimError {
     /// Another account holds what this one would confirm or release.
     #[error("another account holds the address")]
     HeldByAnother,
+    /// The claim that would be released is over; this is a later one.
+    #[error("the address was claimed anew")]
+    ClaimedAnew,
     /// A registered account keeps its address when a registration is abandoned, and the reverse.
     #[error("the claim does not end for this reason")]
     ReasonDoesNotFit,

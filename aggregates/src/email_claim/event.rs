@@ -44,6 +44,8 @@ named! {
         AccountErased = "account_erased",
         /// The account has another address now.
         EmailChanged = "email_changed",
+        /// A change to the address was taken back, or never confirmed.
+        EmailChangeCancelled = "email_change_cancelled",
     }
 }
 
@@ -52,7 +54,7 @@ impl ReleaseReason {
     /// one that never came to be.
     pub fn ends_a_confirmed_claim(self) -> bool {
         match self {
-            Self::RegistrationAbandoned => false,
+            Self::RegistrationAbandoned | Self::EmailChangeCancelled => false,
             Self::AccountErased | Self::EmailChanged => true,
         }
     }

@@ -72,6 +72,17 @@ impl EmailClaim {
                 reason,
                 at,
             } => self.decide_release(user_id, reason, at),
+            EmailClaimCommand::ReleaseMadeAt {
+                user_id,
+                claimed_at,
+                reason,
+                at,
+            } => {
+                if self.since().is_some_and(|since| since != claimed_at) {
+                    return Err(EmailClaimError::ClaimedAnew);
+                }
+                self.decide_release(user_id, reason, at)
+            }
         }
     }
 
@@ -88,7 +99,9 @@ impl EmailClaim {
                 require_same(*holder, user_id)?;
                 Ok(vec![EmailClaimEvent::EmailClaimConfirmed { user_id, at }])
             }
-            Self::Confirmed { user_id: holder } => {
+            Self::Confirmed {
+                user_id: holder, ..
+            } => {
                 require_same(*holder, user_id)?;
                 Ok(Vec::new())
             }
@@ -105,7 +118,7 @@ impl EmailClaim {
         let (holder, is_confirmed) = match self {
             Self::Free => return Ok(Vec::new()),
             Self::Claimed { user_id, .. } => (*user_id, false),
-            Self::Confirmed { user_id } => (*user_id, true),
+            Self::Confirmed { user_id, .. } => (*user_id, true),
         };
         require_same(holder, user_id)?;
         if reason.ends_a_confirmed_claim() != is_confirmed {
@@ -122,7 +135,7 @@ impl EmailClaim {
     pub fn holder(&self) -> Option<UserId> {
         match self {
             Self::Free => None,
-            Self::Claimed { user_id, .. } | Self::Confirmed { user_id } => Some(*user_id),
+            Self::Claimed { user_id, .. } | Self::Confirmed { user_id, .. } => Some(*user_id),
         }
     }
 }

@@ -143,6 +143,46 @@ fn abandoning_a_registration_never_takes_a_registered_accounts_address() {
 }
 
 #[test]
+fn a_claim_for_a_change_ends_when_the_change_does() {
+    let reason = ReleaseReason::EmailChangeCancelled;
+    given::<EmailClaim>([claimed(1)])
+        .when(release(1, reason))
+        .then_expect_events(vec![released(1, reason)]);
+    given::<EmailClaim>([claimed(1), confirmed(1)])
+        .when(release(1, reason))
+        .then_expect_error(EmailClaimError::ReasonDoesNotFit);
+}
+
+#[test]
+fn a_release_that_comes_late_leaves_a_later_claim_alone() {
+    let release = |claimed_at: i64, reason| EmailClaimCommand::ReleaseMadeAt {
+        user_id: id(1),
+        claimed_at: at(claimed_at),
+        reason,
+        at: at(2),
+    };
+    let (changed, cancelled) = (
+        ReleaseReason::EmailChanged,
+        ReleaseReason::EmailChangeCancelled,
+    );
+    given::<EmailClaim>([claimed(1), confirmed(1)])
+        .when(release(0, changed))
+        .then_expect_events(vec![released(1, changed)]);
+    given::<EmailClaim>([claimed(1)])
+        .when(release(0, cancelled))
+        .then_expect_events(vec![released(1, cancelled)]);
+    given::<EmailClaim>([claimed(1)])
+        .when(release(-1, cancelled))
+        .then_expect_error(EmailClaimError::ClaimedAnew);
+    given::<EmailClaim>([claimed(1), confirmed(1)])
+        .when(release(-1, changed))
+        .then_expect_error(EmailClaimError::ClaimedAnew);
+    given_nothing::<EmailClaim>()
+        .when(release(0, changed))
+        .then_expect_events(vec![]);
+}
+
+#[test]
 fn only_the_holders_claim_is_released() {
     given::<EmailClaim>([claimed(1)])
         .when(release(2, ReleaseReason::RegistrationAbandoned))

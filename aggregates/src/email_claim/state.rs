@@ -23,19 +23,31 @@ pub enum EmailClaim {
     Confirmed {
         /// Whose.
         user_id: UserId,
+        /// Since when it was claimed.
+        #[serde(default)]
+        since: DateTime<Utc>,
     },
 }
 
 impl EmailClaim {
+    /// When the claim was made.
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Free => None,
+            Self::Claimed { since, .. } | Self::Confirmed { since, .. } => Some(*since),
+        }
+    }
+
     pub(super) fn evolve(&mut self, event: &EmailClaimEvent) {
         *self = match event {
             EmailClaimEvent::EmailClaimed { user_id, at } => Self::Claimed {
                 user_id: *user_id,
                 since: *at,
             },
-            EmailClaimEvent::EmailClaimConfirmed { user_id, .. } => {
-                Self::Confirmed { user_id: *user_id }
-            }
+            EmailClaimEvent::EmailClaimConfirmed { user_id, at } => Self::Confirmed {
+                user_id: *user_id,
+                since: self.since().unwrap_or(*at),
+            },
             EmailClaimEvent::EmailClaimReleased { .. } => Self::Free,
         };
     }

@@ -35,6 +35,33 @@ pub fn user() -> Vec<UserEvent> {
             end_other_sessions: true,
             at: at(2),
         },
+        UserEvent::PasswordReset {
+            password_id: id(8),
+            replaced: id(7),
+            at: at(3),
+        },
+        UserEvent::EmailVerified {
+            email_claim_id: id(9),
+            at: at(3),
+        },
+        UserEvent::EmailChangeRequested {
+            email: sealed("email"),
+            email_claim_id: id(12),
+            at: at(3),
+        },
+        UserEvent::EmailChangeCancelled {
+            email_claim_id: id(12),
+            requested_at: at(3),
+            at: at(4),
+        },
+        UserEvent::EmailChanged {
+            email: sealed("email"),
+            email_claim_id: id(12),
+            claimed_at: at(3),
+            replaced: id(9),
+            replaced_claimed_at: at(0),
+            at: at(4),
+        },
         UserEvent::TotpEnabled {
             totp_id: id(10),
             at: at(3),

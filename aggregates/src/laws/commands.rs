@@ -15,8 +15,8 @@ use crate::service_key::{ServiceKeyCommand, ServiceKeyScope};
 use crate::session::{RevokeReason, SessionCommand, StartSession, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
 use crate::user::{
-    DisableReason, ErasureCommand, ErasureReason, SecondFactorCommand, SignInFailuresCommand,
-    UserCommand,
+    DisableReason, EmailCommand, ErasureCommand, ErasureReason, SecondFactorCommand,
+    SignInFailuresCommand, UserCommand,
 };
 use crate::values::{AuthMethod, Role, ServiceKeyName};
 
@@ -33,12 +33,13 @@ fn seconds() -> impl Strategy<Value = i64> {
 pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
     let name = || prop::option::of(Just(sealed("Ann")));
     some(prop_oneof![
-        2 => (name(), seconds()).prop_map(|(name, s)| UserCommand::Register {
+        2 => (name(), any::<bool>(), seconds()).prop_map(|(name, is_email_verified, s)| UserCommand::Register {
             user_id: id(1),
             email: sealed("ann@example.com"),
             email_claim_id: id(9),
             name,
             roles: Role::ALL.to_vec(),
+            is_email_verified,
             at: at(s),
         }),
         1 => seconds().prop_map(|s| UserCommand::AbandonRegistration { at: at(s) }),
@@ -67,6 +68,12 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
             }
         ),
         2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
+        1 => (1_u8..4, 1_u8..4, seconds()).prop_map(|(new, replaced, s)| UserCommand::ResetPassword {
+            password_id: id(new),
+            replaces: id(replaced),
+            at: at(s),
+        }),
+        6 => email().prop_map(UserCommand::Email),
         6 => second_factor().prop_map(UserCommand::SecondFactor),
         5 => erasure().prop_map(UserCommand::Erasure),
         3 => sign_in_failures().prop_map(UserCommand::SignInFailures),
@@ -83,6 +90,28 @@ fn erasure() -> impl Strategy<Value = ErasureCommand> {
         2 => (select(ErasureReason::ALL), seconds())
             .prop_map(|(reason, s)| ErasureCommand::Start { reason, at: at(s) }),
         4 => seconds().prop_map(|s| ErasureCommand::Finish { at: at(s) }),
+    ]
+}
+
+fn email() -> impl Strategy<Value = EmailCommand> {
+    let facts = || (9_u8..12, 0_i64..5);
+    prop_oneof![
+        1 => facts().prop_map(|(claim, s)| EmailCommand::Verify {
+            email_claim_id: id(claim),
+            at: at(s),
+        }),
+        3 => facts().prop_map(|(claim, s)| EmailCommand::RequestChange {
+            email: sealed("bob@example.com"),
+            email_claim_id: id(claim),
+            at: at(s),
+        }),
+        1 => facts().prop_map(|(_, s)| EmailCommand::CancelChange { at: at(s) }),
+        4 => (facts(), 0_i64..5).prop_map(|((claim, s), requested)| EmailCommand::CompleteChange {
+            email: sealed("bob@example.com"),
+            email_claim_id: id(claim),
+            requested_at: at(requested),
+            at: at(s),
+        }),
     ]
 }
 
@@ -148,6 +177,14 @@ pub fn email_claim() -> impl Strategy<Value = Vec<EmailClaimCommand>> {
         (facts(), select(ReleaseReason::ALL)).prop_map(|((user, s), reason)| {
             EmailClaimCommand::Release {
                 user_id: id(user),
+                reason,
+                at: at(s),
+            }
+        }),
+        (facts(), 0_i64..5, select(ReleaseReason::ALL)).prop_map(|((user, s), claimed, reason)| {
+            EmailClaimCommand::ReleaseMadeAt {
+                user_id: id(user),
+                claimed_at: at(claimed),
                 reason,
                 at: at(s),
             }

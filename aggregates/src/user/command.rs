@@ -22,6 +22,8 @@ pub enum UserCommand {
         name: Option<Sealed>,
         /// Rights beyond those of every account.
         roles: Vec<Role>,
+        /// Whether the person has shown already that they read what is mailed to the address.
+        is_email_verified: bool,
         /// Now.
         at: DateTime<Utc>,
     },
@@ -51,6 +53,17 @@ pub enum UserCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Puts another password in the place of one that was forgotten. Its hash is in the vault already.
+    ResetPassword {
+        /// The new one.
+        password_id: PasswordId,
+        /// The one that was forgotten; the reset is refused when it is not the account's any more.
+        replaces: PasswordId,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Something about the address.
+    Email(EmailCommand),
     /// Something about the second factor.
     SecondFactor(SecondFactorCommand),
     /// Something about the end of the account.
@@ -107,6 +120,43 @@ pub enum ErasureCommand {
     },
     /// Notes that everything is gone: the key, the vault's entries, the read models' rows.
     Finish {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What can be asked about an account's address.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EmailCommand {
+    /// Notes that the person reads what is mailed to the address.
+    Verify {
+        /// The claim on the address that the mail went to.
+        email_claim_id: EmailClaimId,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Asks for another address, in the place of any that was asked for before.
+    RequestChange {
+        /// The address, sealed for the last event that this makes.
+        email: Sealed,
+        /// The claim on it.
+        email_claim_id: EmailClaimId,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Keeps the address as it is; nothing, when no other was asked for.
+    CancelChange {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Takes the address that was asked for. Its claim is held.
+    CompleteChange {
+        /// The address, sealed for the event that this makes.
+        email: Sealed,
+        /// The claim on it.
+        email_claim_id: EmailClaimId,
+        /// Which request: when it was made.
+        requested_at: DateTime<Utc>,
         /// Now.
         at: DateTime<Utc>,
     },

@@ -15,6 +15,18 @@ pub enum UserError {
     /// The password that was verified is not the account's any more.
     #[error("another change of the password was first")]
     PasswordReplaced,
+    /// The address was verified before.
+    #[error("the address is verified already")]
+    EmailAlreadyVerified,
+    /// The account has another address by now.
+    #[error("this is not the account's address")]
+    EmailNotCurrent,
+    /// It is the account's address already.
+    #[error("the account has this address already")]
+    EmailUnchanged,
+    /// Nobody asked for this change, or it was taken back.
+    #[error("this change of the address does not wait any more")]
+    EmailChangeNotPending,
     /// The account has a second factor.
     #[error("the second factor is on already")]
     TotpAlreadyEnabled,

@@ -55,6 +55,56 @@ pub enum UserEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Another password took the place of one that was forgotten, by a link that was mailed. Every session that was open
+    /// then ends.
+    PasswordReset {
+        /// The new password; its hash was in the vault before.
+        password_id: PasswordId,
+        /// The former one, whose hash may go.
+        replaced: PasswordId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The person showed that they read what is mailed to the address.
+    EmailVerified {
+        /// The claim on that address.
+        email_claim_id: EmailClaimId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The person wants another address. It counts once they show that they read what is mailed to it.
+    EmailChangeRequested {
+        /// The other address, sealed.
+        email: Sealed,
+        /// The claim on it, which may be another account's.
+        email_claim_id: EmailClaimId,
+        /// When; also which request it is.
+        at: DateTime<Utc>,
+    },
+    /// The address stays as it is.
+    EmailChangeCancelled {
+        /// The claim on the other address, which is free again if it was this account's.
+        email_claim_id: EmailClaimId,
+        /// Which request: when it was made.
+        requested_at: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The account has another address, and the person reads what is mailed to it.
+    EmailChanged {
+        /// The address, sealed.
+        email: Sealed,
+        /// The claim on it.
+        email_claim_id: EmailClaimId,
+        /// Since when that claim is the account's.
+        claimed_at: DateTime<Utc>,
+        /// The claim on the former address, which is free again.
+        replaced: EmailClaimId,
+        /// Since when that one was the account's.
+        replaced_claimed_at: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// A second factor is due at every sign-in from here on.
     TotpEnabled {
         /// Which; its secret was in the vault before.
@@ -182,6 +232,11 @@ domain_event!(UserEvent {
     UserRegistrationAbandoned,
     UserNameChanged,
     PasswordChanged,
+    PasswordReset,
+    EmailVerified,
+    EmailChangeRequested,
+    EmailChangeCancelled,
+    EmailChanged,
     TotpEnabled,
     TotpDisabled,
     RecoveryCodesIssued,

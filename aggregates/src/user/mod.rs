@@ -3,6 +3,7 @@
 //! It never knows the address or name in clear, nor of a password more than which one it is.
 
 mod command;
+mod email;
 mod erasure;
 mod error;
 mod event;
@@ -11,6 +12,8 @@ mod second_factor;
 mod sign_in_failures;
 mod state;
 
+#[cfg(test)]
+mod email_specs;
 #[cfg(test)]
 mod erasure_specs;
 #[cfg(test)]
@@ -22,10 +25,12 @@ mod sign_in_failures_specs;
 #[cfg(test)]
 mod specs;
 
-pub use command::{ErasureCommand, SecondFactorCommand, SignInFailuresCommand, UserCommand};
+pub use command::{
+    EmailCommand, ErasureCommand, SecondFactorCommand, SignInFailuresCommand, UserCommand,
+};
 pub use error::UserError;
 pub use event::{DisableReason, EVENT_TYPES, ErasureReason, UserEvent};
-pub use state::{Account, RecoveryCodes, SecondFactor, SignInFlood, User};
+pub use state::{Account, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood, User};
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -68,6 +73,7 @@ impl User {
                 email_claim_id,
                 name,
                 roles,
+                is_email_verified,
                 at,
             } => {
                 self.require_untouched()?;
@@ -79,7 +85,9 @@ impl User {
                     roles,
                     at,
                 };
-                Ok(vec![registered])
+                let verified = UserEvent::EmailVerified { email_claim_id, at };
+                let verified = is_email_verified.then_some(verified);
+                Ok([registered].into_iter().chain(verified).collect())
             }
             UserCommand::AbandonRegistration { at } => match self {
                 Self::Unregistered => Ok(vec![UserEvent::UserRegistrationAbandoned { at }]),
@@ -113,6 +121,21 @@ impl User {
                     at,
                 }])
             }
+            UserCommand::ResetPassword {
+                password_id,
+                replaces,
+                at,
+            } => {
+                if self.require_active()?.password_id != replaces {
+                    return Err(UserError::PasswordReplaced);
+                }
+                Ok(vec![UserEvent::PasswordReset {
+                    password_id,
+                    replaced: replaces,
+                    at,
+                }])
+            }
+            UserCommand::Email(command) => self.require_active()?.decide_email(command),
             UserCommand::SecondFactor(command) => {
                 self.require_active()?.decide_second_factor(command)
             }

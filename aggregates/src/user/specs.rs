@@ -11,6 +11,7 @@ fn register(seconds: i64) -> UserCommand {
         email_claim_id: id(9),
         name: Some(sealed("Ann")),
         roles: vec![Role::Auditor],
+        is_email_verified: false,
         at: at(seconds),
     }
 }

@@ -31,6 +31,15 @@ pub struct Account {
     pub user_id: UserId,
     /// The claim on the address.
     pub email_claim_id: EmailClaimId,
+    /// Since when the claim is the account's.
+    #[serde(default)]
+    pub email_claimed_at: DateTime<Utc>,
+    /// Whether the person showed that they read what is mailed to it.
+    #[serde(default)]
+    pub is_email_verified: bool,
+    /// The address that the person asked for instead.
+    #[serde(default)]
+    pub pending_email: Option<PendingEmail>,
     /// Rights.
     pub roles: Vec<Role>,
     /// Whether the person has a name.
@@ -56,6 +65,15 @@ pub struct Account {
 pub struct SignInFlood {
     /// The beginning of the last window that was counted.
     pub counted: Option<DateTime<Utc>>,
+}
+
+/// A change of the address that waits for its confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingEmail {
+    /// The claim on the address.
+    pub email_claim_id: EmailClaimId,
+    /// When it was asked for; also which request it is.
+    pub requested_at: DateTime<Utc>,
 }
 
 /// A second factor that is on.
@@ -84,12 +102,16 @@ impl User {
                 email_claim_id,
                 name,
                 roles,
+                at,
                 ..
             } => {
                 let has_name = name.is_some();
                 *self = Self::Active(Account {
                     user_id,
                     email_claim_id,
+                    email_claimed_at: at,
+                    is_email_verified: false,
+                    pending_email: None,
                     roles,
                     has_name,
                     password_id: PasswordId(user_id.0),
@@ -105,9 +127,18 @@ impl User {
                     account.has_name = name.is_some();
                 }
             }
-            UserEvent::PasswordChanged { password_id, .. } => {
+            UserEvent::PasswordChanged { password_id, .. }
+            | UserEvent::PasswordReset { password_id, .. } => {
                 if let Self::Active(account) = self {
                     account.password_id = password_id;
+                }
+            }
+            UserEvent::EmailVerified { .. }
+            | UserEvent::EmailChangeRequested { .. }
+            | UserEvent::EmailChangeCancelled { .. }
+            | UserEvent::EmailChanged { .. } => {
+                if let Self::Active(account) = self {
+                    account.evolve_email(&event);
                 }
             }
             UserEvent::TotpEnabled { .. }

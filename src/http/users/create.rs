@@ -106,6 +106,7 @@ async fn check(app: &App, body: &Body, password: &Password) -> Result<NewAccount
             email,
             name,
             roles: Vec::new(),
+            is_email_verified: false,
         }),
         _ => Err(Problem::validation(errors)),
     }

@@ -49,7 +49,7 @@ pub async fn view(app: &App, row: &UserRow) -> Result<UserView, Problem> {
     Ok(UserView {
         id: row.user_id.into(),
         email: open(&key, "email", &row.email)?,
-        email_verified: false,
+        email_verified: row.is_email_verified,
         name: row
             .name
             .as_ref()

@@ -1,0 +1,95 @@
+//! The address: verified by a mail, changed in two steps, each request good once.
+
+use super::{Account, EmailCommand, PendingEmail, UserError, UserEvent};
+
+impl Account {
+    pub(super) fn decide_email(&self, command: EmailCommand) -> Result<Vec<UserEvent>, UserError> {
+        match command {
+            EmailCommand::Verify { email_claim_id, at } => {
+                if email_claim_id != self.email_claim_id {
+                    return Err(UserError::EmailNotCurrent);
+                }
+                if self.is_email_verified {
+                    return Err(UserError::EmailAlreadyVerified);
+                }
+                Ok(vec![UserEvent::EmailVerified { email_claim_id, at }])
+            }
+            EmailCommand::RequestChange {
+                email,
+                email_claim_id,
+                at,
+            } => {
+                if email_claim_id == self.email_claim_id {
+                    return Err(UserError::EmailUnchanged);
+                }
+                let cancelled = self.pending_email.map(|pending| cancelled(pending, at));
+                let requested = UserEvent::EmailChangeRequested {
+                    email,
+                    email_claim_id,
+                    at,
+                };
+                Ok(cancelled.into_iter().chain([requested]).collect())
+            }
+            EmailCommand::CancelChange { at } => {
+                let cancelled = self.pending_email.map(|pending| cancelled(pending, at));
+                Ok(cancelled.into_iter().collect())
+            }
+            EmailCommand::CompleteChange {
+                email,
+                email_claim_id,
+                requested_at,
+                at,
+            } => {
+                let wanted = PendingEmail {
+                    email_claim_id,
+                    requested_at,
+                };
+                if self.pending_email != Some(wanted) {
+                    return Err(UserError::EmailChangeNotPending);
+                }
+                Ok(vec![UserEvent::EmailChanged {
+                    email,
+                    email_claim_id,
+                    claimed_at: requested_at,
+                    replaced: self.email_claim_id,
+                    replaced_claimed_at: self.email_claimed_at,
+                    at,
+                }])
+            }
+        }
+    }
+
+    pub(super) fn evolve_email(&mut self, event: &UserEvent) {
+        match event {
+            UserEvent::EmailVerified { .. } => self.is_email_verified = true,
+            UserEvent::EmailChangeRequested {
+                email_claim_id, at, ..
+            } => {
+                self.pending_email = Some(PendingEmail {
+                    email_claim_id: *email_claim_id,
+                    requested_at: *at,
+                });
+            }
+            UserEvent::EmailChangeCancelled { .. } => self.pending_email = None,
+            UserEvent::EmailChanged {
+                email_claim_id,
+                claimed_at,
+                ..
+            } => {
+                self.email_claim_id = *email_claim_id;
+                self.email_claimed_at = *claimed_at;
+                self.is_email_verified = true;
+                self.pending_email = None;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn cancelled(pending: PendingEmail, at: chrono::DateTime<chrono::Utc>) -> UserEvent {
+    UserEvent::EmailChangeCancelled {
+        email_claim_id: pending.email_claim_id,
+        requested_at: pending.requested_at,
+        at,
+    }
+}
