@@ -3,6 +3,7 @@
 //! This module is the only reader of the environment and of secret files. A bad value or an unknown key
 //! stops the start with one line that names it. It never logs a value.
 
+mod mail;
 mod media;
 mod network;
 mod passwords;
@@ -13,6 +14,7 @@ mod tokens;
 
 use std::path::PathBuf;
 
+pub use mail::{MailConfig, SmtpConfig, SmtpTls};
 pub use media::MediaConfig;
 pub use network::NetworkConfig;
 pub use passwords::{Argon2Cost, PasswordConfig, PasswordProfile, PepperKey};
@@ -49,6 +51,8 @@ pub struct Config {
     pub passwords: PasswordConfig,
     /// How often passwords may be guessed.
     pub throttles: ThrottleConfig,
+    /// How mails leave.
+    pub mail: MailConfig,
     /// Log line format.
     pub log_format: LogFormat,
     /// `tracing` filter directives.
@@ -72,6 +76,7 @@ impl Config {
             master_key: MasterKey::load(source, &data_dir)?,
             passwords: PasswordConfig::load(source)?,
             throttles: ThrottleConfig::load(source)?,
+            mail: MailConfig::load(source, &data_dir)?,
             log_format: log_format(source)?,
             log_filter: source.text("LOG_FILTER", "info,sqlx=warn")?,
             web_dir: web_dir(source)?,
@@ -147,6 +152,11 @@ mod tests {
             ("MEDIA_WORKER_URL", "ftp://x"),
             ("UPLOAD_MAX_BYTES", "0"),
             ("LOG_FORMAT", "xml"),
+            ("SMTP_URL", "http://x"),
+            ("MAIL_FROM", "nobody"),
+            ("MAIL_ATTEMPTS", "0"),
+            ("MAIL_RETRY_DELAY", "0"),
+            ("SMTP_CA_FILE", "/nowhere/ca.pem"),
             ("PUBLIC_URL", "not a url"),
             ("PASSWORD_HASH_THREADS", "0"),
             ("SIGN_IN_FREE_PER_DEVICE", "0"),

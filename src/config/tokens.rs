@@ -7,6 +7,8 @@ use super::{ConfigError, Source};
 pub enum Registration {
     /// Anyone.
     Open,
+    /// Anyone who reads the mail that confirms the address.
+    VerifyFirst,
     /// Nobody, but through the command line.
     Closed,
 }
@@ -85,8 +87,12 @@ fn profile(source: &Source) -> Result<Profile, ConfigError> {
 fn registration(source: &Source) -> Result<Registration, ConfigError> {
     match source.text("REGISTRATION", "open")?.as_str() {
         "open" => Ok(Registration::Open),
+        "verify_first" => Ok(Registration::VerifyFirst),
         "closed" => Ok(Registration::Closed),
-        _ => Err(ConfigError::bad("REGISTRATION", "must be open or closed")),
+        _ => Err(ConfigError::bad(
+            "REGISTRATION",
+            "must be open, verify_first or closed",
+        )),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::Registration;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PublicConfig)]
 pub struct PublicConfig {
-    /// `open` or `closed`.
+    /// `open`, `verify_first` or `closed`.
     registration: &'static str,
     /// The rules for a new password.
     password: PasswordRules,
@@ -58,6 +58,7 @@ pub async fn show(State(app): State<Arc<App>>) -> axum::Json<PublicConfig> {
     axum::Json(PublicConfig {
         registration: match app.config.tokens.registration {
             Registration::Open => "open",
+            Registration::VerifyFirst => "verify_first",
             Registration::Closed => "closed",
         },
         password: PasswordRules {

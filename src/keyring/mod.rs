@@ -8,6 +8,7 @@
 
 mod pepper;
 mod vault;
+mod vault_mails;
 mod vault_passwords;
 mod vault_second_factor;
 
@@ -26,6 +27,7 @@ use crate::ports::ids;
 
 pub use pepper::{Pepper, Peppers};
 pub use vault::{StoredPassword, Vault, VaultError};
+pub use vault_mails::MailTable;
 
 const NONCE_BYTES: usize = 24;
 const SEAL_PREFIX: &str = "v1.";
@@ -136,7 +138,10 @@ fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 
 /// A person's own key, opened.
 #[derive(Clone)]
-pub struct PersonKey(Cipher);
+pub struct PersonKey {
+    cipher: Cipher,
+    fingerprints: Zeroizing<[u8; 32]>,
+}
 
 impl std::fmt::Debug for PersonKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -146,7 +151,15 @@ impl std::fmt::Debug for PersonKey {
 
 impl PersonKey {
     fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Cipher::new(bytes))
+        Self {
+            cipher: Cipher::new(bytes),
+            fingerprints: derive(bytes, "gatelog/fingerprints/v1"),
+        }
+    }
+
+    /// A keyed hash of something about the person, which nobody can test without their key (hexadecimal).
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> String {
+        hex::encode(mac(&self.fingerprints, parts))
     }
 
     /// Seals one field of the event `event_id`. It opens only for that field of that event.
@@ -154,7 +167,9 @@ impl PersonKey {
     /// # Errors
     /// No randomness.
     pub fn seal(&self, event_id: Uuid, field: &str, text: &str) -> Result<Sealed, KeyringError> {
-        let sealed = self.0.seal(text.as_bytes(), &associated(event_id, field))?;
+        let sealed = self
+            .cipher
+            .seal(text.as_bytes(), &associated(event_id, field))?;
         Ok(Sealed::new(format!(
             "{SEAL_PREFIX}{}",
             URL_SAFE_NO_PAD.encode(sealed)
@@ -172,7 +187,7 @@ impl PersonKey {
         let bytes = URL_SAFE_NO_PAD
             .decode(text)
             .map_err(|_| KeyringError::DoesNotOpen)?;
-        let open = self.0.open(&bytes, &associated(event_id, field))?;
+        let open = self.cipher.open(&bytes, &associated(event_id, field))?;
         String::from_utf8(open.to_vec()).map_err(|_| KeyringError::DoesNotOpen)
     }
 }

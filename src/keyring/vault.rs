@@ -157,9 +157,10 @@ impl Vault {
             "DELETE FROM second_factor_failures WHERE user_id = $1",
         ];
         let key: Value = user.to_string().into();
-        let statements = statements
+        let mut statements = statements
             .map(|sql| (sql.into(), vec![key.clone()]))
             .to_vec();
+        statements.extend(Self::mail_removals(user));
         self.database.execute(statements).await?;
         Ok(())
     }

@@ -23,6 +23,11 @@ impl HashedPassword {
         &self.phc
     }
 
+    /// One that was kept in the vault for a while.
+    pub fn from_vault(phc: Zeroizing<String>, pepper_id: String) -> Self {
+        Self { phc, pepper_id }
+    }
+
     /// One that was not made by hashing.
     #[cfg(test)]
     pub fn for_test(phc: &str) -> Self {
