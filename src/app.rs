@@ -16,6 +16,8 @@ use crate::http::audit::live::LiveStreams;
 use crate::idempotency::Idempotency;
 use crate::keyring::{Peppers, Vault};
 use crate::last_seen::LastSeen;
+use crate::mail::Bells;
+use crate::mail::transport::Transport;
 use crate::policies::dispatch_media_jobs::JobQueue;
 use crate::ports::blobs::Blobs;
 use crate::ports::passwords::Passwords;
@@ -52,6 +54,10 @@ pub struct App {
     pub live_streams: LiveStreams,
     /// The media jobs that this node drives.
     pub jobs: JobQueue,
+    /// The way out for mails.
+    pub transport: Transport,
+    /// What wakes those who see to mails.
+    pub bells: Bells,
     /// The media worker.
     pub worker: WorkerClient,
     /// This process, to other nodes.
@@ -123,6 +129,8 @@ impl App {
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
             live_streams: LiveStreams::default(),
             jobs: JobQueue::new(config.media.jobs_per_node),
+            transport: Transport::new(&config.mail)?,
+            bells: Bells::default(),
             worker,
             node_id,
             _only_server: only_server,

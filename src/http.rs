@@ -7,6 +7,7 @@ pub mod config;
 pub mod delivery;
 mod drain;
 pub mod edge;
+pub mod email_confirmations;
 mod errors;
 pub mod extract;
 pub mod idempotent;
@@ -19,6 +20,7 @@ mod metrics;
 pub mod oauth;
 pub mod openapi;
 pub mod ops;
+pub mod password_resets;
 pub mod problem;
 pub mod problems;
 pub mod reads;
@@ -50,6 +52,10 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::second_factor::create))
         .routes(routes!(me::password::change))
         .routes(routes!(me::deletion::create))
+        .routes(routes!(me::email::change, me::email::cancel))
+        .routes(routes!(email_confirmations::create::create))
+        .routes(routes!(password_resets::create::create))
+        .routes(routes!(password_resets::confirm::confirm))
         .routes(routes!(me::totp::confirm::confirm))
         .routes(routes!(me::totp::recovery_codes::create))
         .routes(routes!(jobs::create::create))

@@ -120,7 +120,7 @@ pub async fn revoke_all_by(
 pub async fn revoke_begun_by(
     app: &App,
     user: UserId,
-    keep: SessionId,
+    keep: Option<SessionId>,
     begun_by: DateTime<Utc>,
     reason: RevokeReason,
     acting: &Acting,
@@ -128,7 +128,7 @@ pub async fn revoke_begun_by(
     loop {
         let mut sessions =
             sessions::not_ended_begun_by(&app.database, user, begun_by, ROUND).await?;
-        sessions.retain(|session| *session != keep);
+        sessions.retain(|session| Some(*session) != keep);
         if sessions.is_empty() {
             break;
         }

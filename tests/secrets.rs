@@ -104,11 +104,15 @@ fn a_secret_is_found_wherever_it_stands() {
     assert_absent(&["Secret".to_owned()], b"\0\xffseCret\0", "a sample");
 }
 
-/// Every file below a folder but the keys: its place and its bytes.
+/// Every file below a folder but the keys, and the mails that became files since there is no SMTP server: its place and
+/// its bytes.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.ends_with("outbox") {
+            continue;
+        }
         if path.is_dir() {
             found.extend(files(&path));
         } else if path.is_file() && !KEYS.iter().any(|key| path.ends_with(key)) {

@@ -216,6 +216,10 @@ impl Refusal for UserError {
                 "unchanged",
                 "is the account's address already",
             )]),
+            Self::EmailChangePending => Problem::new(
+                Kind::Conflict,
+                "another change of the address was asked for at the same time",
+            ),
             Self::AlreadyRegistered
             | Self::RegistrationAbandoned
             | Self::ErasureNotDue

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod deletion;
+pub mod email;
 pub mod export;
 pub mod password;
 pub mod show;

@@ -44,22 +44,28 @@ impl Reactor for FollowPasswordChanges {
 
     async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
         let parsed: UserEvent = serde_json::from_str(&event.payload).map_err(again)?;
-        let UserEvent::PasswordChanged {
-            replaced,
-            from_session,
-            end_other_sessions,
-            at,
-            ..
-        } = parsed
-        else {
-            return Ok(());
+        let (replaced, keep, ends_sessions, at, reason) = match parsed {
+            UserEvent::PasswordChanged {
+                replaced,
+                from_session,
+                end_other_sessions,
+                at,
+                ..
+            } => {
+                let reason = RevokeReason::PasswordChanged;
+                (replaced, Some(from_session), end_other_sessions, at, reason)
+            }
+            UserEvent::PasswordReset { replaced, at, .. } => {
+                (replaced, None, true, at, RevokeReason::PasswordReset)
+            }
+            _ => return Ok(()),
         };
         let user = event.aggregate_id.parse().map_err(again)?;
         let vault = &self.app.vault;
         vault.remove_password(user, replaced).await.map_err(again)?;
-        if end_other_sessions {
-            let (acting, reason) = (Acting::policy(NAME), RevokeReason::PasswordChanged);
-            revocation::revoke_begun_by(&self.app, user, from_session, at, reason, &acting)
+        if ends_sessions {
+            let acting = Acting::policy(NAME);
+            revocation::revoke_begun_by(&self.app, user, keep, at, reason, &acting)
                 .await
                 .map_err(again)?;
         }

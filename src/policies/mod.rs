@@ -12,9 +12,12 @@ pub mod erase_users;
 pub mod expire_sessions;
 pub mod follow_password_changes;
 pub mod release_email_claims;
+pub mod settle_email_changes;
+pub mod sweep_mails;
 pub mod sweep_passwords;
 pub mod sweep_second_factors;
 pub mod take_in_administrators;
+pub mod write_mails;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +27,11 @@ use eventlog::{CommandContext, ReactError, Reactor, ReactorTail};
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
 use crate::ports::clock;
-use crate::{last_seen, token_check};
+use crate::{last_seen, mail, token_check};
 
 /// Starts every policy and every periodic chore.
 pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
-    let reactors: [Arc<dyn Reactor>; 5] = [
+    let reactors: [Arc<dyn Reactor>; 7] = [
         Arc::new(confirm_email_claims::ConfirmEmailClaims::new(Arc::clone(
             app,
         ))),
@@ -36,6 +39,10 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
             Arc::clone(app),
         )),
         Arc::new(clean_up_media::CleanUpMedia::new(Arc::clone(app))),
+        Arc::new(write_mails::WriteMails::new(Arc::clone(app))),
+        Arc::new(settle_email_changes::SettleEmailChanges::new(Arc::clone(
+            app,
+        ))),
         Arc::new(follow_password_changes::FollowPasswordChanges::new(
             Arc::clone(app),
         )),
@@ -91,6 +98,19 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         },
     );
     start_seen_and_lease(app, lifecycle);
+    start_mails(app, lifecycle);
+}
+
+fn start_mails(app: &Arc<App>, lifecycle: &Lifecycle) {
+    mail::start(app, lifecycle);
+    chore(app, lifecycle, "sweep mails", 600, sweep_mails::run);
+    chore(
+        app,
+        lifecycle,
+        "give up changes of the address",
+        60,
+        settle_email_changes::give_up,
+    );
 }
 
 fn start_seen_and_lease(app: &Arc<App>, lifecycle: &Lifecycle) {

@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use eventlog::ExecuteError;
 use projections::email_claims;
 
-use super::context;
+use super::{context, settle_email_changes};
 use crate::app::App;
 use crate::ports::clock;
 
@@ -45,8 +45,10 @@ async fn settle(app: &App, claim: EmailClaimId, user: UserId) -> Result<(), Stri
         Ok(_) | Err(ExecuteError::Refused(UserError::RegistrationAbandoned)) => {
             release(app, claim, user).await
         }
-        // It came after all; its own policy confirms the claim.
-        Err(ExecuteError::Refused(_)) => Ok(()),
+        // It came after all; or it is one of a change of the address, and what is left of that.
+        Err(ExecuteError::Refused(_)) => {
+            settle_email_changes::settle_leftover(app, user, claim).await
+        }
         Err(error) => Err(error.to_string()),
     }
 }

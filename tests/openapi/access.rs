@@ -31,6 +31,12 @@ pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
     ("patch", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
     // The current password is wrong, so that everybody can sign in afterwards.
     ("put", "/v1/me/password", [401, 403, 403, 401, 403, 403, 401, 401, 401]),
+    ("post", "/v1/me/email", [401, 202, 202, 401, 202, 202, 401, 401, 401]),
+    ("delete", "/v1/me/email", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+    // No such token.
+    ("post", "/v1/email-confirmations", [410, 410, 410, 410, 410, 410, 410, 410, 410]),
+    ("post", "/v1/password-resets/confirm", [410, 410, 410, 410, 410, 410, 410, 410, 410]),
+    ("post", "/v1/password-resets", [202, 202, 202, 202, 202, 202, 202, 202, 202]),
     ("get", "/v1/me/activity", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
     ("get", "/v1/me/export", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
     // The password is wrong, so that nobody is erased.

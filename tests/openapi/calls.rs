@@ -62,6 +62,13 @@ pub async fn well_formed(
         ("patch", "/v1/me") => request.json(&json!({"name": "Ada"})),
         ("put", "/v1/me/password") => request
             .json(&json!({"current_password": "Wrong-horse-77", "new_password": "Other-horse-78"})),
+        ("post", "/v1/me/email") => request
+            .json(&json!({"email": format!("changed-{n}@example.com"), "password": PASSWORD})),
+        ("post", "/v1/email-confirmations") => request.json(&json!({"token": "0".repeat(64)})),
+        ("post", "/v1/password-resets") => request.json(&json!({"email": OWNER})),
+        ("post", "/v1/password-resets/confirm") => {
+            request.json(&json!({"token": "0".repeat(64), "new_password": "Other-horse-78"}))
+        }
         ("post", "/v1/me/deletion") => request.json(&json!({"password": "Wrong-horse-77"})),
         ("post", "/v1/sessions/second-factor") => {
             request.json(&json!({"challenge": "0".repeat(64), "code": "123456"}))

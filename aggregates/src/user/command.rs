@@ -135,9 +135,9 @@ pub enum EmailCommand {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Asks for another address, in the place of any that was asked for before.
+    /// Asks for another address. One that was asked for before is taken back first.
     RequestChange {
-        /// The address, sealed for the last event that this makes.
+        /// The address, sealed for the event that this makes.
         email: Sealed,
         /// The claim on it.
         email_claim_id: EmailClaimId,

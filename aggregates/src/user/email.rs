@@ -22,13 +22,14 @@ impl Account {
                 if email_claim_id == self.email_claim_id {
                     return Err(UserError::EmailUnchanged);
                 }
-                let cancelled = self.pending_email.map(|pending| cancelled(pending, at));
-                let requested = UserEvent::EmailChangeRequested {
+                if self.pending_email.is_some() {
+                    return Err(UserError::EmailChangePending);
+                }
+                Ok(vec![UserEvent::EmailChangeRequested {
                     email,
                     email_claim_id,
                     at,
-                };
-                Ok(cancelled.into_iter().chain([requested]).collect())
+                }])
             }
             EmailCommand::CancelChange { at } => {
                 let cancelled = self.pending_email.map(|pending| cancelled(pending, at));

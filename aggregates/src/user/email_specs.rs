@@ -126,16 +126,18 @@ fn an_account_may_be_opened_with_a_verified_address() {
 }
 
 #[test]
-fn a_change_of_the_address_waits_and_takes_the_place_of_one_that_waited() {
+fn one_change_of_the_address_waits_at_a_time() {
     given::<User>([registered()])
         .when(request(NEW, 2))
         .then_expect_events(vec![requested(NEW, 2)]);
-    given::<User>([registered(), requested(NEW, 2)])
-        .when(request(13, 3))
-        .then_expect_events(vec![cancelled(NEW, 2, 3), requested(13, 3)]);
-    given::<User>([registered(), requested(NEW, 2)])
-        .when(request(NEW, 3))
-        .then_expect_events(vec![cancelled(NEW, 2, 3), requested(NEW, 3)]);
+    for claim in [13, NEW] {
+        given::<User>([registered(), requested(NEW, 2)])
+            .when(request(claim, 3))
+            .then_expect_error(UserError::EmailChangePending);
+        given::<User>([registered(), requested(NEW, 2), cancelled(NEW, 2, 4)])
+            .when(request(claim, 5))
+            .then_expect_events(vec![requested(claim, 5)]);
+    }
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub enum UserError {
     /// It is the account's address already.
     #[error("the account has this address already")]
     EmailUnchanged,
+    /// Another address was asked for, and that waits.
+    #[error("another change of the address waits")]
+    EmailChangePending,
     /// Nobody asked for this change, or it was taken back.
     #[error("this change of the address does not wait any more")]
     EmailChangeNotPending,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aggregates::values::Password;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use projections::users;
+use projections::users::{self, UserRow};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -58,7 +58,8 @@ pub async fn change(
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let new = Password::new(&body.new_password);
-    check(&app, &caller, &new).await?;
+    let row = users::find(&app.database, caller.user_id).await?;
+    check_new(&app, &row.ok_or_else(Problem::not_found)?, &new).await?;
     let change = PasswordChange {
         user: caller.user_id,
         session: caller.session_id,
@@ -74,9 +75,12 @@ pub async fn change(
     })
 }
 
-async fn check(app: &App, caller: &Caller, new: &Password) -> Result<(), Problem> {
-    let row = users::find(&app.database, caller.user_id).await?;
-    let user = view(app, &row.ok_or_else(Problem::not_found)?).await?;
+/// Whether a new password keeps the rules.
+///
+/// # Errors
+/// 422 that names every rule that it breaks.
+pub async fn check_new(app: &App, row: &UserRow, new: &Password) -> Result<(), Problem> {
+    let user = view(app, row).await?;
     let identity = std::iter::once(user.email).chain(user.name).collect();
     let policy = &app.config.passwords.policy;
     let failures = app.passwords.failures(policy, new, identity).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aggregates::values::{DisplayName, EmailAddress, Password};
 use axum::Extension;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -18,8 +18,11 @@ use crate::config::Registration;
 use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::extract::Json;
+use crate::http::password_resets::create::accept;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
+use crate::mail::requests::{Registration as PendingAccount, Request};
+use crate::ports::passwords::HashedPassword;
 use crate::throttle::{self, Scope};
 
 /// Who registers.
@@ -44,6 +47,8 @@ pub struct Body {
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
     responses(
         (status = 201, body = UserView, headers(("Location" = String), ("Gatelog-Position" = u64))),
+        (status = 202, description = "With `verify_first`: a mail is sent to the address, whether it has an account; \
+            there is one once the link in it is used"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "registration-closed"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "email-taken"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
@@ -55,7 +60,7 @@ pub async fn create(
     Extension(RequestId(request_id)): Extension<RequestId>,
     ClientIp(ip): ClientIp,
     Json(body): Json<Body>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     if app.config.tokens.registration == Registration::Closed {
         return Err(Problem::new(
             Kind::RegistrationClosed,
@@ -70,6 +75,10 @@ pub async fn create(
         actor: None,
         request_id: Some(request_id),
     };
+    if app.config.tokens.registration == Registration::VerifyFirst {
+        let request = Request::Registration(waiting(&account, &hash));
+        return Ok(accept(&app, &request).await?.into_response());
+    }
     let registered = accounts::register(&app.log, &app.vault, &account, &hash, &acting).await?;
     let location = [(header::LOCATION, "/v1/me")];
     let answer = (
@@ -77,10 +86,21 @@ pub async fn create(
         location,
         axum::Json(shown(&account, &registered)),
     );
-    Ok(Written {
+    let written = Written {
         position: registered.position,
         answer,
-    })
+    };
+    Ok(written.into_response())
+}
+
+/// The account as it waits for the confirmation of its address.
+fn waiting(account: &NewAccount, hash: &HashedPassword) -> PendingAccount {
+    PendingAccount {
+        email: account.email.as_str().to_owned(),
+        name: account.name.as_ref().map(|name| name.as_str().to_owned()),
+        phc: Zeroizing::new(hash.phc().to_owned()),
+        pepper_id: hash.pepper_id().to_owned(),
+    }
 }
 
 /// Every field that is wrong, at once.

@@ -1,0 +1,3 @@
+//! `/v1/email-confirmations`.
+
+pub mod create;

@@ -1,0 +1,98 @@
+//! `POST /v1/email-confirmations`: uses a link that confirms an address.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::app::{Acting, App};
+use crate::email_change::{self, EmailChangeError};
+use crate::http::edge::RequestId;
+use crate::http::extract::{Json, NO_CONTENT};
+use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::reads::Written;
+use crate::mail::MailError;
+use crate::pending_registration::{self, ConfirmError, Confirmed};
+use crate::ports::clock;
+
+/// The link's token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateEmailConfirmation)]
+pub struct Body {
+    /// From the link: 64 hexadecimal characters.
+    #[schema(value_type = String)]
+    token: Zeroizing<String>,
+}
+
+/// Confirms the address of an account, completes a change of it, or opens an account that waited for that.
+#[utoipa::path(
+    post, path = "/v1/email-confirmations", tag = "accounts", operation_id = "create_email_confirmation",
+    request_body = Body,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
+    responses(
+        (status = 204, description = "Confirmed", headers(("Gatelog-Position" = u64))),
+        (status = 410, body = ProblemBody, content_type = "application/problem+json", description = "token-expired-or-used"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+    ),
+)]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Json(body): Json<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let acting = Acting {
+        actor: None,
+        request_id: Some(request_id),
+    };
+    let registered =
+        pending_registration::confirm(&app, &body.token, &acting, clock::now()).await?;
+    let position = match registered {
+        Confirmed::Registered(position) => position,
+        Confirmed::No => email_change::confirm(&app, &body.token, &acting).await?,
+    };
+    Ok(Written {
+        position,
+        answer: NO_CONTENT,
+    })
+}
+
+/// 410: one answer for whatever is wrong with a link.
+pub fn expired_or_used() -> Problem {
+    Problem::new(
+        Kind::TokenExpiredOrUsed,
+        "this link is of no use any more; ask for a new one",
+    )
+}
+
+impl From<EmailChangeError> for Problem {
+    fn from(error: EmailChangeError) -> Self {
+        match error {
+            EmailChangeError::TooMany => Self::new(
+                Kind::TooManyAttempts,
+                "too many changes of the address were asked for",
+            )
+            .retry_after(3600),
+            EmailChangeError::ExpiredOrUsed => expired_or_used(),
+            EmailChangeError::NoSuchAccount => Self::not_found(),
+            EmailChangeError::Vault(error) => error.into(),
+            EmailChangeError::Database(error) => error.into(),
+            EmailChangeError::Log(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::Mail(MailError::Again(cause)) => Self::unavailable(cause),
+            ConfirmError::Mail(MailError::Hopeless(cause)) => Self::internal(cause),
+            ConfirmError::Vault(error) => error.into(),
+            ConfirmError::Register(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `POST` and `DELETE /v1/me/email`: asks for another address, and takes that back.
+
+use std::sync::Arc;
+
+use aggregates::values::EmailAddress;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::StatusCode;
+use projections::users;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::app::App;
+use crate::email_change;
+use crate::http::caller::{Caller, RecentCaller};
+use crate::http::extract::{Json, NO_CONTENT};
+use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::http::reads::Written;
+use crate::sign_in::{self, SignInError};
+
+/// Which address, and the proof of who asks.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChangeEmail)]
+pub struct Body {
+    /// The address that the account shall have.
+    #[schema(max_length = 254)]
+    email: String,
+    /// The account's password.
+    #[schema(value_type = String)]
+    password: Zeroizing<String>,
+}
+
+/// Asks for another address, in the place of any that was asked for before. A link is mailed to it, and a word to the
+/// present one. If another account has the address, the answer is the same, and its owner is told instead.
+#[utoipa::path(
+    post, path = "/v1/me/email", tag = "accounts", operation_id = "change_email", request_body = Body,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
+    responses(
+        (status = 202, description = "It waits for its confirmation", headers(("Gatelog-Position" = u64))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json",
+         description = "wrong-password, reauthentication-required"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    RecentCaller(caller): RecentCaller,
+    Json(body): Json<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let email = EmailAddress::parse(&body.email).map_err(|error| {
+        Problem::validation(vec![FieldError::new("email", error.code, error.message)])
+    })?;
+    let row = users::find(&app.database, caller.user_id).await?;
+    let session = caller.session_id;
+    let verified = sign_in::verify_again(&app, row, session, &body.password).await;
+    verified.map_err(|error| match error {
+        SignInError::InvalidCredentials => {
+            Problem::new(Kind::WrongPassword, "the password is another one")
+        }
+        other => other.into(),
+    })?;
+    let acting = caller.acting();
+    let position = email_change::request(&app, caller.user_id, &email, &acting).await?;
+    Ok(Written {
+        position,
+        answer: StatusCode::ACCEPTED,
+    })
+}
+
+/// Takes back a change of the address. Again, or without one: the same answer.
+#[utoipa::path(
+    delete, path = "/v1/me/email", tag = "accounts", operation_id = "cancel_email_change",
+    responses(
+        (status = 204, description = "The address stays", headers(("Gatelog-Position" = u64))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<impl IntoResponse, Problem> {
+    let position = email_change::cancel(&app, caller.user_id, &caller.acting()).await?;
+    Ok(Written {
+        position,
+        answer: NO_CONTENT,
+    })
+}

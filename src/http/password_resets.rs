@@ -1,0 +1,4 @@
+//! `/v1/password-resets`.
+
+pub mod confirm;
+pub mod create;

@@ -1,0 +1,119 @@
+//! From where each person signed in before: a keyed hash of what the device is and of its network, under the person's
+//! own key, so that it tells nothing without that.
+
+use std::net::IpAddr;
+
+use aggregates::values::UserId;
+use chrono::{DateTime, Utc};
+use eventlog::{Database, DbError, Statement, Value};
+use projections::sessions::SessionRow;
+
+use super::{MailError, Person};
+use crate::ports::clock::micros;
+
+/// Devices of one person that are remembered; the newest stay.
+const REMEMBERED: i64 = 50;
+
+/// What a session was opened with.
+#[derive(Debug)]
+pub struct Device {
+    /// In words.
+    pub text: String,
+    /// The address, in words.
+    pub ip: String,
+    /// What it is recognised by.
+    pub fingerprint: String,
+}
+
+/// The device of a session.
+///
+/// # Errors
+/// The session's texts do not open.
+pub fn of_session(person: &Person, row: &SessionRow) -> Result<Device, MailError> {
+    let open = |field: &str, sealed: &Option<String>| {
+        let open = |text: &String| person.key.open(row.start_event_id, field, text);
+        sealed.as_ref().map(open).transpose()
+    };
+    let text = described(open("user_agent", &row.user_agent)?.as_deref());
+    let ip = open("ip", &row.ip)?;
+    let network = ip.as_deref().map(network).unwrap_or_default();
+    let parts = [b"device".as_slice(), text.as_bytes(), network.as_bytes()];
+    Ok(Device {
+        fingerprint: person.key.fingerprint(&parts),
+        ip: ip.unwrap_or_else(|| "unknown".to_owned()),
+        text,
+    })
+}
+
+fn described(user_agent: Option<&str>) -> String {
+    let parsed = user_agent.and_then(|text| woothee::parser::Parser::new().parse(text));
+    let known = |text: &str| text != "UNKNOWN" && !text.is_empty();
+    match parsed {
+        Some(agent) if known(agent.name) && known(agent.os) => {
+            format!("{} on {}", agent.name, agent.os)
+        }
+        Some(agent) if known(agent.name) => agent.name.to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// The network that an address is of: /24 or /64.
+fn network(ip: &str) -> String {
+    match ip.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{a}.{b}.{c}")
+        }
+        Ok(IpAddr::V6(ip)) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+        Err(_) => String::new(),
+    }
+}
+
+/// Whether the person signed in so before, and whether they signed in at all.
+///
+/// # Errors
+/// The database failed.
+pub async fn seen(
+    database: &Database,
+    user: UserId,
+    fingerprint: &str,
+) -> Result<(bool, bool), DbError> {
+    const SQL: &str = "SELECT fingerprint FROM seen_devices WHERE user_id = $1";
+    let rows = database.query(SQL, &[user.to_string().into()]).await?;
+    let mut is_seen = false;
+    for row in &rows {
+        is_seen |= row.text(0)? == fingerprint;
+    }
+    Ok((is_seen, !rows.is_empty()))
+}
+
+/// What remembers a device, and forgets the oldest.
+pub fn remember(user: UserId, fingerprint: &str, at: DateTime<Utc>) -> Vec<Statement> {
+    const INSERT: &str = "INSERT INTO seen_devices (user_id, fingerprint, seen_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (user_id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at";
+    const KEEP: &str = "DELETE FROM seen_devices WHERE user_id = $1 AND fingerprint NOT IN \
+        (SELECT fingerprint FROM seen_devices WHERE user_id = $2 ORDER BY seen_at DESC LIMIT $3)";
+    let user: Value = user.to_string().into();
+    let row = vec![user.clone(), fingerprint.into(), micros(at).into()];
+    let keep = vec![user.clone(), user, REMEMBERED.into()];
+    vec![(INSERT.into(), row), (KEEP.into(), keep)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_its_browser_system_and_network() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+        assert_eq!(described(Some(firefox)), "Firefox on Linux");
+        assert_eq!(described(Some("nonsense")), "unknown");
+        assert_eq!(network("192.0.2.77"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.77"), network("192.0.3.77"));
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+    }
+}

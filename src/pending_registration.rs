@@ -1,0 +1,247 @@
+//! Registrations with `REGISTRATION=verify_first`: nothing is registered before the address is confirmed.
+//!
+//! What waits is sealed in a table, under the hash of its token. The request that confirms it takes the row for a while
+//! before it registers, so that of racing ones exactly one does, and a node that dies leaves the link good.
+
+use aggregates::values::EmailAddress;
+use chrono::{DateTime, TimeDelta, Utc};
+use eventlog::{DbError, Statement};
+use projections::email_claims;
+use zeroize::Zeroizing;
+
+use crate::accounts::{self, NewAccount, RegisterError};
+use crate::app::{Acting, App};
+use crate::keyring::{MailTable, VaultError};
+use crate::mail::letters::Letter;
+use crate::mail::outbox::{self, NewMail};
+use crate::mail::requests::{self, Registration};
+use crate::mail::{MailError, Person, Recipient, budgets, link, tokens};
+use crate::ports::clock::micros;
+use crate::ports::ids::Token;
+use crate::ports::passwords::HashedPassword;
+
+/// Mails of this kind to one address in an hour; more are left out, silently.
+const MAILS_AN_HOUR: i64 = 3;
+/// Registrations that wait at most.
+const MOST: i64 = 100_000;
+/// For how long a request has a row.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+
+/// Why nobody was registered.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// The registration cannot be read.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// The vault or the database.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Registering.
+    #[error(transparent)]
+    Register(RegisterError),
+}
+
+impl From<DbError> for ConfirmError {
+    fn from(error: DbError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+/// What became of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// There is an account now; the position of its event.
+    Registered(Option<u64>),
+    /// It is no such token, or it was used.
+    No,
+}
+
+/// Mails a link, or to whom has an account that they have one; and takes the request away.
+///
+/// # Errors
+/// The database failed.
+pub async fn mail_link(
+    app: &App,
+    request_id: &str,
+    registration: &Registration,
+    now: DateTime<Utc>,
+) -> Result<(), MailError> {
+    let (email, _) = registration.parsed()?;
+    let claim = app.vault.keyring().email_claim_id(&email);
+    let done = vec![requests::removal(request_id)];
+    let budget = format!("register/{claim}");
+    if !budgets::take(&app.database, &budget, MAILS_AN_HOUR, now).await? {
+        app.database.execute(done).await?;
+        return Ok(());
+    }
+    let Some(holder) = email_claims::holder(&app.database, claim).await? else {
+        return mail_confirmation(app, request_id, registration, email, done, now).await;
+    };
+    let person = Person::find(app, holder).await?;
+    let Some(person) = person.filter(|person| person.row.email_claim_id == claim) else {
+        app.database.execute(done).await?;
+        return Ok(());
+    };
+    let mail = NewMail {
+        id: format!("{request_id}/exists"),
+        to: person.at_home()?,
+        letter: Letter::AccountExists,
+        token: None,
+    };
+    outbox::put(app, mail, done, now).await
+}
+
+async fn mail_confirmation(
+    app: &App,
+    request_id: &str,
+    registration: &Registration,
+    email: EmailAddress,
+    mut done: Vec<Statement>,
+    now: DateTime<Utc>,
+) -> Result<(), MailError> {
+    if waiting(app).await? >= MOST {
+        tracing::warn!("too many registrations wait for their confirmation: one is dropped");
+        app.database.execute(done).await?;
+        return Ok(());
+    }
+    let token = Token::generate()?;
+    done.push(insert(app, &token, registration, now)?);
+    let mail = NewMail {
+        id: format!("{request_id}/register"),
+        to: Recipient {
+            user: None,
+            email,
+            name: None,
+        },
+        letter: Letter::ConfirmRegistration(link(app, "confirm-email", &token)),
+        token: None,
+    };
+    outbox::put(app, mail, done, now).await
+}
+
+async fn waiting(app: &App) -> Result<i64, DbError> {
+    let rows = app
+        .database
+        .query("SELECT COUNT(*) FROM pending_registrations", &[])
+        .await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+fn insert(
+    app: &App,
+    token: &Token,
+    registration: &Registration,
+    now: DateTime<Utc>,
+) -> Result<Statement, VaultError> {
+    const SQL: &str = "INSERT INTO pending_registrations \
+        (token_hash, sealed_registration, master_key_id, lease_until, expires_at) VALUES ($1, $2, $3, 0, $4)";
+    let hash = tokens::hash_text(token.expose());
+    let bytes = Zeroizing::new(serde_json::to_vec(registration).unwrap_or_default());
+    let sealed = app
+        .vault
+        .seal_entry(MailTable::Registrations, &hash, &bytes)?;
+    let row = vec![
+        hash.into(),
+        sealed.into(),
+        app.vault.master_key_id(),
+        micros(now + tokens::CONFIRMATION_LIFE).into(),
+    ];
+    Ok((SQL.into(), row))
+}
+
+/// Registers what waits under this token.
+///
+/// # Errors
+/// See [`ConfirmError`]. The link stays good.
+pub async fn confirm(
+    app: &App,
+    token: &str,
+    acting: &Acting,
+    now: DateTime<Utc>,
+) -> Result<Confirmed, ConfirmError> {
+    const SQL: &str = "SELECT sealed_registration FROM pending_registrations WHERE token_hash = $1";
+    let hash = tokens::hash_text(token);
+    if !take(app, &hash, now).await? {
+        return Ok(Confirmed::No);
+    }
+    let rows = app.database.query(SQL, &[hash.as_str().into()]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(Confirmed::No);
+    };
+    let registered = register(app, &hash, &row.bytes(0)?, acting).await;
+    match registered {
+        Ok(position) => {
+            remove(app, &hash).await?;
+            Ok(Confirmed::Registered(position))
+        }
+        Err(ConfirmError::Register(RegisterError::EmailTaken)) => {
+            remove(app, &hash).await?;
+            Ok(Confirmed::No)
+        }
+        Err(error) => {
+            give_back(app, &hash).await?;
+            Err(error)
+        }
+    }
+}
+
+async fn register(
+    app: &App,
+    hash: &str,
+    sealed: &[u8],
+    acting: &Acting,
+) -> Result<Option<u64>, ConfirmError> {
+    let opened = app
+        .vault
+        .open_entry(MailTable::Registrations, hash, sealed)?;
+    let kept: Registration = serde_json::from_slice(&opened).map_err(MailError::hopeless)?;
+    let (email, name) = kept.parsed()?;
+    let account = NewAccount {
+        email,
+        name,
+        roles: Vec::new(),
+        is_email_verified: true,
+    };
+    let password = HashedPassword::from_vault(kept.phc, kept.pepper_id);
+    let registered = accounts::register(&app.log, &app.vault, &account, &password, acting).await;
+    Ok(registered.map_err(ConfirmError::Register)?.position)
+}
+
+async fn take(app: &App, hash: &str, now: DateTime<Utc>) -> Result<bool, DbError> {
+    const SQL: &str = "UPDATE pending_registrations SET lease_until = $1 \
+                       WHERE token_hash = $2 AND lease_until <= $3 AND expires_at > $3";
+    let row = vec![micros(now + LEASE).into(), hash.into(), micros(now).into()];
+    let affected = app.database.execute(vec![(SQL.into(), row)]).await?;
+    Ok(affected.first() == Some(&1))
+}
+
+async fn give_back(app: &App, hash: &str) -> Result<(), DbError> {
+    const SQL: &str = "UPDATE pending_registrations SET lease_until = 0 WHERE token_hash = $1";
+    let row = vec![hash.into()];
+    app.database
+        .execute(vec![(SQL.into(), row)])
+        .await
+        .map(|_| ())
+}
+
+async fn remove(app: &App, hash: &str) -> Result<(), DbError> {
+    const SQL: &str = "DELETE FROM pending_registrations WHERE token_hash = $1";
+    let row = vec![hash.into()];
+    app.database
+        .execute(vec![(SQL.into(), row)])
+        .await
+        .map(|_| ())
+}
+
+/// Removes registrations past their time.
+///
+/// # Errors
+/// The database failed.
+pub async fn sweep(app: &App, now: DateTime<Utc>) -> Result<(), DbError> {
+    const SQL: &str = "DELETE FROM pending_registrations WHERE expires_at <= $1";
+    let row = vec![micros(now).into()];
+    app.database
+        .execute(vec![(SQL.into(), row)])
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,256 @@
+//! Events become mails in the outbox, each once.
+//!
+//! An event that cannot be understood, or whose texts do not open, makes no mail and is told of in the log: it must not
+//! hold up those behind it. A person whose key is gone is mailed nothing more.
+
+use std::sync::Arc;
+
+use aggregates::session::SessionEvent;
+use aggregates::user::UserEvent;
+use aggregates::values::{SessionId, UserId};
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use eventlog::{ReactError, Reactor, RecordedEvent};
+use projections::sessions;
+use projections::users::SealedField;
+use serde::de::DeserializeOwned;
+
+use super::again;
+use crate::app::App;
+use crate::mail::letters::Letter;
+use crate::mail::outbox::{self, NewMail};
+use crate::mail::tokens::{MailToken, Purpose};
+use crate::mail::wishes::{self, SessionWish, UserWish};
+use crate::mail::{MailError, Person, Recipient, devices, link};
+use crate::ports::clock;
+use crate::ports::ids::Token;
+
+const NAME: &str = "write_mails";
+/// What is older is no news any more; and what was sent is remembered for longer than this.
+const NEWS: TimeDelta = TimeDelta::hours(24);
+
+/// The policy.
+pub struct WriteMails {
+    app: Arc<App>,
+}
+
+impl WriteMails {
+    /// Over `app`.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+}
+
+impl std::fmt::Debug for WriteMails {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(NAME)
+    }
+}
+
+#[async_trait]
+impl Reactor for WriteMails {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reacts_to(&self, aggregate_type: &str) -> bool {
+        matches!(aggregate_type, "user" | "session")
+    }
+
+    async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
+        let written = match event.aggregate_type.as_str() {
+            "user" => of_user(&self.app, event).await,
+            _ => of_session(&self.app, event).await,
+        };
+        not_for_ever(NAME, event, written)
+    }
+}
+
+/// What can never succeed is told of and left.
+pub(super) fn not_for_ever(
+    policy: &str,
+    event: &RecordedEvent,
+    done: Result<(), MailError>,
+) -> Result<(), ReactError> {
+    match done {
+        Ok(()) => Ok(()),
+        Err(MailError::Again(error)) => Err(again(error)),
+        Err(MailError::Hopeless(error)) => {
+            metrics::counter!("gatelog_mails_unwritable_total").increment(1);
+            let (position, event_type) = (event.position, &event.event_type);
+            tracing::error!(
+                policy,
+                position,
+                event_type,
+                error,
+                "an event makes no mail"
+            );
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn parsed<T: DeserializeOwned>(event: &RecordedEvent) -> Result<T, MailError> {
+    // The text of the error may quote the payload.
+    serde_json::from_str(&event.payload)
+        .map_err(|_| MailError::hopeless("an event that cannot be understood"))
+}
+
+fn is_news(event: &RecordedEvent) -> bool {
+    event.recorded_at > clock::now() - NEWS
+}
+
+async fn of_user(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
+    let wishes = wishes::of_user(&parsed(event)?);
+    if wishes.is_empty() || !is_news(event) {
+        return Ok(());
+    }
+    let user: UserId = event.aggregate_id.parse().map_err(MailError::hopeless)?;
+    let Some(person) = Person::find(app, user).await? else {
+        return Ok(());
+    };
+    for wish in wishes {
+        match wish {
+            UserWish::Confirm => confirm(app, event, &person).await?,
+            UserWish::Tell(kind, letter) => {
+                let to = at(app, event, &person, event.sequence).await?;
+                tell(app, event, to, kind, letter).await?;
+            }
+            UserWish::TellFormer(kind, letter) => {
+                let to = at(app, event, &person, event.sequence - 1).await?;
+                tell(app, event, to, kind, letter).await?;
+            }
+            UserWish::TellOfCodes => tell_of_codes(app, event, &person).await?,
+        }
+    }
+    Ok(())
+}
+
+/// The address that the account had after the event number `sequence` of its stream, whatever it has by now.
+async fn at(
+    app: &App,
+    event: &RecordedEvent,
+    person: &Person,
+    sequence: u64,
+) -> Result<Recipient, MailError> {
+    let stream = app.log.read_stream("user", &event.aggregate_id).await?;
+    let mut found = None;
+    for earlier in stream.iter().take_while(|one| one.sequence <= sequence) {
+        if !matches!(
+            earlier.event_type.as_str(),
+            "UserRegistered" | "EmailChanged"
+        ) {
+            continue;
+        }
+        if let UserEvent::UserRegistered { email, .. } | UserEvent::EmailChanged { email, .. } =
+            parsed(earlier)?
+        {
+            found = Some(SealedField {
+                text: email.as_str().to_owned(),
+                event_id: earlier.event_id,
+            });
+        }
+    }
+    person.at(&found.ok_or_else(|| MailError::hopeless("an account without an address"))?)
+}
+
+async fn tell(
+    app: &App,
+    event: &RecordedEvent,
+    to: Recipient,
+    kind: &str,
+    letter: Letter,
+) -> Result<(), MailError> {
+    let mail = NewMail {
+        id: format!("{}/{kind}", event.event_id),
+        to,
+        letter,
+        token: None,
+    };
+    outbox::put(app, mail, Vec::new(), clock::now()).await
+}
+
+async fn confirm(app: &App, event: &RecordedEvent, person: &Person) -> Result<(), MailError> {
+    let row = &person.row;
+    if row.is_email_verified || row.email.event_id != event.event_id {
+        return Ok(());
+    }
+    let token = Token::generate()?;
+    let purpose = Purpose::Confirm {
+        email_claim_id: row.email_claim_id,
+    };
+    let mail = NewMail {
+        id: format!("{}/confirm", event.event_id),
+        to: person.at_home()?,
+        letter: Letter::ConfirmAddress(link(app, "confirm-email", &token)),
+        token: Some((
+            token,
+            MailToken {
+                user_id: row.user_id,
+                purpose,
+            },
+        )),
+    };
+    outbox::put(app, mail, Vec::new(), clock::now()).await
+}
+
+async fn tell_of_codes(app: &App, event: &RecordedEvent, person: &Person) -> Result<(), MailError> {
+    let UserEvent::RecoveryCodesIssued { at: made_at, .. } = parsed(event)? else {
+        return Ok(());
+    };
+    if person.row.totp_enabled_at == Some(made_at) {
+        return Ok(());
+    }
+    let to = at(app, event, person, event.sequence).await?;
+    let letter = Letter::RecoveryCodesMade(made_at);
+    tell(app, event, to, "recovery-codes-made", letter).await
+}
+
+async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
+    let parsed: SessionEvent = parsed(event)?;
+    let wishes = wishes::of_session(&parsed);
+    if wishes.is_empty() {
+        return Ok(());
+    }
+    let session: SessionId = event.aggregate_id.parse().map_err(MailError::hopeless)?;
+    let Some(row) = sessions::find(&app.database, session).await? else {
+        return Ok(());
+    };
+    let Some(person) = Person::find(app, row.user_id).await? else {
+        return Ok(());
+    };
+    for wish in wishes {
+        match wish {
+            SessionWish::NewDevice => new_device(app, event, &person, &row).await?,
+            SessionWish::Tell(kind, letter) if is_news(event) => {
+                tell(app, event, person.at_home()?, kind, letter).await?;
+            }
+            SessionWish::Tell(..) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The device is remembered in the transaction that writes the mail, so that neither is without the other.
+async fn new_device(
+    app: &App,
+    event: &RecordedEvent,
+    person: &Person,
+    row: &sessions::SessionRow,
+) -> Result<(), MailError> {
+    let user = row.user_id;
+    let device = devices::of_session(person, row)?;
+    let (is_seen, has_any) = devices::seen(&app.database, user, &device.fingerprint).await?;
+    let remember = devices::remember(user, &device.fingerprint, row.created_at);
+    if is_seen || !has_any || !is_news(event) {
+        app.database.execute(remember).await?;
+        return Ok(());
+    }
+    let mail = NewMail {
+        id: format!("{}/new-device", event.event_id),
+        to: person.at_home()?,
+        letter: Letter::NewDevice(row.created_at, device.text, device.ip),
+        token: None,
+    };
+    outbox::put(app, mail, remember, clock::now()).await
+}
