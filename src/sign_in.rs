@@ -3,7 +3,9 @@
 use aggregates::session::{
     RevokeReason, Session, SessionCommand, SessionError, StartSession, TokenPair,
 };
-use aggregates::values::{AuthMethod, DeviceName, Password, PasswordId, SessionId, TotpId, UserId};
+use aggregates::values::{
+    AuthMethod, DeviceName, EmailClaimId, Password, PasswordId, SessionId, TotpId, UserId,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{CommandContext, DbError, ExecuteError};
 use projections::{email_claims, users};
@@ -177,16 +179,12 @@ pub async fn verify_password(
 ) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
     let (email, trial) = throttle::sign_in_trial(app, address, ip);
     let account = async {
-        let holder = match &email {
-            Some(email) => {
-                let claim = app.vault.keyring().email_claim_id(email);
-                email_claims::holder(&app.database, claim).await?
-            }
-            None => None,
-        };
-        // Who is nobody is looked for as well, so that it takes as long.
-        let user = holder.unwrap_or(UserId(Uuid::nil()));
-        Ok(users::find(&app.database, user).await?)
+        // Nobody's claim is looked for as well, so that it takes as long.
+        let claim = email
+            .as_ref()
+            .map(|email| app.vault.keyring().email_claim_id(email));
+        let claim = claim.unwrap_or(EmailClaimId(Uuid::nil()));
+        Ok(email_claims::account(&app.database, claim).await?)
     };
     try_password(app, &trial, account, &password).await
 }

@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use eventlog::{
     Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Table,
 };
+use uuid::Uuid;
 
 use crate::support::{micros, parse, typed};
+use crate::users::{self, UserRow};
 
 /// The projection.
 #[derive(Debug)]
@@ -87,6 +89,18 @@ pub async fn holder(database: &Database, claim: EmailClaimId) -> Result<Option<U
     const SQL: &str = "SELECT user_id FROM email_claims WHERE claim_id = $1";
     let rows = database.query(SQL, &[claim.to_string().into()]).await?;
     rows.first().map(|row| typed(row, 0)).transpose()
+}
+
+/// The account whose address it is. One that claims the address for a change that waits, or that had it before, is not
+/// found. It takes as long when there is none.
+///
+/// # Errors
+/// The database failed.
+pub async fn account(database: &Database, claim: EmailClaimId) -> Result<Option<UserRow>, DbError> {
+    let holder = holder(database, claim).await?;
+    let user = holder.unwrap_or(UserId(Uuid::nil()));
+    let row = users::find(database, user).await?;
+    Ok(row.filter(|row| row.email_claim_id == claim))
 }
 
 /// Claims that were made before `before` and never confirmed, oldest first. Those for a change of the address that waits

@@ -132,8 +132,9 @@ fn address(text: &str) -> anyhow::Result<EmailAddress> {
 
 async fn find(core: &Core, email: &EmailAddress) -> anyhow::Result<UserId> {
     let claim = core.vault.keyring().email_claim_id(email);
-    let holder = email_claims::holder(&core.database, claim).await?;
-    holder.context("there is no account with this address")
+    let account = email_claims::account(&core.database, claim).await?;
+    let account = account.context("there is no account with this address")?;
+    Ok(account.user_id)
 }
 
 /// Waits until every node goes by what was written. A server on SQLite reads it within a second.

@@ -45,15 +45,15 @@ pub async fn run(app: Arc<App>) -> Result<(), String> {
 }
 
 async fn tell(app: &App, window: &Window, now: DateTime<Utc>) -> Result<(), String> {
-    let holder = email_claims::holder(&app.database, window.claim).await;
-    let Some(user) = holder.map_err(|error| error.to_string())? else {
+    let account = email_claims::account(&app.database, window.claim).await;
+    let Some(account) = account.map_err(|error| error.to_string())? else {
         let removed = failures::remove(&app.database, window.claim).await;
         return removed.map_err(|error| error.to_string());
     };
     let command = UserCommand::SignInFailures(command(window, now));
     let told = app
         .log
-        .execute::<User>(&user.to_string(), command, &context(NAME))
+        .execute::<User>(&account.user_id.to_string(), command, &context(NAME))
         .await;
     match told {
         // A claim whose account is in the making, or never came.

@@ -198,7 +198,12 @@ async fn tell_of_codes(app: &App, event: &RecordedEvent, person: &Person) -> Res
     let UserEvent::RecoveryCodesIssued { at: made_at, .. } = parsed(event)? else {
         return Ok(());
     };
-    if person.row.totp_enabled_at == Some(made_at) {
+    let stream = app.log.read_stream("user", &event.aggregate_id).await?;
+    let before = stream.iter().find(|one| one.sequence + 1 == event.sequence);
+    if let Some(before) = before.filter(|one| one.event_type == "TotpEnabled")
+        && let UserEvent::TotpEnabled { at, .. } = parsed(before)?
+        && at == made_at
+    {
         return Ok(());
     }
     let to = at(app, event, person, event.sequence).await?;

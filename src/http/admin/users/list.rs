@@ -109,13 +109,13 @@ async fn find(app: &App, selection: Selection) -> Result<Page<UserRow>, Problem>
             Wanted::Ids(first, last) => Some((first, last)),
             Wanted::Address(email) => {
                 let claim = app.vault.keyring().email_claim_id(&email);
-                let Some(user) = email_claims::holder(&app.database, claim).await? else {
+                let Some(row) = email_claims::account(&app.database, claim).await? else {
                     return Ok(Page {
                         items: Vec::new(),
                         next: None,
                     });
                 };
-                Some((user, user))
+                Some((row.user_id, row.user_id))
             }
         };
     }

@@ -1,0 +1,115 @@
+//! Mails and what hangs on them, with a real SMTP server, on both engines.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::pedantic,
+    reason = "a test fails by panicking"
+)]
+
+mod addresses;
+mod delivery;
+mod hidden;
+mod leftovers;
+mod resets;
+#[path = "../support/smtp.rs"]
+mod smtp;
+mod story;
+#[path = "../support/mod.rs"]
+mod support;
+mod verify_first;
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use smtp::{Message, Mood, Smtp};
+use support::engines::{count, outcome, refused, rows, servers, write};
+use support::{PASSWORD, PATIENCE, Server, access_token};
+
+const EMAIL: &str = "ada@example.com";
+const OTHER: &str = "bob@example.com";
+const NEW: &str = "ada.new@example.org";
+const NEW_PASSWORD: &str = "Other-staple-8";
+const FROM: (&str, &str) = ("MAIL_FROM", "Gatelog <no-reply@id.example.com>");
+
+const CONFIRM: &str = "Confirm your address";
+const CONFIRM_CHANGE: &str = "Confirm your new address";
+const RESET: &str = "Set a new password";
+
+/// An SMTP server, and Gatelog with it, on each engine.
+async fn with_smtp(settings: &[(&str, &str)]) -> Vec<(Smtp, Server, String, tempfile::TempDir)> {
+    let mut all = Vec::new();
+    for engine in 0..2 {
+        let smtp = Smtp::start().await;
+        let url = smtp.url();
+        let settings = [&[FROM, ("SMTP_URL", url.as_str())], settings].concat();
+        let mut prepared = support::engines::prepared(&settings).await;
+        let (mut server, database, folder) = prepared.remove(engine);
+        server.launch().await;
+        all.push((smtp, server, database, folder));
+    }
+    all
+}
+
+async fn confirm(server: &Server, token: &str) -> Response {
+    let body = json!({"token": token});
+    server.post("/v1/email-confirmations", "", &body).await
+}
+
+async fn ask_reset(server: &Server, email: &str) -> Response {
+    let body = json!({"email": email});
+    server.post("/v1/password-resets", "", &body).await
+}
+
+async fn reset(server: &Server, token: &str, password: &str) -> Response {
+    let body = json!({"token": token, "new_password": password});
+    server.post("/v1/password-resets/confirm", "", &body).await
+}
+
+async fn change_email(server: &Server, token: &str, email: &str) -> Response {
+    let body = json!({"email": email, "password": PASSWORD});
+    server.post("/v1/me/email", token, &body).await
+}
+
+async fn sign_in(server: &Server, email: &str, password: &str) -> Response {
+    let body = json!({"email": email, "password": password});
+    server.post("/v1/sessions", "", &body).await
+}
+
+/// Waits until a query counts so many.
+async fn until_count(url: &str, sql: &str, wanted: i64) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let seen = count(url, sql).await;
+        if seen == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{url}: {sql}: {seen}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until nothing waits to be written, answered or sent.
+async fn settled(url: &str) {
+    let behind = "SELECT COUNT(*) FROM tails WHERE name IN ('write_mails', 'settle_email_changes') \
+                  AND position < (SELECT position FROM log_head)";
+    until_count(url, behind, 0).await;
+    until_count(url, "SELECT COUNT(*) FROM mail_requests", 0).await;
+    until_count(
+        url,
+        "SELECT COUNT(*) FROM outbox WHERE state = 'waiting'",
+        0,
+    )
+    .await;
+}
+
+/// How many of so many answers have each status.
+async fn statuses(answers: Vec<Response>) -> Vec<u16> {
+    let mut statuses: Vec<u16> = answers
+        .iter()
+        .map(|answer| answer.status().as_u16())
+        .collect();
+    statuses.sort_unstable();
+    statuses
+}

@@ -1,0 +1,143 @@
+//! `REGISTRATION=verify_first`.
+
+use super::*;
+
+const MODE: (&str, &str) = ("REGISTRATION", "verify_first");
+const LINK: &str = "Confirm your registration";
+const EXISTS: &str = "You have an account already";
+
+async fn register(server: &Server, email: &str) -> Response {
+    let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
+    server.post("/v1/users", "", &body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_opened_when_its_address_is_confirmed() {
+    for (smtp, mut server, url, _folder) in with_smtp(&[MODE]).await {
+        let config = server.get_json("/v1/config", "").await;
+        assert_eq!(config["registration"], "verify_first");
+        let answer = register(&server, EMAIL).await;
+        assert_eq!(answer.status(), 202, "{url}");
+        assert!(answer.bytes().await.unwrap().is_empty());
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        let events = "SELECT COUNT(*) FROM events";
+        assert_eq!(count(&url, events).await, 0, "{url}: nothing is registered");
+        assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status(), 401);
+        server.kill();
+        server.launch().await;
+        let uses = (0..50).map(|_| confirm(&server, &link));
+        let statuses = statuses(futures::future::join_all(uses).await).await;
+        assert_eq!(statuses[0], 204, "{url}");
+        assert!(
+            statuses[1..].iter().all(|status| *status == 410),
+            "{url}: {statuses:?}"
+        );
+        let signed_in: Value = sign_in(&server, EMAIL, PASSWORD)
+            .await
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(signed_in["user"]["email_verified"], true, "{url}");
+        assert_eq!(signed_in["user"]["name"], "Ada");
+        assert_eq!(
+            count(&url, "SELECT COUNT(*) FROM pending_registrations").await,
+            0
+        );
+        settled(&url).await;
+        assert_eq!(smtp.messages().len(), 1, "{url}: no second confirmation");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_address_is_answered_alike_and_its_owner_is_told() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        register(&server, EMAIL).await;
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        confirm(&server, &link).await;
+        let shown = |answer: Response| async move {
+            let mut names: Vec<String> = answer
+                .headers()
+                .keys()
+                .map(|name| name.to_string())
+                .collect();
+            names.sort();
+            (answer.status(), names, answer.bytes().await.unwrap())
+        };
+        let known = shown(register(&server, EMAIL).await).await;
+        let unknown = shown(register(&server, OTHER).await).await;
+        assert_eq!(known, unknown, "{url}");
+        smtp.wait(EMAIL, EXISTS, 1).await;
+        let first = smtp.wait(OTHER, LINK, 1).await.token();
+        register(&server, OTHER).await;
+        let second = smtp.wait(OTHER, LINK, 2).await.token();
+        assert_eq!(confirm(&server, &first).await.status(), 204);
+        let late = confirm(&server, &second).await;
+        assert_eq!(
+            outcome(late).await,
+            refused(410, "token-expired-or-used"),
+            "{url}"
+        );
+        for _ in 0..4 {
+            register(&server, "flood@example.com").await;
+        }
+        settled(&url).await;
+        assert_eq!(smtp.to("flood@example.com", LINK).len(), 3, "{url}");
+        let weak = json!({"email": EMAIL, "password": "weak"});
+        let weak = server.post("/v1/users", "", &weak).await;
+        assert_eq!(outcome(weak).await, refused(422, "validation-failed"));
+    }
+}
+
+/// A node that died while it registered gives the link back once its time is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_a_dead_node_had_taken_is_good_again() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        register(&server, EMAIL).await;
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        write(
+            &url,
+            "UPDATE pending_registrations SET lease_until = 9000000000000000",
+        )
+        .await;
+        assert_eq!(confirm(&server, &link).await.status(), 410);
+        write(&url, "UPDATE pending_registrations SET lease_until = 1").await;
+        assert_eq!(confirm(&server, &link).await.status(), 204, "{url}");
+        register(&server, OTHER).await;
+        let link = smtp.wait(OTHER, LINK, 1).await.token();
+        write(&url, "UPDATE pending_registrations SET expires_at = 1").await;
+        assert_eq!(
+            confirm(&server, &link).await.status(),
+            410,
+            "{url}: too old"
+        );
+    }
+}
+
+/// 200 of each, in turns: the medians are alike.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_address_takes_as_long_as_an_unknown_one() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        register(&server, EMAIL).await;
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        confirm(&server, &link).await;
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for n in 0..210 {
+            let stranger = format!("stranger-{n}@example.com");
+            for (email, times) in [(EMAIL, &mut known), (stranger.as_str(), &mut unknown)] {
+                let begun = Instant::now();
+                assert_eq!(register(&server, email).await.status(), 202);
+                if n >= 10 {
+                    times.push(begun.elapsed());
+                }
+            }
+        }
+        let median = |times: &mut Vec<Duration>| {
+            times.sort_unstable();
+            times[times.len() / 2].as_secs_f64()
+        };
+        let (known, unknown) = (median(&mut known), median(&mut unknown));
+        let ratio = known.max(unknown) / known.min(unknown);
+        println!("{url}: known {known:.6} s, unknown {unknown:.6} s, ratio {ratio:.3}");
+        assert!(ratio < 1.25, "{url}: known {known}, unknown {unknown}");
+    }
+}
