@@ -10,6 +10,7 @@
 mod accounts;
 mod headers;
 mod idempotency;
+mod mails;
 mod request;
 #[path = "../support/mod.rs"]
 mod support;
@@ -50,6 +51,7 @@ async fn every_wrong_input_gets_its_problem(server: Server) {
         job,
     };
     let mut rows = accounts::rows();
+    rows.extend(mails::rows());
     rows.extend(things::rows(&things));
     assert!(rows.len() >= 130, "{} rows", rows.len());
     for row in &rows {
