@@ -14,7 +14,7 @@ use crate::user::{DisableReason, ErasureReason, UserEvent};
 use crate::values::{AuthMethod, Role};
 
 pub fn user() -> Vec<UserEvent> {
-    vec![
+    let mut samples = vec![
         UserEvent::UserRegistered {
             user_id: id(1),
             email: sealed("email"),
@@ -35,6 +35,76 @@ pub fn user() -> Vec<UserEvent> {
             end_other_sessions: true,
             at: at(2),
         },
+    ];
+    samples.extend(addresses());
+    samples.extend([
+        UserEvent::TotpEnabled {
+            totp_id: id(10),
+            at: at(3),
+        },
+        UserEvent::TotpDisabled {
+            totp_id: id(10),
+            at: at(3),
+        },
+        UserEvent::RecoveryCodesIssued {
+            codes_id: id(11),
+            count: 10,
+            at: at(3),
+        },
+        UserEvent::RecoveryCodeUsed {
+            codes_id: id(11),
+            number: 4,
+            left: 9,
+            at: at(3),
+        },
+        UserEvent::UserDisabled {
+            reason: DisableReason::ByAdministrator,
+            at: at(3),
+        },
+        UserEvent::UserEnabled { at: at(4) },
+    ]);
+    samples.extend(rights_and_floods());
+    samples.extend(leaving());
+    samples
+}
+
+fn rights_and_floods() -> [UserEvent; 3] {
+    [
+        UserEvent::UserRolesChanged {
+            roles: vec![Role::Admin, Role::Auditor],
+            at: at(3),
+        },
+        UserEvent::SignInFailuresBegan {
+            began_at: at(2),
+            failures: 10,
+            at: at(3),
+        },
+        UserEvent::SignInFailuresCounted {
+            began_at: at(2),
+            failures: 32,
+            is_over: true,
+            at: at(3602),
+        },
+    ]
+}
+
+fn leaving() -> [UserEvent; 4] {
+    [
+        UserEvent::UserDeletionRequested {
+            erase_at: at(2_592_000),
+            at: at(5),
+        },
+        UserEvent::UserDeletionCancelled { at: at(6) },
+        UserEvent::UserErasureStarted {
+            reason: ErasureReason::Requested,
+            at: at(7),
+        },
+        UserEvent::UserErased { at: at(8) },
+    ]
+}
+
+fn addresses() -> Vec<UserEvent> {
+    vec![
         UserEvent::PasswordReset {
             password_id: id(8),
             replaced: id(7),
@@ -62,55 +132,6 @@ pub fn user() -> Vec<UserEvent> {
             replaced_claimed_at: at(0),
             at: at(4),
         },
-        UserEvent::TotpEnabled {
-            totp_id: id(10),
-            at: at(3),
-        },
-        UserEvent::TotpDisabled {
-            totp_id: id(10),
-            at: at(3),
-        },
-        UserEvent::RecoveryCodesIssued {
-            codes_id: id(11),
-            count: 10,
-            at: at(3),
-        },
-        UserEvent::RecoveryCodeUsed {
-            codes_id: id(11),
-            number: 4,
-            left: 9,
-            at: at(3),
-        },
-        UserEvent::UserRolesChanged {
-            roles: vec![Role::Admin, Role::Auditor],
-            at: at(3),
-        },
-        UserEvent::SignInFailuresBegan {
-            began_at: at(2),
-            failures: 10,
-            at: at(3),
-        },
-        UserEvent::SignInFailuresCounted {
-            began_at: at(2),
-            failures: 32,
-            is_over: true,
-            at: at(3602),
-        },
-        UserEvent::UserDisabled {
-            reason: DisableReason::ByAdministrator,
-            at: at(3),
-        },
-        UserEvent::UserEnabled { at: at(4) },
-        UserEvent::UserDeletionRequested {
-            erase_at: at(2_592_000),
-            at: at(5),
-        },
-        UserEvent::UserDeletionCancelled { at: at(6) },
-        UserEvent::UserErasureStarted {
-            reason: ErasureReason::Requested,
-            at: at(7),
-        },
-        UserEvent::UserErased { at: at(8) },
     ]
 }
 
