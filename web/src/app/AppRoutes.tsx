@@ -7,7 +7,10 @@ import { locationStateSchema } from '@/app/location-state';
 import { AdminPage } from '@/features/admin/components/AdminPage';
 import { AuditPage } from '@/features/audit/components/AuditPage';
 import { AccountPage } from '@/features/auth/components/AccountPage';
+import { ConfirmEmailPage } from '@/features/auth/components/ConfirmEmailPage';
+import { ForgotPasswordPage } from '@/features/auth/components/ForgotPasswordPage';
 import { RegisterPage } from '@/features/auth/components/RegisterPage';
+import { ResetPasswordPage } from '@/features/auth/components/ResetPasswordPage';
 import { SignInPage } from '@/features/auth/components/SignInPage';
 import { MediaPage } from '@/features/media/components/MediaPage';
 import { SessionsPage } from '@/features/sessions/components/SessionsPage';
@@ -20,6 +23,9 @@ export function AppRoutes() {
         <Route path="/sign-in" element={<SignIn />} />
         <Route path="/register" element={<Register />} />
       </Route>
+      <Route path="/confirm-email" element={<ConfirmEmailPage />} />
+      <Route path="/forgot-password" element={<ForgotPasswordPage />} />
+      <Route path="/reset-password" element={<ResetPasswordPage />} />
       <Route element={<RequireSession />}>
         <Route element={<AppShell />}>
           <Route index element={<Navigate to="/media" replace />} />

@@ -5,6 +5,7 @@ import { type Tokens } from '@/shared/auth/token-store';
 export const user: User = {
   id: 'u1',
   email: 'ada@example.test',
+  email_verified: true,
   name: null,
   totp_enabled: false,
   recovery_codes_left: 0,

@@ -18,7 +18,7 @@ export const DEFAULT_PASSWORD_POLICY = passwordSchema.parse({});
 
 /** What the server says about itself. A part that it leaves out has the contract's default. */
 const configSchema = z.object({
-  registration: z.enum(['open', 'closed']).catch('open'),
+  registration: z.enum(['open', 'verify_first', 'closed']).catch('open'),
   password: passwordSchema.catch(DEFAULT_PASSWORD_POLICY),
   upload: z.object({ max_bytes: z.number().nullable().catch(null) }).catch({ max_bytes: null }),
 });

@@ -7,6 +7,7 @@ const text = z.string().nullish();
 export const userSchema = z.object({
   id: z.string(),
   email: z.string(),
+  email_verified: z.boolean(),
   name: text,
   totp_enabled: z.boolean(),
   recovery_codes_left: z.number(),

@@ -10,12 +10,13 @@ export interface Registration {
   name: string;
 }
 
-async function register({ email, password, name }: Registration): Promise<User> {
+/** Null: there is an account once the link in the mail is used. */
+async function register({ email, password, name }: Registration): Promise<User | null> {
   const response = await callPublic('/v1/users', {
     method: 'POST',
     body: { email, password, ...(name === '' ? {} : { name }) } satisfies Wire['CreateUser'],
   });
-  return readJson(response, userSchema);
+  return response.status === 202 ? null : readJson(response, userSchema);
 }
 
 export function useRegister() {

@@ -1,4 +1,5 @@
 import { useMe } from '@/features/auth/api/get-me';
+import { ChangeEmailSection } from '@/features/auth/components/ChangeEmailSection';
 import { ChangePasswordForm } from '@/features/auth/components/ChangePasswordForm';
 import { SecondFactorSection } from '@/features/auth/components/SecondFactorSection';
 import { DEFAULT_PASSWORD_POLICY, useConfig } from '@/shared/api/get-config';
@@ -21,6 +22,7 @@ export function AccountPage() {
       >
         {me.data && (
           <>
+            <ChangeEmailSection user={me.data} />
             <section aria-labelledby="change-password">
               <h2 id="change-password">Change password</h2>
               <ChangePasswordForm

@@ -46,6 +46,14 @@ describe('RegisterForm', () => {
     });
   });
 
+  it('says to look into the mailbox where the address is confirmed first', async () => {
+    serve({ 'POST /v1/users': () => new Response(null, { status: 202 }) });
+    const onRegistered = vi.fn();
+    await register(onRegistered);
+    expect(await screen.findByRole('status')).toHaveTextContent('A link is on its way');
+    expect(onRegistered).not.toHaveBeenCalled();
+  });
+
   it('leaves an empty name out and goes on after success', async () => {
     const log = serve({ 'POST /v1/users': () => json(201, user) });
     const onRegistered = vi.fn();

@@ -7,7 +7,7 @@ import { formErrors } from '@/features/auth/field-errors';
 import { passwordRules } from '@/features/auth/password-rules';
 import { useFocusFirstError } from '@/features/auth/use-focus-first-error';
 import { type PasswordPolicy } from '@/shared/api/get-config';
-import { ErrorAlert } from '@/shared/components/Alert';
+import { Alert, ErrorAlert } from '@/shared/components/Alert';
 import { Button } from '@/shared/components/Button';
 import { Field } from '@/shared/components/Field';
 
@@ -36,14 +36,20 @@ export function RegisterForm({ policy, onRegistered }: Props) {
         register.mutate(
           { email: email.trim(), name: name.trim(), password },
           {
-            onSuccess: () => {
-              onRegistered(email.trim());
+            onSuccess: (user) => {
+              setPassword('');
+              if (user !== null) onRegistered(email.trim());
             },
           },
         );
       }}
     >
       <ErrorAlert error={errors.rest} />
+      {register.data === null && (
+        <Alert>
+          A link is on its way to this address. Use it within 24 hours, and your account is ready.
+        </Alert>
+      )}
       <Field
         name="email"
         label="E-mail address"

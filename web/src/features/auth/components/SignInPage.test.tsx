@@ -33,6 +33,15 @@ describe('SignInPage', () => {
     expect(screen.getByRole('status')).toHaveTextContent('Your session has ended.');
   });
 
+  it('leads on whoever forgot the password', () => {
+    serve(config);
+    renderPage(<SignInPage />);
+    expect(screen.getByRole('link', { name: 'Forgot your password?' })).toHaveAttribute(
+      'href',
+      '/forgot-password',
+    );
+  });
+
   it('does not offer registering where it is closed', async () => {
     serve(config);
     renderPage(<SignInPage />);

@@ -39,6 +39,9 @@ export function SignInPage({ email = '' }: Props) {
   return (
     <AuthCard key="password" title="Sign in">
       <SignInForm email={email} notice={message && <Alert>{message}</Alert>} onChallenge={setChallenge} />
+      <p className="auth-aside">
+        <Link to="/forgot-password">Forgot your password?</Link>
+      </p>
       {config.data?.registration !== 'closed' && (
         <p className="auth-aside">
           No account yet? <Link to="/register">Register</Link>

@@ -1,0 +1,89 @@
+import { useRef, useState } from 'react';
+
+import { useCancelEmailChange, useChangeEmail } from '@/features/auth/api/change-email';
+import { PasswordField } from '@/features/auth/components/PasswordField';
+import { formErrors } from '@/features/auth/field-errors';
+import { useFocusFirstError } from '@/features/auth/use-focus-first-error';
+import { type User } from '@/shared/api/types';
+import { Alert, ErrorAlert } from '@/shared/components/Alert';
+import { Button } from '@/shared/components/Button';
+import { Field } from '@/shared/components/Field';
+
+/** The address changes once the link that is mailed to the new one is used. */
+export function ChangeEmailSection({ user }: { user: User }) {
+  const form = useRef<HTMLFormElement>(null);
+  const [email, setEmail] = useState('');
+  const [password, setPassword] = useState('');
+  const change = useChangeEmail();
+  const cancel = useCancelEmailChange();
+  const errors = formErrors(change.error, ['email', 'password'], { 'wrong-password': 'password' });
+  useFocusFirstError(form, change.error);
+  return (
+    <section aria-labelledby="change-email">
+      <h2 id="change-email">E-mail address</h2>
+      <p>
+        {user.email}
+        {!user.email_verified && ' (not confirmed: use the link that was mailed to it)'}
+      </p>
+      <form
+        ref={form}
+        className="auth-form"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (change.isPending) return;
+          cancel.reset();
+          change.mutate(
+            { email: email.trim(), password },
+            {
+              onSuccess: () => {
+                setPassword('');
+              },
+            },
+          );
+        }}
+      >
+        <ErrorAlert error={errors.rest ?? cancel.error} />
+        <Outcome isAsked={change.isSuccess} isTakenBack={cancel.isSuccess} />
+        <Field
+          name="email"
+          label="New e-mail address"
+          type="email"
+          autoComplete="email"
+          required
+          value={email}
+          onChange={(event) => {
+            setEmail(event.target.value);
+          }}
+          errors={errors.of('email')}
+        />
+        <PasswordField
+          label="Your password"
+          value={password}
+          onChange={setPassword}
+          autoComplete="current-password"
+          errors={errors.of('password')}
+        />
+        <Button type="submit" look="primary" busy={change.isPending}>
+          {change.isPending ? 'Asking…' : 'Change address'}
+        </Button>
+        {change.isSuccess && !cancel.isSuccess && (
+          <Button
+            busy={cancel.isPending}
+            onClick={() => {
+              cancel.mutate();
+            }}
+          >
+            Keep the present address
+          </Button>
+        )}
+      </form>
+    </section>
+  );
+}
+
+function Outcome({ isAsked, isTakenBack }: { isAsked: boolean; isTakenBack: boolean }) {
+  if (isTakenBack) return <Alert>The address stays as it is.</Alert>;
+  if (!isAsked) return null;
+  return <Alert>A link is on its way to the new address. It counts once you use it, within 24 hours.</Alert>;
+}
