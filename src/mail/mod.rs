@@ -183,8 +183,10 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     let (sender, stop) = (Arc::clone(app), lifecycle.stop_token());
     lifecycle.spawn("send mails", async move {
         while !stop.is_cancelled() {
-            if let Err(error) = outbox::send_due(&sender, clock::now()).await {
-                tracing::warn!(%error, "mails could not be looked at and wait");
+            match outbox::send_due(&sender, clock::now()).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "mails could not be looked at and wait"),
             }
             wait(&sender.bells.outbox, &stop).await;
         }

@@ -21,7 +21,7 @@ use crate::ports::ids::Token;
 /// For how long a node has a mail. Longer than sending may take.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// Mails of one turn, and those that are under way at once.
-const TURN: i64 = 50;
+const TURN: i64 = 20;
 const AT_ONCE: usize = 4;
 /// The longest wait between two tries.
 const LONGEST_SECONDS: i64 = 6 * 3600;
@@ -106,36 +106,31 @@ fn due(row: &Row) -> Result<Due, DbError> {
     Ok(Due {
         id: row.text(0)?,
         attempts: row.int(1)?,
-        sealed: row.bytes(2)?,
+        // Without a letter it does not open, and is parked.
+        sealed: row.opt_bytes(2)?.unwrap_or_default(),
         created_at: created_at.ok_or_else(|| DbError::decode("a time out of range"))?,
     })
 }
 
-/// Sends what is due, until nothing is.
+/// Sends some of what is due; false when nothing was.
 ///
 /// # Errors
 /// The database failed.
-pub async fn send_due(app: &App, now: DateTime<Utc>) -> Result<(), DbError> {
+pub async fn send_due(app: &App, now: DateTime<Utc>) -> Result<bool, DbError> {
     const SQL: &str = "SELECT mail_id, attempts, sealed_letter, created_at FROM outbox WHERE state = 'waiting' \
                        AND due_at <= $1 AND lease_until <= $1 ORDER BY due_at LIMIT $2";
-    let mut now = now;
-    loop {
-        let rows = app
-            .database
-            .query(SQL, &[micros(now).into(), TURN.into()])
-            .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mails = rows.iter().map(due).collect::<Result<Vec<_>, _>>()?;
-        let mut sending = futures::stream::iter(mails)
-            .map(|mail| send_one(app, mail))
-            .buffer_unordered(AT_ONCE);
-        while let Some(sent) = sending.next().await {
-            sent?;
-        }
-        now = clock::now();
+    let due_rows = app
+        .database
+        .query(SQL, &[micros(now).into(), TURN.into()])
+        .await?;
+    let mails = due_rows.iter().map(due).collect::<Result<Vec<_>, _>>()?;
+    let mut sending = futures::stream::iter(mails)
+        .map(|mail| send_one(app, mail))
+        .buffer_unordered(AT_ONCE);
+    while let Some(sent) = sending.next().await {
+        sent?;
     }
+    Ok(!due_rows.is_empty())
 }
 
 async fn send_one(app: &App, mail: Due) -> Result<(), DbError> {

@@ -345,7 +345,6 @@ pub async fn give_up(app: Arc<App>) -> Result<(), String> {
     for user in waiting.map_err(|error| error.to_string())? {
         let acting = crate::app::Acting::policy(NAME);
         match email_change::cancel(&app, user, &acting).await {
-            // A disabled account's waits until it is enabled.
             Ok(_) | Err(email_change::EmailChangeError::Log(ExecuteError::Refused(_))) => {}
             Err(error) => return Err(error.to_string()),
         }

@@ -216,8 +216,11 @@ fn a_forgotten_password_is_replaced_once() {
 }
 
 #[test]
-fn a_disabled_account_keeps_its_address() {
-    for command in [verify(OWN), request(NEW, 2), cancel(), complete(NEW, 2)] {
+fn a_disabled_account_keeps_its_address_and_no_other() {
+    given::<User>([registered(), requested(NEW, 2), disabled()])
+        .when(cancel())
+        .then_expect_events(vec![cancelled(NEW, 2, 4)]);
+    for command in [verify(OWN), request(NEW, 2), complete(NEW, 2)] {
         given::<User>([registered(), requested(NEW, 2), disabled()])
             .when(command)
             .then_expect_error(UserError::UserDisabled);

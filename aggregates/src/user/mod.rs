@@ -135,6 +135,10 @@ impl User {
                     at,
                 }])
             }
+            // Also of an account that is shut out, so that it holds nobody's address for ever.
+            UserCommand::Email(command @ EmailCommand::CancelChange { .. }) => {
+                self.require_registered()?.decide_email(command)
+            }
             UserCommand::Email(command) => self.require_active()?.decide_email(command),
             UserCommand::SecondFactor(command) => {
                 self.require_active()?.decide_second_factor(command)
@@ -162,6 +166,13 @@ impl User {
             Self::Active(_) | Self::Disabled(_) | Self::Erasing | Self::Erased => {
                 Err(UserError::AlreadyRegistered)
             }
+        }
+    }
+
+    fn require_registered(&self) -> Result<&Account, UserError> {
+        match self {
+            Self::Active(account) | Self::Disabled(account) => Ok(account),
+            Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
         }
     }
 

@@ -137,7 +137,7 @@ impl User {
             | UserEvent::EmailChangeRequested { .. }
             | UserEvent::EmailChangeCancelled { .. }
             | UserEvent::EmailChanged { .. } => {
-                if let Self::Active(account) = self {
+                if let Self::Active(account) | Self::Disabled(account) = self {
                     account.evolve_email(&event);
                 }
             }
