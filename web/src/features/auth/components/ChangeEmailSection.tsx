@@ -21,10 +21,7 @@ export function ChangeEmailSection({ user }: { user: User }) {
   return (
     <section aria-labelledby="change-email">
       <h2 id="change-email">E-mail address</h2>
-      <p>
-        {user.email}
-        {!user.email_verified && ' (not confirmed: use the link that was mailed to it)'}
-      </p>
+      <Present user={user} />
       <form
         ref={form}
         className="auth-form"
@@ -86,4 +83,9 @@ function Outcome({ isAsked, isTakenBack }: { isAsked: boolean; isTakenBack: bool
   if (isTakenBack) return <Alert>The address stays as it is.</Alert>;
   if (!isAsked) return null;
   return <Alert>A link is on its way to the new address. It counts once you use it, within 24 hours.</Alert>;
+}
+
+function Present({ user }: { user: User }) {
+  const note = user.email_verified ? '' : ' (not confirmed: use the link that was mailed to it)';
+  return <p>{user.email + note}</p>;
 }
