@@ -161,13 +161,14 @@ pub async fn confirm(
 ) -> Result<Confirmed, ConfirmError> {
     const SQL: &str = "SELECT sealed_registration FROM pending_registrations WHERE token_hash = $1";
     let hash = tokens::hash_text(token);
-    if !take(app, &hash, now).await? {
-        return Ok(Confirmed::No);
-    }
+    // A token that is none costs no write.
     let rows = app.database.query(SQL, &[hash.as_str().into()]).await?;
     let Some(row) = rows.first() else {
         return Ok(Confirmed::No);
     };
+    if !take(app, &hash, now).await? {
+        return Ok(Confirmed::No);
+    }
     let registered = register(app, &hash, &row.bytes(0)?, acting).await;
     match registered {
         Ok(position) => {

@@ -366,20 +366,17 @@ pub(super) async fn settle_leftover(
         let (held, _) = loaded.map_err(MailError::again)?;
         let loaded = app.log.load::<User>(&user.to_string()).await;
         let (account, _) = loaded.map_err(MailError::again)?;
-        let (User::Active(account) | User::Disabled(account)) = account else {
-            return Ok(());
-        };
         let (EmailClaim::Claimed { since, .. }, true) = (&held, held.holder() == Some(user)) else {
             return Ok(());
         };
-        if account.email_claim_id == claim {
-            return confirm(app, user, claim).await;
-        }
-        if account
-            .pending_email
-            .is_some_and(|pending| pending.email_claim_id == claim)
-        {
-            return Ok(());
+        if let User::Active(account) | User::Disabled(account) = account {
+            if account.email_claim_id == claim {
+                return confirm(app, user, claim).await;
+            }
+            let pending = account.pending_email;
+            if pending.is_some_and(|pending| pending.email_claim_id == claim) {
+                return Ok(());
+            }
         }
         let reason = ReleaseReason::EmailChangeCancelled;
         release(app, user, claim, *since, reason).await

@@ -226,3 +226,22 @@ async fn a_change_that_nobody_confirms_is_given_up() {
         server.register(NEW).await;
     }
 }
+
+/// Whoever had the password asked for another address: that ends when the owner resets the password.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_ends_a_change_that_waits() {
+    for (smtp, server, url, _folder) in with_smtp(&[]).await {
+        let token = server.token(EMAIL).await;
+        change_email(&server, &token, NEW).await;
+        let link = smtp.wait(NEW, CONFIRM_CHANGE, 1).await.token();
+        ask_reset(&server, EMAIL).await;
+        let owner = smtp.wait(EMAIL, RESET, 1).await.token();
+        assert_eq!(reset(&server, &owner, NEW_PASSWORD).await.status(), 204);
+        assert_eq!(
+            outcome(confirm(&server, &link).await).await,
+            gone(),
+            "{url}"
+        );
+        until_claims(&url, &[("confirmed", 1)]).await;
+    }
+}

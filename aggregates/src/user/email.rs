@@ -1,5 +1,7 @@
 //! The address: verified by a mail, changed in two steps, each request good once.
 
+use chrono::{DateTime, Utc};
+
 use super::{Account, EmailCommand, PendingEmail, UserError, UserEvent};
 
 impl Account {
@@ -32,8 +34,7 @@ impl Account {
                 }])
             }
             EmailCommand::CancelChange { at } => {
-                let cancelled = self.pending_email.map(|pending| cancelled(pending, at));
-                Ok(cancelled.into_iter().collect())
+                Ok(self.cancelled_change(at).into_iter().collect())
             }
             EmailCommand::CompleteChange {
                 email,
@@ -60,6 +61,16 @@ impl Account {
         }
     }
 
+    /// What takes back the change that waits, if one does.
+    pub(super) fn cancelled_change(&self, at: DateTime<Utc>) -> Option<UserEvent> {
+        self.pending_email
+            .map(|pending| UserEvent::EmailChangeCancelled {
+                email_claim_id: pending.email_claim_id,
+                requested_at: pending.requested_at,
+                at,
+            })
+    }
+
     pub(super) fn evolve_email(&mut self, event: &UserEvent) {
         match event {
             UserEvent::EmailVerified { .. } => self.is_email_verified = true,
@@ -84,13 +95,5 @@ impl Account {
             }
             _ => {}
         }
-    }
-}
-
-fn cancelled(pending: PendingEmail, at: chrono::DateTime<chrono::Utc>) -> UserEvent {
-    UserEvent::EmailChangeCancelled {
-        email_claim_id: pending.email_claim_id,
-        requested_at: pending.requested_at,
-        at,
     }
 }

@@ -216,6 +216,40 @@ fn a_forgotten_password_is_replaced_once() {
 }
 
 #[test]
+fn a_change_that_waits_ends_with_the_password_that_it_was_asked_for_with() {
+    let (password_id, replaced, at) = (id(7), id(1), at(4));
+    let reset = UserCommand::ResetPassword {
+        password_id,
+        replaces: replaced,
+        at,
+    };
+    let change = UserCommand::ChangePassword {
+        password_id,
+        replaces: replaced,
+        from_session: id(2),
+        end_other_sessions: false,
+        at,
+    };
+    let was_reset = UserEvent::PasswordReset {
+        password_id,
+        replaced,
+        at,
+    };
+    let was_changed = UserEvent::PasswordChanged {
+        password_id,
+        replaced,
+        from_session: id(2),
+        end_other_sessions: false,
+        at,
+    };
+    for (command, event) in [(reset, was_reset), (change, was_changed)] {
+        given::<User>([registered(), requested(NEW, 2)])
+            .when(command)
+            .then_expect_events(vec![event, cancelled(NEW, 2, 4)]);
+    }
+}
+
+#[test]
 fn a_disabled_account_keeps_its_address_and_no_other() {
     given::<User>([registered(), requested(NEW, 2), disabled()])
         .when(cancel())

@@ -32,10 +32,12 @@ pub use error::UserError;
 pub use event::{DisableReason, EVENT_TYPES, ErasureReason, UserEvent};
 pub use state::{Account, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood, User};
 
+use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 
 use crate::sink::write_all;
+use crate::values::PasswordId;
 
 impl Aggregate for User {
     const TYPE: &'static str = "user";
@@ -110,30 +112,26 @@ impl User {
                 end_other_sessions,
                 at,
             } => {
-                if self.require_active()?.password_id != replaces {
-                    return Err(UserError::PasswordReplaced);
-                }
-                Ok(vec![UserEvent::PasswordChanged {
+                let changed = UserEvent::PasswordChanged {
                     password_id,
                     replaced: replaces,
                     from_session,
                     end_other_sessions,
                     at,
-                }])
+                };
+                self.replace_password(replaces, changed, at)
             }
             UserCommand::ResetPassword {
                 password_id,
                 replaces,
                 at,
             } => {
-                if self.require_active()?.password_id != replaces {
-                    return Err(UserError::PasswordReplaced);
-                }
-                Ok(vec![UserEvent::PasswordReset {
+                let reset = UserEvent::PasswordReset {
                     password_id,
                     replaced: replaces,
                     at,
-                }])
+                };
+                self.replace_password(replaces, reset, at)
             }
             // Also of an account that is shut out, so that it holds nobody's address for ever.
             UserCommand::Email(command @ EmailCommand::CancelChange { .. }) => {
@@ -157,6 +155,21 @@ impl User {
             UserCommand::Enable { at } => self.enable(at),
             UserCommand::SignInFailures(command) => self.decide_sign_in_failures(command),
         }
+    }
+
+    /// Whoever knew the former password may have asked for another address: that ends with it.
+    fn replace_password(
+        &self,
+        replaces: PasswordId,
+        event: UserEvent,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<UserEvent>, UserError> {
+        let account = self.require_active()?;
+        if account.password_id != replaces {
+            return Err(UserError::PasswordReplaced);
+        }
+        let cancelled = account.cancelled_change(at);
+        Ok([event].into_iter().chain(cancelled).collect())
     }
 
     fn require_untouched(&self) -> Result<(), UserError> {
