@@ -192,7 +192,8 @@ mod tests {
         ] {
             let message = message(name, "ada@example.com");
             assert_eq!(headers(&message), usual, "{name:?}");
-            assert!(!message.contains("<script>"), "{message}");
+            let html = message.split("text/html").nth(1).unwrap();
+            assert!(!html.contains("<script>"), "{html}");
             assert!(
                 !message.contains("\r\nBcc:") && message.is_ascii(),
                 "{message}"

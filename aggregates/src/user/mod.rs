@@ -32,12 +32,10 @@ pub use error::UserError;
 pub use event::{DisableReason, EVENT_TYPES, ErasureReason, UserEvent};
 pub use state::{Account, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood, User};
 
-use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 
 use crate::sink::write_all;
-use crate::values::PasswordId;
 
 impl Aggregate for User {
     const TYPE: &'static str = "user";
@@ -105,33 +103,8 @@ impl User {
                 }
                 Ok(vec![UserEvent::UserNameChanged { name, at }])
             }
-            UserCommand::ChangePassword {
-                password_id,
-                replaces,
-                from_session,
-                end_other_sessions,
-                at,
-            } => {
-                let changed = UserEvent::PasswordChanged {
-                    password_id,
-                    replaced: replaces,
-                    from_session,
-                    end_other_sessions,
-                    at,
-                };
-                self.replace_password(replaces, changed, at)
-            }
-            UserCommand::ResetPassword {
-                password_id,
-                replaces,
-                at,
-            } => {
-                let reset = UserEvent::PasswordReset {
-                    password_id,
-                    replaced: replaces,
-                    at,
-                };
-                self.replace_password(replaces, reset, at)
+            command @ (UserCommand::ChangePassword { .. } | UserCommand::ResetPassword { .. }) => {
+                self.decide_password(&command)
             }
             // Also of an account that is shut out, so that it holds nobody's address for ever.
             UserCommand::Email(command @ EmailCommand::CancelChange { .. }) => {
@@ -158,12 +131,38 @@ impl User {
     }
 
     /// Whoever knew the former password may have asked for another address: that ends with it.
-    fn replace_password(
-        &self,
-        replaces: PasswordId,
-        event: UserEvent,
-        at: DateTime<Utc>,
-    ) -> Result<Vec<UserEvent>, UserError> {
+    fn decide_password(&self, command: &UserCommand) -> Result<Vec<UserEvent>, UserError> {
+        let (replaces, event, at) = match *command {
+            UserCommand::ChangePassword {
+                password_id,
+                replaces,
+                from_session,
+                end_other_sessions,
+                at,
+            } => {
+                let changed = UserEvent::PasswordChanged {
+                    password_id,
+                    replaced: replaces,
+                    from_session,
+                    end_other_sessions,
+                    at,
+                };
+                (replaces, changed, at)
+            }
+            UserCommand::ResetPassword {
+                password_id,
+                replaces,
+                at,
+            } => {
+                let reset = UserEvent::PasswordReset {
+                    password_id,
+                    replaced: replaces,
+                    at,
+                };
+                (replaces, reset, at)
+            }
+            _ => return Ok(Vec::new()),
+        };
         let account = self.require_active()?;
         if account.password_id != replaces {
             return Err(UserError::PasswordReplaced);
