@@ -67,6 +67,9 @@ pub struct Words {
     pub link: Option<(&'static str, String)>,
 }
 
+/// A subject, what happened, and when.
+type Notice<'a> = (&'static str, &'static str, &'a DateTime<Utc>);
+
 const NOT_YOU: &str =
     "If this was not you, reset your password at once, and look at the list of your sessions.";
 const NOT_ASKED: &str = "If you did not ask for this, ignore this mail: nothing happens.";
@@ -159,7 +162,23 @@ impl Letter {
     }
 
     fn notice(&self) -> Words {
-        let (subject, what, at) = match self {
+        let Some((subject, what, at)) = self.about_identity().or(self.about_safety()) else {
+            return told("", Vec::new());
+        };
+        let mut paragraphs = vec![what.to_owned(), format!("Time: {}.", time_text(*at))];
+        let needs_no_warning = matches!(
+            self,
+            Self::AccountDisabled(_) | Self::AccountErased(_) | Self::DeletionTakenBack(_)
+        );
+        if !needs_no_warning {
+            paragraphs.push(NOT_YOU.to_owned());
+        }
+        told(subject, paragraphs)
+    }
+
+    /// Of the address and the password.
+    fn about_identity(&self) -> Option<Notice<'_>> {
+        Some(match self {
             Self::ChangeRequested(at) => (
                 "A new address was asked for",
                 "Another address was asked for for your account. It counts once somebody confirms it.",
@@ -185,6 +204,13 @@ impl Letter {
                 "The password of your account was reset by a link that was mailed to you. Every session has ended.",
                 at,
             ),
+            _ => return None,
+        })
+    }
+
+    /// Of everything else that happens to an account.
+    fn about_safety(&self) -> Option<Notice<'_>> {
+        Some(match self {
             Self::SecondFactorOn(at) => (
                 "Two-factor sign-in is on",
                 "From now on, signing in to your account needs a code beside the password.",
@@ -223,18 +249,8 @@ impl Letter {
                 "Your account and everything in it was erased. This is the last mail.",
                 at,
             ),
-            // Those with words of their own.
-            _ => return told("", Vec::new()),
-        };
-        let mut paragraphs = vec![what.to_owned(), format!("Time: {}.", time_text(*at))];
-        let needs_no_warning = matches!(
-            self,
-            Self::AccountDisabled(_) | Self::AccountErased(_) | Self::DeletionTakenBack(_)
-        );
-        if !needs_no_warning {
-            paragraphs.push(NOT_YOU.to_owned());
-        }
-        told(subject, paragraphs)
+            _ => return None,
+        })
     }
 }
 

@@ -4,6 +4,25 @@ use super::*;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 
+/// What the story mails: to whom, and the subject.
+const EVERY_KIND: [(&str, &str); 15] = [
+    (EMAIL, CONFIRM),
+    (EMAIL, "New sign-in to your account"),
+    (EMAIL, "A session was ended"),
+    (EMAIL, "Two-factor sign-in is on"),
+    (EMAIL, "A recovery code was used"),
+    (EMAIL, "New recovery codes"),
+    (EMAIL, "Two-factor sign-in is off"),
+    (EMAIL, "A new address was asked for"),
+    (NEW, CONFIRM_CHANGE),
+    (EMAIL, "Your account has another address"),
+    (NEW, "Your address was changed"),
+    (NEW, "Your password was changed"),
+    (NEW, RESET),
+    (NEW, "Your password was reset"),
+    (NEW, "Your account was disabled"),
+];
+
 /// Lets another process decide about an account, beside the running server.
 async fn decide(url: &str, user: &str, command: aggregates::user::UserCommand) {
     let database = eventlog::Database::open(url).await.unwrap();
@@ -66,6 +85,35 @@ async fn second_factor(url: &str, user: &str) {
     }
 }
 
+async fn new_passwords_then_disabled(
+    smtp: &Smtp,
+    server: &Server,
+    url: &str,
+    id: &str,
+    token: &str,
+) {
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let changed = server
+        .request(Method::PUT, "/v1/me/password")
+        .bearer_auth(token);
+    assert_eq!(changed.json(&change).send().await.unwrap().status(), 204);
+    assert_eq!(ask_reset(server, NEW).await.status(), 202);
+    let link = smtp.wait(NEW, RESET, 1).await;
+    assert_eq!(
+        reset(server, &link.token(), "Third-staple-9")
+            .await
+            .status(),
+        204
+    );
+    let disable = aggregates::user::UserCommand::Disable {
+        reason: aggregates::user::DisableReason::Abuse,
+        at: chrono::Utc::now(),
+        rights_revision: 0,
+    };
+    decide(url, id, disable).await;
+    smtp.wait(NEW, "Your account was disabled", 1).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_mail_arrives_once() {
     for (smtp, server, url, _folder) in with_smtp(&[("REFRESH_LEEWAY", "0")]).await {
@@ -107,25 +155,7 @@ async fn every_kind_of_mail_arrives_once() {
         assert_eq!(change_email(&server, &token, NEW).await.status(), 202);
         let link = smtp.wait(NEW, CONFIRM_CHANGE, 1).await;
         assert_eq!(confirm(&server, &link.token()).await.status(), 204);
-        let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
-        let changed = server
-            .request(Method::PUT, "/v1/me/password")
-            .bearer_auth(&token);
-        assert_eq!(changed.json(&change).send().await.unwrap().status(), 204);
-        assert_eq!(ask_reset(&server, NEW).await.status(), 202);
-        let link = smtp.wait(NEW, RESET, 1).await;
-        assert_eq!(
-            reset(&server, &link.token(), "Third-staple-9")
-                .await
-                .status(),
-            204
-        );
-        let disable = aggregates::user::UserCommand::Disable {
-            reason: aggregates::user::DisableReason::Abuse,
-            at: chrono::Utc::now(),
-        };
-        decide(&url, id, disable).await;
-        smtp.wait(NEW, "Your account was disabled", 1).await;
+        new_passwords_then_disabled(&smtp, &server, &url, id, &token).await;
         settled(&url).await;
         let mut seen: Vec<(String, String)> = smtp
             .messages()
@@ -133,24 +163,7 @@ async fn every_kind_of_mail_arrives_once() {
             .map(|m| (m.to.clone(), m.subject()))
             .collect();
         seen.sort();
-        let mut wanted = [
-            (EMAIL, CONFIRM),
-            (EMAIL, "New sign-in to your account"),
-            (EMAIL, "A session was ended"),
-            (EMAIL, "Two-factor sign-in is on"),
-            (EMAIL, "A recovery code was used"),
-            (EMAIL, "New recovery codes"),
-            (EMAIL, "Two-factor sign-in is off"),
-            (EMAIL, "A new address was asked for"),
-            (NEW, CONFIRM_CHANGE),
-            (EMAIL, "Your account has another address"),
-            (NEW, "Your address was changed"),
-            (NEW, "Your password was changed"),
-            (NEW, RESET),
-            (NEW, "Your password was reset"),
-            (NEW, "Your account was disabled"),
-        ]
-        .map(|(to, subject)| (to.to_owned(), subject.to_owned()));
+        let mut wanted = EVERY_KIND.map(|(to, subject)| (to.to_owned(), subject.to_owned()));
         wanted.sort();
         assert_eq!(seen, wanted, "{url}: {}", server.log());
         let left =

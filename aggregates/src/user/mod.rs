@@ -181,13 +181,6 @@ impl User {
         }
     }
 
-    fn require_registered(&self) -> Result<&Account, UserError> {
-        match self {
-            Self::Active(account) | Self::Disabled(account) => Ok(account),
-            Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
-        }
-    }
-
     fn require_active(&self) -> Result<&Account, UserError> {
         match self {
             Self::Active(account) => Ok(account),

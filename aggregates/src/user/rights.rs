@@ -54,7 +54,7 @@ impl User {
         }
     }
 
-    fn require_registered(&self) -> Result<&Account, UserError> {
+    pub(super) fn require_registered(&self) -> Result<&Account, UserError> {
         match self {
             Self::Active(account) | Self::Disabled(account) => Ok(account),
             Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
