@@ -59,10 +59,7 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(me::totp::confirm::confirm))
         .routes(routes!(me::totp::recovery_codes::create))
         .routes(routes!(jobs::create::create))
-        .routes(routes!(
-            admin::service_keys::create::create,
-            admin::service_keys::list::list
-        ))
+        .routes(routes!(admin::service_keys::create::create))
 }
 
 /// Calls that answer within the request time-out.
@@ -92,6 +89,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::show::show, jobs::cancel::cancel))
         .routes(routes!(oauth::introspect::introspect))
         .routes(routes!(oauth::revoke::revoke))
+        .routes(routes!(admin::service_keys::list::list))
         .routes(routes!(admin::service_keys::revoke::revoke))
         .routes(routes!(admin::users::list::list))
         .routes(routes!(admin::users::show::show))

@@ -64,7 +64,7 @@ kinds! {
     RegistrationClosed => "registration-closed", FORBIDDEN, "Registration closed",
         "This server does not let people register by themselves. An administrator can make an account.";
     Forbidden => "forbidden", FORBIDDEN, "Forbidden",
-        "The caller is known but may not do this; a role is missing.";
+        "The caller is known but may not do this; a role is missing, or a scope of the service key.";
     ReauthenticationRequired => "reauthentication-required", FORBIDDEN, "Reauthentication required",
         "The last proof of identity is too long ago for this call. Authenticate again, then repeat it.";
     NotFound => "not-found", NOT_FOUND, "Not found",

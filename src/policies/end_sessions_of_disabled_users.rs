@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use aggregates::session::RevokeReason;
 use aggregates::user::UserEvent;
+use aggregates::values::UserId;
 use async_trait::async_trait;
-use eventlog::{ReactError, Reactor, RecordedEvent};
+use eventlog::{Metadata, ReactError, Reactor, RecordedEvent};
 
 use super::again;
 use crate::app::{Acting, App};
@@ -49,9 +50,16 @@ impl Reactor for EndSessions {
         let user = event.aggregate_id.parse().map_err(again)?;
         let acting = Acting::policy(NAME);
         let reason = RevokeReason::UserDisabled;
-        revocation::revoke_all(&self.app, user, None, reason, &acting)
+        let by = actor(event);
+        revocation::revoke_all_by(&self.app, user, None, reason, &acting, by)
             .await
             .map_err(again)?;
         Ok(())
     }
+}
+
+/// The administrator who disabled the account, whose node may be ending the same sessions at this moment.
+fn actor(event: &RecordedEvent) -> Option<UserId> {
+    let metadata: Metadata = serde_json::from_str(&event.metadata).ok()?;
+    metadata.actor?.parse().ok()
 }

@@ -12,6 +12,7 @@ mod accounts;
 mod command_line;
 mod half_done;
 mod last;
+mod late;
 mod search;
 mod strict;
 #[path = "../support/mod.rs"]
