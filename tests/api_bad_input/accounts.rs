@@ -23,6 +23,7 @@ pub fn rows() -> Vec<Row> {
         signing_in(),
         second_factors(),
         leaving(),
+        proving_once_more(),
     ]
     .into_iter()
     .flatten()
@@ -161,6 +162,30 @@ fn signing_in() -> Vec<Row> {
     let mut rows = all_get(wrong.map(sign_in), 401, "invalid-credentials");
     rows.extend(all_get(unfit.map(sign_in), 422, "validation-failed"));
     rows.extend(all_get(tokens, 401, "invalid-token"));
+    rows
+}
+
+fn proving_once_more() -> Vec<Row> {
+    const PATH: &str = "/v1/sessions/current/reauthenticate";
+    let unfit = [
+        json!({}),
+        json!([]),
+        json!({"password": 1}),
+        json!({"password": null}),
+        json!({"code": 123_456}),
+        json!({"password": "x", "code": "123456"}),
+        json!({"password": "x", "email": "x"}),
+    ]
+    .map(|body| post(Ada, PATH, body));
+    let wrong = [
+        json!({"password": ""}),
+        json!({"password": "x".repeat(LONG)}),
+    ];
+    let mut rows = all_get(unfit, 422, "validation-failed");
+    let wrong = wrong.map(|body| post(Ada, PATH, body));
+    rows.extend(all_get(wrong, 403, "wrong-password"));
+    rows.push(post(Ada, PATH, json!({"code": "1"})).gets(409, "totp-not-enabled"));
+    rows.push(post(Nobody, PATH, json!({"password": "x"})).gets(401, "invalid-token"));
     rows
 }
 

@@ -23,6 +23,7 @@ pub fn rows(ada: &Things) -> Vec<Row> {
         roles(),
         oauth(),
         jobs(ada),
+        links(ada),
         uploads_that_are_not_what_they_say(),
         names_that_go_elsewhere(),
     ]
@@ -98,6 +99,9 @@ fn identifiers_that_are_none(ada: &Things) -> Vec<Row> {
         requests.push(get(Ada, format!("/v1/sessions/{id}")));
         requests.push(get(Ada, format!("/v1/media/{id}/content")));
         requests.push(call(Ada, "DELETE", format!("/v1/jobs/{id}")));
+        requests.push(get(Ada, format!("/v1/jobs/{id}/events")));
+        requests.push(post(Ada, format!("/v1/media/{id}/links"), json!({})));
+        requests.push(get(Nobody, format!("/v1/links/{id}/content")));
     }
     for name in [
         "..%2f..%2fmaster.key",
@@ -125,6 +129,8 @@ fn what_is_another_persons(ada: &Things) -> Vec<Row> {
         get(Bob, &job),
         call(Bob, "DELETE", &job),
         get(Bob, format!("{job}/outputs/poster.webp")),
+        get(Bob, format!("{job}/events")),
+        post(Bob, format!("{media}/links"), json!({})),
     ];
     all_get(requests, 404, "not-found")
 }
@@ -180,6 +186,24 @@ fn oauth() -> Vec<Row> {
         let in_url = format!("{path}?token=a");
         rows.push(post_raw(Ada, in_url, form, "token=a").gets(400, "token-in-url"));
     }
+    rows
+}
+
+fn links(ada: &Things) -> Vec<Row> {
+    let ask = |body: Value| post(Ada, format!("/v1/media/{}/links", ada.media), body);
+    let bodies = [
+        json!({"expires_in": 9}),
+        json!({"expires_in": 43_201}),
+        json!({"expires_in": -1}),
+        json!({"expires_in": "soon"}),
+        json!({"output": "poster.webp"}),
+        json!({"output": {"job": "x", "name": "poster.webp"}}),
+        json!({"output": {"job": ada.job}}),
+        json!({"url": "x"}),
+    ];
+    let mut rows = all_get(bodies.map(ask), 422, "validation-failed");
+    let output = json!({"output": {"job": ada.job, "name": "../master.key"}});
+    rows.push(ask(output).gets(404, "not-found"));
     rows
 }
 
