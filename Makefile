@@ -34,6 +34,7 @@ bench: ## Measure against named baselines; the results are in bench/results
 	cargo build --locked --release -p gatelog --bins
 	cargo run --locked --release -p gatelog-bench -- log
 	cargo run --locked --release -p gatelog-bench -- verify
+	cargo run --locked --release -p gatelog-bench -- sign-in
 
 setup: ## Install what is missing
 	scripts/setup test

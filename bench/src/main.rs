@@ -3,7 +3,9 @@
 
 mod counter;
 mod log;
+mod process;
 mod report;
+mod sign_in;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +39,15 @@ enum Command {
         #[arg(long, default_value_t = 4)]
         seconds: u64,
     },
+    /// Sign-ins against bare Argon2id, and `/v1/verify` meanwhile.
+    SignIn {
+        /// Rounds; medians are taken over them.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Seconds of one measurement.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+    },
     /// The bare axum handler that `verify` compares with.
     Bare {
         /// Where it listens.
@@ -54,6 +65,7 @@ async fn main() -> anyhow::Result<()> {
             only,
         } => log::run(rounds, milliseconds, only).await,
         Command::Verify { rounds, seconds } => verify::run(rounds, seconds),
+        Command::SignIn { rounds, seconds } => sign_in::run(rounds, seconds).await,
         Command::Bare { listen } => verify::serve_bare(listen).await,
     }
 }

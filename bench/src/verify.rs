@@ -1,7 +1,7 @@
 //! `/v1/verify` against a bare axum handler, each its own process, both driven by wrk in turn.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -9,6 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
 
+use crate::process::{Process, free_address};
 use crate::report::{machine, median, publish, table};
 
 const THREADS: &str = "-t2";
@@ -18,16 +19,6 @@ pub async fn serve_bare(listen: SocketAddr) -> anyhow::Result<()> {
     let router = Router::new().route("/v1/verify", get(|| async { StatusCode::NO_CONTENT }));
     let listener = tokio::net::TcpListener::bind(listen).await?;
     Ok(axum::serve(listener, router).await?)
-}
-
-/// A process that ends with its owner.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 pub fn run(rounds: usize, seconds: u64) -> anyhow::Result<()> {
@@ -74,10 +65,6 @@ pub fn run(rounds: usize, seconds: u64) -> anyhow::Result<()> {
         table(&["what", "requests/s", "ratio"], &rows)
     );
     publish("verify", &text)
-}
-
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Registers and signs in with curl.
