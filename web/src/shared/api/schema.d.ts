@@ -4,6 +4,181 @@
  */
 
 export interface paths {
+    "/v1/admin/service-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All service keys, newest first, those that were revoked or have expired as well. */
+        get: operations["list_service_keys"];
+        put?: never;
+        /** Makes a service key. The key itself is shown once. */
+        post: operations["create_service_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/service-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a service key. Once answered, no node accepts it. Again: 204. */
+        delete: operations["revoke_service_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Accounts, newest first. */
+        get: operations["admin_list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One account. */
+        get: operations["admin_show_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shuts an account out. Once answered, no node accepts a token of it. Again: the same answer. */
+        post: operations["admin_disable_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets an account in again; its former sessions stay ended. Again: the same answer. */
+        post: operations["admin_enable_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins the erasure of an account. Once answered, no node accepts a token of it and nothing can stop the erasure; the
+         *     event `UserErased` says when it is done. Again: the same answer, and nothing is written.
+         */
+        post: operations["admin_erase_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives an account these roles and no others. Once answered, every node goes by them. Again: the same answer. */
+        post: operations["admin_change_roles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An account's sessions, newest first. */
+        get: operations["admin_list_sessions"];
+        put?: never;
+        post?: never;
+        /** Ends every session of an account. Once answered, no node accepts a token of them. */
+        delete: operations["admin_revoke_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Turns an account's second factor off: the password alone is enough until another one is enrolled. Again: 204. */
+        delete: operations["admin_reset_totp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit/events": {
         parameters: {
             query?: never;
@@ -30,7 +205,7 @@ export interface paths {
         };
         /**
          * The log as server-sent events: catches up, then follows. `id` is the position and `data` the exported line. The
-         *     stream lives as long as its access token; go on with `Last-Event-ID`.
+         *     stream lives as long as its access token or service key; go on with `Last-Event-ID`.
          */
         get: operations["follow_events"];
         put?: never;
@@ -52,6 +227,23 @@ export interface paths {
         get: operations["show_config"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/email-confirmations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirms the address of an account, completes a change of it, or opens an account that waited for that. */
+        post: operations["create_email_confirmation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -195,6 +387,27 @@ export interface paths {
         post: operations["create_deletion"];
         /** Takes it back. Again, or when nothing was asked for: 204. */
         delete: operations["delete_deletion"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks for another address, in the place of any that was asked for before. A link is mailed to it, and a word to the
+         *     present one. If another account has the address, the answer is the same, and its owner is told instead.
+         */
+        post: operations["change_email"];
+        /** Takes back a change of the address. Again, or without one: the same answer. */
+        delete: operations["cancel_email_change"];
         options?: never;
         head?: never;
         patch?: never;
@@ -368,6 +581,84 @@ export interface paths {
         put?: never;
         /** Makes a link that works without a token until it runs out or the file is deleted. It cannot be taken back alone. */
         post: operations["create_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/oauth/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what a token is good for. Needs a service key with the scope `introspect`. */
+        post: operations["introspect_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/oauth/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends the session that a token belongs to, and with it every token of it. Once answered, no node accepts one of them.
+         *     A token that is not good: 200, too. Needs a service key with the scope `revoke`; people use
+         *     `DELETE /v1/sessions/current`.
+         */
+        post: operations["revoke_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/password-resets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks for a new password. The answer is the same whether there is such an account, and takes the same time: what is to
+         *     be done is looked up afterwards.
+         */
+        post: operations["create_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/password-resets/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets a new password. Once answered, no node accepts a token of any session of the account. Signing in afterwards asks
+         *     for the second factor as before. A password that breaks a rule leaves the link good.
+         */
+        post: operations["confirm_password_reset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -548,6 +839,16 @@ export interface components {
             items: components["schemas"]["Activity"][];
             next_cursor?: string | null;
         };
+        /** @description An account, with what only administrators see. */
+        AdminUser: components["schemas"]["User"] & {
+            /** @description `active` or `disabled`. */
+            state: string;
+        };
+        /** @description A page of accounts. */
+        AdminUserPage: {
+            items: components["schemas"]["AdminUser"][];
+            next_cursor?: string | null;
+        };
         /**
          * @description Who did something.
          * @enum {string}
@@ -565,6 +866,13 @@ export interface components {
             /** @description What may be sent with it. */
             methods: string[];
         };
+        /** @description Which address, and the proof of who asks. */
+        ChangeEmail: {
+            /** @description The address that the account shall have. */
+            email: string;
+            /** @description The account's password. */
+            password: string;
+        };
         /** @description Which password shall take the place of which. */
         ChangePassword: {
             /** @description The password that the account has. */
@@ -577,6 +885,18 @@ export interface components {
              */
             revoke_other_sessions: boolean;
         };
+        /** @description The roles. */
+        ChangeRoles: {
+            /** @description All that the account shall have: `admin`, `auditor`, both or none. */
+            roles: string[];
+        };
+        /** @description The link's token and the new password. */
+        ConfirmPasswordReset: {
+            /** @description By the rules of `GET /v1/config`. */
+            new_password: string;
+            /** @description From the link: 64 hexadecimal characters. */
+            token: string;
+        };
         /** @description A code of the device. */
         ConfirmTotp: {
             /** @description Six digits. */
@@ -586,6 +906,11 @@ export interface components {
         CreateDeletion: {
             /** @description The account's. */
             password: string;
+        };
+        /** @description The link's token. */
+        CreateEmailConfirmation: {
+            /** @description From the link: 64 hexadecimal characters. */
+            token: string;
         };
         /** @description What to do. */
         CreateJob: {
@@ -603,10 +928,27 @@ export interface components {
             expires_in?: number | null;
             output?: components["schemas"]["LinkedOutput"] | null;
         };
+        /** @description Whose password was forgotten. */
+        CreatePasswordReset: {
+            /** @description The address of the account. */
+            email: string;
+        };
         /** @description A code of the device. */
         CreateRecoveryCodes: {
             /** @description Six digits. */
             code: string;
+        };
+        /** @description What the key is for. */
+        CreateServiceKey: {
+            /**
+             * Format: date-time
+             * @description Its end; without it, the key is good until it is revoked.
+             */
+            expires_at?: string | null;
+            /** @description Names the service, never a person: it stands in the log in clear. */
+            name: string;
+            /** @description At least one of `audit`, `introspect`, `revoke`. */
+            scopes: string[];
         };
         /** @description Who signs in. */
         CreateSession: {
@@ -652,6 +994,11 @@ export interface components {
             /** @description One of the list; it is used up. */
             recovery_code?: string | null;
         };
+        /** @description Why. */
+        DisableUser: {
+            /** @description `by_administrator` (default), `compromised` or `abuse`. */
+            reason?: string | null;
+        };
         /** @description A page of the log. An item is a CloudEvents 1.0 event, byte for byte as it is exported. */
         EventPage: {
             /**
@@ -686,6 +1033,49 @@ export interface components {
             field: string;
             /** @description A text for people. */
             message: string;
+        };
+        /** @description The form (RFC 7662, section 2.1). */
+        IntrospectToken: {
+            /** @description An access or a refresh token. */
+            token: string;
+            /** @description `access_token` or `refresh_token`; either kind is found without it. */
+            token_type_hint?: string | null;
+        };
+        /** @description What a token is good for. Of one that is not good only `active` is told. */
+        Introspection: (components["schemas"]["IntrospectionFacts"] | null) & {
+            /** @description Whether the token is good now. */
+            active: boolean;
+        };
+        /** @description Of a good token. */
+        IntrospectionFacts: {
+            /** @description How (RFC 8176): `pwd`, `otp`, `recovery_code`; and `mfa` for more than one of them. */
+            amr: string[];
+            /**
+             * Format: int64
+             * @description When the person last proved who they are, likewise.
+             */
+            auth_time: number;
+            /**
+             * Format: int64
+             * @description The token's end, in seconds since the epoch.
+             */
+            exp: number;
+            /** @description The server that issued it. */
+            iss: string;
+            /** @description What the account may do. */
+            roles: string[];
+            /**
+             * Format: uuid
+             * @description The session.
+             */
+            sid: string;
+            /**
+             * Format: uuid
+             * @description The account.
+             */
+            sub: string;
+            /** @description `Bearer` of an access token; `refresh_token` of a refresh token, which is no proof for any call but a refresh. */
+            token_type: string;
         };
         /** @description A media job. */
         Job: {
@@ -826,6 +1216,11 @@ export interface components {
             items: components["schemas"]["Media"][];
             next_cursor?: string | null;
         };
+        /** @description A new service key. */
+        NewServiceKey: components["schemas"]["ServiceKey"] & {
+            /** @description 64 hexadecimal characters, shown once. */
+            key: string;
+        };
         /** @description The rules for a new password; lengths in characters. */
         PasswordRules: {
             max_length: number;
@@ -844,6 +1239,8 @@ export interface components {
         Problem: {
             /** @description What is wrong with this request. */
             detail: string;
+            /** @description The error code of OAuth 2.0 (RFC 6749, section 5.2); only from calls under `/v1/oauth`. */
+            error?: string | null;
             /** @description The fields that are wrong; only with 422. */
             errors?: components["schemas"]["FieldError"][];
             /** @description The request's identifier, as in `X-Request-Id`. */
@@ -864,7 +1261,7 @@ export interface components {
             media_presets: string[];
             /** @description The rules for a new password. */
             password: components["schemas"]["PasswordRules"];
-            /** @description `open` or `closed`. */
+            /** @description `open`, `verify_first` or `closed`. */
             registration: string;
             /** @description Limits of uploads. */
             upload: components["schemas"]["UploadLimits"];
@@ -888,7 +1285,10 @@ export interface components {
         };
         /** @description How many sessions ended. */
         RevokedCount: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description So many.
+             */
             revoked: number;
         };
         /** @description The second factor: exactly one of `code` and `recovery_code`. */
@@ -899,6 +1299,43 @@ export interface components {
             code?: string | null;
             /** @description One of the list; it is used up. */
             recovery_code?: string | null;
+        };
+        /** @description A service key, without the key. */
+        ServiceKey: {
+            /**
+             * Format: date-time
+             * @description Made when.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description The administrator who made it.
+             */
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description Its end, if it has one.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: uuid
+             * @description `UUIDv7`; also the user name of Basic authentication.
+             */
+            id: string;
+            /** @description What the administrator called it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was revoked.
+             */
+            revoked_at?: string | null;
+            /** @description `audit`, `introspect`, `revoke`. */
+            scopes: string[];
+        };
+        /** @description A page of service keys. */
+        ServiceKeyPage: {
+            items: components["schemas"]["ServiceKey"][];
+            next_cursor?: string | null;
         };
         /** @description A session. */
         Session: {
@@ -1048,6 +1485,658 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_service_keys: {
+        parameters: {
+            query?: {
+                /** @description Items a page, 1 to 200 (default 50). */
+                limit?: number;
+                /** @description Where the page before ended; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceKeyPage"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_service_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateServiceKey"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewServiceKey"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_service_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_list_users: {
+        parameters: {
+            query?: {
+                /** @description A whole address, or the beginning of an identifier (8 digits or more). Without it: all. */
+                query?: string;
+                /** @description Only those with this role. */
+                role?: string;
+                /** @description `active` or `disabled`: only those. */
+                state?: string;
+                /** @description Items a page, 1 to 200 (default 50). */
+                limit?: number;
+                /** @description Where the page before ended; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminUserPage"];
+                };
+            };
+            /** @description malformed-request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_show_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminUser"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_disable_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DisableUser"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminUser"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description last-admin */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_enable_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminUser"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_erase_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is being erased */
+            202: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description last-admin */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_change_roles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeRoles"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminUser"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description last-admin */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_list_sessions: {
+        parameters: {
+            query?: {
+                /** @description `active` (default) or `ended`. */
+                state?: string;
+                /** @description Items a page, 1 to 200 (default 50). */
+                limit?: number;
+                /** @description Where the page before ended; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_revoke_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedCount"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_reset_totp: {
+        parameters: {
+            query?: {
+                /** @description Whether every session of the account ends as well (default: no). */
+                revoke_sessions?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Off */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, reauthentication-required, or account-disabled */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events: {
         parameters: {
             query?: {
@@ -1178,6 +2267,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PublicConfig"];
+                };
+            };
+        };
+    };
+    create_email_confirmation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateEmailConfirmation"];
+            };
+        };
+        responses: {
+            /** @description Confirmed */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description token-expired-or-used */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1595,6 +2728,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description last-admin */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description validation-failed */
             422: {
                 headers: {
@@ -1625,6 +2767,96 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The account stays */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_email: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEmail"];
+            };
+        };
+        responses: {
+            /** @description It waits for its confirmation */
+            202: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description wrong-password, reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_email_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The address stays */
             204: {
                 headers: {
                     "Gatelog-Position"?: number;
@@ -2347,6 +3579,220 @@ export interface operations {
             };
         };
     };
+    introspect_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["IntrospectToken"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Introspection"];
+                };
+            };
+            /** @description malformed-request, with `error` `invalid_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid-client or invalid-token, with `error` `invalid_client` or `invalid_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, with `error` `insufficient_scope` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported-media-type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["IntrospectToken"];
+            };
+        };
+        responses: {
+            /** @description No token of the session is good any more */
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description malformed-request, with `error` `invalid_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid-client or invalid-token, with `error` `invalid_client` or `invalid_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, with `error` `insufficient_scope` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported-media-type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_password_reset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePasswordReset"];
+            };
+        };
+        responses: {
+            /** @description If there is such an account, a link is mailed to it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_password_reset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmPasswordReset"];
+            };
+        };
+        responses: {
+            /** @description Reset */
+            204: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description token-expired-or-used */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_sessions: {
         parameters: {
             query?: {
@@ -2813,6 +4259,13 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            /** @description With `verify_first`: a mail is sent to the address, whether it has an account; there is one once the link in it is used */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description registration-closed */
             403: {
                 headers: {
@@ -2833,6 +4286,15 @@ export interface operations {
             };
             /** @description validation-failed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
