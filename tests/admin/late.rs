@@ -27,12 +27,14 @@ async fn a_session_that_a_disabled_account_would_open_ends_at_once() {
             email: "ada@example.com".parse().unwrap(),
             name: None,
             roles: Vec::new(),
+            is_email_verified: false,
         };
         let hash = app.passwords.hash(Password::new(PASSWORD)).await.unwrap();
         let registered = accounts::register(&app.log, &app.vault, &account, &hash, &acting);
         let user = registered.await.unwrap().user_id;
+        let ip = [127, 0, 0, 1].into();
         let password = PASSWORD.to_owned().into();
-        let verified = sign_in::verify_password(&app, Some(&account.email), password).await;
+        let verified = sign_in::verify_password(&app, account.email.as_str(), ip, password).await;
         let (proof, row) = verified.unwrap();
         let FirstFactor::Enough(late) = sign_in::first_factor(&proof, &row) else {
             unreachable!("there is no second factor")
@@ -40,7 +42,7 @@ async fn a_session_that_a_disabled_account_would_open_ends_at_once() {
         let device = Device {
             name: None,
             user_agent: None,
-            ip: [127, 0, 0, 1].into(),
+            ip,
         };
         let reason = DisableReason::Abuse;
         administration::disable(&app, user, reason, &acting, user)
