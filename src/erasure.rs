@@ -131,6 +131,9 @@ pub async fn carry_out(app: &App, user: UserId, acting: &Acting) -> Result<(), E
     remove_jobs(app, user, acting).await?;
     forget_sessions(app, user, acting).await?;
     release_address(app, user, row.email_claim_id, acting).await?;
+    if let Some(pending) = row.pending_email {
+        release_address(app, user, pending.email_claim_id, acting).await?;
+    }
     let at = clock::now();
     execute(app, user, ErasureCommand::Finish { at }, acting).await?;
     Ok(())

@@ -70,14 +70,12 @@ pub fn of_user(event: &UserEvent) -> Vec<UserWish> {
         UserEvent::UserDeletionCancelled { at } => {
             vec![Tell("deletion-taken-back", Letter::DeletionTakenBack(*at))]
         }
-        // While the address can still be read.
-        UserEvent::UserErasureStarted { at, .. } => {
-            vec![Tell("account-erased", Letter::AccountErased(*at))]
-        }
         UserEvent::UserRegistrationAbandoned { .. }
         | UserEvent::UserRolesChanged { .. }
         | UserEvent::SignInFailuresBegan { .. }
         | UserEvent::SignInFailuresCounted { .. }
+        // Told by `erase_users`, before the address goes.
+        | UserEvent::UserErasureStarted { .. }
         | UserEvent::UserErased { .. }
         | UserEvent::UserNameChanged { .. }
         | UserEvent::EmailVerified { .. }

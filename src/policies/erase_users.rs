@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use aggregates::user::{ErasureReason, UserError, UserEvent};
+use aggregates::values::UserId;
 use async_trait::async_trait;
 use eventlog::{ExecuteError, ReactError, Reactor, RecordedEvent};
 use projections::users;
 
-use super::again;
+use super::{again, write_mails};
 use crate::administration::AdministrationError;
 use crate::app::{Acting, App};
 use crate::erasure::{self, ErasureError};
+use crate::mail::letters::Letter;
+use crate::mail::outbox::{self, NewMail};
+use crate::mail::{MailError, Person, Recipient};
 use crate::ports::clock;
 
 const NAME: &str = "erase_users";
@@ -51,11 +55,30 @@ impl Reactor for EraseUsers {
             return Ok(());
         }
         let user = event.aggregate_id.parse().map_err(again)?;
+        let told = tell(&self.app, user, event).await;
+        write_mails::not_for_ever(NAME, event, told)?;
         let acting = Acting::policy(NAME);
         erasure::carry_out(&self.app, user, &acting)
             .await
             .map_err(again)
     }
+}
+
+/// The last mail, while the address can still be read. It is nobody's, so that it outlives what else waits for the person.
+async fn tell(app: &App, user: UserId, event: &RecordedEvent) -> Result<(), MailError> {
+    let Some(person) = Person::find(app, user).await? else {
+        return Ok(());
+    };
+    let mail = NewMail {
+        id: format!("{}/account-erased", event.event_id),
+        to: Recipient {
+            user: None,
+            ..person.at_home()?
+        },
+        letter: Letter::AccountErased(event.recorded_at),
+        token: None,
+    };
+    outbox::put(app, mail, Vec::new(), clock::now()).await
 }
 
 /// One turn: begins what is due.

@@ -10,6 +10,7 @@
 mod addresses;
 mod delivery;
 mod hidden;
+mod leaving;
 mod leftovers;
 mod resets;
 #[path = "../support/smtp.rs"]

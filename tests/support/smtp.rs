@@ -1,5 +1,6 @@
 //! A small SMTP server (RFC 5321) with STARTTLS (RFC 3207): it keeps what it takes, and can be told to refuse, to hang,
 //! or to be away.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -55,4 +55,18 @@ impl User {
         }
         Ok(vec![UserEvent::UserErasureStarted { reason, at }])
     }
+
+    pub(super) fn evolve_erasure(&mut self, event: &UserEvent) {
+        match (event, &mut *self) {
+            (UserEvent::UserDeletionRequested { erase_at, .. }, Self::Active(account)) => {
+                account.erase_at = Some(*erase_at);
+            }
+            (UserEvent::UserDeletionCancelled { .. }, Self::Active(account)) => {
+                account.erase_at = None;
+            }
+            (UserEvent::UserErasureStarted { .. }, _) => *self = Self::Erasing,
+            (UserEvent::UserErased { .. }, _) => *self = Self::Erased,
+            _ => {}
+        }
+    }
 }

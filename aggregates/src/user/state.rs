@@ -154,18 +154,10 @@ impl User {
                     account.evolve_sign_in_failures(&event);
                 }
             }
-            UserEvent::UserDeletionRequested { erase_at, .. } => {
-                if let Self::Active(account) = self {
-                    account.erase_at = Some(erase_at);
-                }
-            }
-            UserEvent::UserDeletionCancelled { .. } => {
-                if let Self::Active(account) = self {
-                    account.erase_at = None;
-                }
-            }
-            UserEvent::UserErasureStarted { .. } => *self = Self::Erasing,
-            UserEvent::UserErased { .. } => *self = Self::Erased,
+            UserEvent::UserDeletionRequested { .. }
+            | UserEvent::UserDeletionCancelled { .. }
+            | UserEvent::UserErasureStarted { .. }
+            | UserEvent::UserErased { .. } => self.evolve_erasure(&event),
             UserEvent::UserRolesChanged { .. }
             | UserEvent::UserDisabled { .. }
             | UserEvent::UserEnabled { .. } => self.evolve_rights(event),

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
 use crate::email_change::{self, EmailChangeError};
+use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::extract::{Json, NO_CONTENT};
 use crate::http::problem::{Kind, Problem, ProblemBody};
@@ -18,6 +19,7 @@ use crate::http::reads::Written;
 use crate::mail::MailError;
 use crate::pending_registration::{self, ConfirmError, Confirmed};
 use crate::ports::clock;
+use crate::throttle::{self, Scope};
 
 /// The link's token.
 #[derive(Deserialize, ToSchema)]
@@ -38,13 +40,16 @@ pub struct Body {
         (status = 204, description = "Confirmed", headers(("Gatelog-Position" = u64))),
         (status = 410, body = ProblemBody, content_type = "application/problem+json", description = "token-expired-or-used"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
 )]
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    ClientIp(ip): ClientIp,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
+    throttle::charge_anonymous(&app, Scope::MailedToken, ip).await?;
     let acting = Acting {
         actor: None,
         request_id: Some(request_id),

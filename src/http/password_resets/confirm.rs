@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
+use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::email_confirmations::create::expired_or_used;
 use crate::http::extract::{Json, NO_CONTENT};
@@ -18,6 +19,7 @@ use crate::http::me::password::check_new;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::password_reset::{self, PasswordResetError};
+use crate::throttle::{self, Scope};
 
 /// The link's token and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -48,8 +50,10 @@ pub struct Body {
 pub async fn confirm(
     State(app): State<Arc<App>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    ClientIp(ip): ClientIp,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
+    throttle::charge_anonymous(&app, Scope::MailedToken, ip).await?;
     let link = password_reset::find(&app, &body.token).await?;
     let new = Password::new(&body.new_password);
     check_new(&app, &link.row, &new).await?;

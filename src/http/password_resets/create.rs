@@ -9,10 +9,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::http::caller::ClientIp;
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::mail::requests::{self, Request};
 use crate::ports::clock;
+use crate::throttle::{self, Scope};
 
 /// Whose password was forgotten.
 #[derive(Deserialize, ToSchema)]
@@ -32,16 +34,19 @@ pub struct Body {
     responses(
         (status = 202, description = "If there is such an account, a link is mailed to it"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
         (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "overloaded"),
     ),
 )]
 pub async fn create(
     State(app): State<Arc<App>>,
+    ClientIp(ip): ClientIp,
     Json(body): Json<Body>,
 ) -> Result<StatusCode, Problem> {
     let email = EmailAddress::parse(&body.email).map_err(|error| {
         Problem::validation(vec![FieldError::new("email", error.code, error.message)])
     })?;
+    throttle::charge_anonymous(&app, Scope::PasswordReset, ip).await?;
     let request = Request::PasswordReset {
         email: email.as_str().to_owned(),
     };
