@@ -28,7 +28,8 @@ pub struct Counted {
 /// The rows of some counters.
 pub async fn find(database: &Database, subjects: &[&str]) -> Result<Vec<Counted>, DbError> {
     let sql = format!(
-        "SELECT subject, charged_at + delay, known_until FROM sign_in_throttles WHERE subject IN ({})",
+        "SELECT subject, CASE WHEN delay > 0 THEN charged_at + delay ELSE 0 END, known_until \
+         FROM sign_in_throttles WHERE subject IN ({})",
         places(1, subjects.len())
     );
     let params: Vec<Value> = subjects.iter().map(|subject| (*subject).into()).collect();
@@ -44,7 +45,8 @@ pub async fn find(database: &Database, subjects: &[&str]) -> Result<Vec<Counted>
 }
 
 /// Charges every gate, or none of them when one is shut by now. Each row is made, begun anew when it is over, and
-/// locked; then one statement looks at all of them and charges.
+/// locked; then one statement looks at all of them and charges. A row without a delay is never shut, though its last
+/// charge may bear a later time than this one: attempts do not reach the rows in the order of their clocks.
 pub async fn charge(
     database: &Database,
     gates: &[Gate],
@@ -61,7 +63,7 @@ pub async fn charge(
                       WHEN delay = 0 THEN $4 \
                       WHEN delay * 2 > $5 THEN $5 ELSE delay * 2 END \
          WHERE subject IN ({}) AND NOT EXISTS (SELECT 1 FROM sign_in_throttles other \
-         WHERE other.subject IN ({}) AND other.charged_at + other.delay > $1)",
+         WHERE other.subject IN ({}) AND other.delay > 0 AND other.charged_at + other.delay > $1)",
         places(6, count),
         places(6 + count, count),
     );

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// More at once than one network may otherwise have under way for one account.
+const MANY_AT_ONCE: (&str, &str) = ("SIGN_IN_FREE_PER_DEVICE", "1000");
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_password_counts_at_once_and_ends_every_other_session() {
     for (server, url, _folder) in servers(&[]).await {
@@ -113,7 +116,7 @@ async fn nothing_changes_without_the_current_password_or_by_a_bad_new_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_changes_that_prove_the_same_password_exactly_one_is_taken() {
-    for (server, url, _folder) in servers(&[]).await {
+    for (server, url, _folder) in servers(&[MANY_AT_ONCE]).await {
         server.register(EMAIL).await;
         let token = access_token(&server.sign_in(EMAIL).await);
         let news: Vec<String> = (0..20).map(|n| format!("Battery-staple-{n}x")).collect();
@@ -145,7 +148,7 @@ async fn of_many_changes_that_prove_the_same_password_exactly_one_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_ins_that_race_with_a_change_leave_no_session_that_the_old_password_opened() {
-    for (server, url, _folder) in servers(&[("PASSWORD_HASH_THREADS", "4")]).await {
+    for (server, url, _folder) in servers(&[("PASSWORD_HASH_THREADS", "4"), MANY_AT_ONCE]).await {
         server.register(EMAIL).await;
         let mine = server.sign_in(EMAIL).await;
         let token = access_token(&mine);

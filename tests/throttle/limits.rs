@@ -154,3 +154,22 @@ async fn right_passwords_count_against_nobody_and_begin_the_count_anew() {
         assert_eq!(count(&url, rows).await, 1, "{url}: the known network");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn right_passwords_at_the_same_moment_are_all_let_in() {
+    for (server, url, _folder) in servers(&[PROXY]).await {
+        for n in 0..20 {
+            server.register(&format!("person{n}@example.com")).await;
+        }
+        for _ in 0..3 {
+            let emails: Vec<String> = (0..20).map(|n| format!("person{n}@example.com")).collect();
+            let asked = emails
+                .iter()
+                .map(|email| status(&server, HOME, email, PASSWORD));
+            let answers = futures::future::join_all(asked).await;
+            assert!(answers.iter().all(|s| *s == 201), "{url}: {answers:?}");
+            // Unknown again, so that all pass the network's counter.
+            write(&url, "DELETE FROM sign_in_throttles").await;
+        }
+    }
+}
