@@ -22,6 +22,7 @@ use crate::keyring::VaultError;
 use crate::ports::blobs::BlobError;
 use crate::ports::clock;
 use crate::revocation::{self, RevokeError};
+use crate::throttle;
 
 /// Rows of one round; further rounds take the rest.
 const ROUND: usize = 200;
@@ -131,6 +132,7 @@ pub async fn carry_out(app: &App, user: UserId, acting: &Acting) -> Result<(), E
     remove_jobs(app, user, acting).await?;
     forget_sessions(app, user, acting).await?;
     release_address(app, user, row.email_claim_id, acting).await?;
+    throttle::forget(app, row.email_claim_id).await?;
     if let Some(pending) = row.pending_email {
         release_address(app, user, pending.email_claim_id, acting).await?;
     }

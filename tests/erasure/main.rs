@@ -164,7 +164,10 @@ async fn no_sign_in_slips_past_an_erasure() {
                 let two = [(); 2].map(|()| server.post("/v1/sessions", "", &body));
                 for answer in futures::future::join_all(two).await {
                     let status = answer.status().as_u16();
-                    assert!(matches!(status, 201 | 401 | 403 | 404 | 429), "{url}: {status}");
+                    assert!(
+                        matches!(status, 201 | 401 | 403 | 404 | 429),
+                        "{url}: {status}"
+                    );
                     if status == 201 {
                         let answer: Value = answer.json().await.unwrap();
                         tokens.push(access_token(&answer));
