@@ -86,7 +86,7 @@ impl Core {
         std::fs::create_dir_all(&config.data_dir)?;
         let database = Database::open(config.database_url.expose()).await?;
         database.migrate().await?;
-        let vault = Vault::open(database.clone(), &config.master_key, clock::now()).await?;
+        let vault = Vault::open(database.clone(), &config.master_keys, clock::now()).await?;
         let options = LogOptions {
             clock: Arc::new(clock::now),
             ..LogOptions::default()
@@ -112,7 +112,8 @@ impl App {
             log,
             vault,
         } = Core::open(&config).await?;
-        let peppers = Peppers::load(&config.master_key, &config.passwords);
+        let peppers = Peppers::load(&config.master_keys, &config.passwords);
+        let peppers = peppers.with_former(vault.kept_peppers().await?);
         tell_about_missing_peppers(&vault, &peppers).await?;
         let node_id = ids::new_id();
         let lease = Arc::new(Lease::new(database.clone(), node_id));

@@ -109,7 +109,7 @@ async fn shut_down(app: &Arc<App>, lifecycle: &Lifecycle) {
 }
 
 fn tell_about_new_key(config: &Config) {
-    if let Some(file) = &config.master_key.made_file {
+    if let Some(file) = &config.master_keys.made_file {
         tracing::warn!(
             file,
             "made a new master key: back this file up; without it nobody's data can be read"

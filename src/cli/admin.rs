@@ -70,7 +70,7 @@ async fn create(config: &Config, email: &str, roles: Vec<Role>) -> anyhow::Resul
     let password = Password::new(&read_password()?);
     let passwords = Passwords::new(
         &config.passwords,
-        Peppers::load(&config.master_key, &config.passwords),
+        Peppers::load(&config.master_keys, &config.passwords),
     )?;
     let identity = accounts::identity(Some(&email), None);
     let policy = &config.passwords.policy;

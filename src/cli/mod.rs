@@ -2,6 +2,7 @@
 
 mod admin;
 mod events;
+mod keys;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -37,6 +38,9 @@ enum Command {
     /// The log.
     #[command(subcommand)]
     Events(events::Command),
+    /// The master key.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Prints the OpenAPI document.
     Openapi,
 }
@@ -61,6 +65,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Command::CheckConfig => print("the settings are good\n"),
             Command::Admin(command) => admin::run(&config, command).await,
             Command::Events(command) => events::run(&config, command).await,
+            Command::Keys(command) => keys::run(config, command).await,
             Command::Openapi => Ok(()),
         }
     })

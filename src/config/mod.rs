@@ -4,6 +4,7 @@
 //! stops the start with one line that names it. It never logs a value.
 
 mod mail;
+mod master_keys;
 mod media;
 mod network;
 mod passwords;
@@ -15,10 +16,11 @@ mod tokens;
 use std::path::PathBuf;
 
 pub use mail::{MailConfig, SmtpConfig, SmtpTls};
+pub use master_keys::{MasterKey, MasterKeys};
 pub use media::MediaConfig;
 pub use network::NetworkConfig;
 pub use passwords::{Argon2Cost, PasswordConfig, PasswordProfile, PepperKey};
-pub use secrets::{MasterKey, Secret};
+pub use secrets::Secret;
 pub use source::{ConfigError, Source};
 pub use throttles::ThrottleConfig;
 pub use tokens::{Registration, TokenConfig, TotpDisablePolicy};
@@ -46,7 +48,7 @@ pub struct Config {
     /// Blob storage and the media worker.
     pub media: MediaConfig,
     /// The key that everything sealed is sealed under.
-    pub master_key: MasterKey,
+    pub master_keys: MasterKeys,
     /// The rules for passwords, and what hashing costs.
     pub passwords: PasswordConfig,
     /// How often passwords may be guessed.
@@ -73,7 +75,7 @@ impl Config {
             network: NetworkConfig::load(source)?,
             tokens: TokenConfig::load(source)?,
             media: MediaConfig::load(source, &data_dir)?,
-            master_key: MasterKey::load(source, &data_dir)?,
+            master_keys: MasterKeys::load(source, &data_dir)?,
             passwords: PasswordConfig::load(source)?,
             throttles: ThrottleConfig::load(source)?,
             mail: MailConfig::load(source, &data_dir)?,

@@ -33,39 +33,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The master key: 32 bytes that everything sealed is sealed under.
-#[derive(Clone)]
-pub struct MasterKey {
-    bytes: Zeroizing<[u8; 32]>,
-    /// The file that this start made, so that the operator can be told to back it up.
-    pub made_file: Option<String>,
-}
-
-impl MasterKey {
-    /// The key's bytes.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.bytes
-    }
-
-    pub(super) fn load(source: &Source, data_dir: &Path) -> Result<Self, ConfigError> {
-        const FILE: &str = "master.key";
-        let path = data_dir.join(FILE);
-        let is_new = !path.exists();
-        let secret = load_or_make(source, "MASTER_KEY", data_dir, FILE)?;
-        let made_file = (is_new && path.exists()).then(|| path.display().to_string());
-        let mut bytes = Zeroizing::new([0_u8; 32]);
-        hex::decode_to_slice(secret.expose(), bytes.as_mut_slice())
-            .map_err(|_| ConfigError::bad("MASTER_KEY", "must be 64 hexadecimal characters"))?;
-        Ok(Self { bytes, made_file })
-    }
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("MasterKey(..)")
-    }
-}
-
 /// The secret `key`; when it is not set, the one in `data_dir/file`, which is made (mode 0600) if missing.
 pub(super) fn load_or_make(
     source: &Source,
@@ -94,7 +61,7 @@ pub(super) fn load_or_make(
 
 /// Written beside and linked into place, so that a second process that starts at the same moment reads a
 /// whole secret or loses the race and reads the winner's.
-fn make_file(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_file(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut bytes = Zeroizing::new([0_u8; 32]);
@@ -119,27 +86,5 @@ fn make_file(path: &Path) -> std::io::Result<()> {
     match linked {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    #[test]
-    fn the_master_key_is_made_once_and_only_its_owner_may_read_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let source = Source::from_pairs(&[], &[]);
-        let first = MasterKey::load(&source, dir.path()).unwrap();
-        let second = MasterKey::load(&source, dir.path()).unwrap();
-        assert_eq!(first.bytes(), second.bytes());
-        assert!(first.made_file.is_some() && second.made_file.is_none());
-        let mode = std::fs::metadata(dir.path().join("master.key"))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// What is wrong with a setting: always one line that names it, never its value.
@@ -178,6 +178,11 @@ impl Source {
                 .map_err(|error| ConfigError::bad(&file_key, error)),
             (None, None) => Ok(None),
         }
+    }
+
+    /// The path that `key` names.
+    pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
+        self.get(key).map(PathBuf::from)
     }
 
     /// Refuses file keys that no section asked for.

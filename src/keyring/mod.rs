@@ -7,10 +7,13 @@
 //! XChaCha20-Poly1305 with random 24-byte nonces. Keys never print.
 
 mod pepper;
+mod rotation;
+mod system_keys;
 mod vault;
 mod vault_mails;
 mod vault_passwords;
 mod vault_second_factor;
+mod wraps;
 
 use aggregates::values::{EmailAddress, EmailClaimId, Sealed};
 use base64::Engine as _;
@@ -24,6 +27,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::ports::ids;
+
+use wraps::Wraps;
 
 pub use pepper::{Pepper, Peppers};
 pub use vault::{StoredPassword, Vault, VaultError};
@@ -41,16 +46,18 @@ pub enum KeyringError {
     /// The text is not ours, was changed, moved to another place, or sealed under another key.
     #[error("a sealed value does not open")]
     DoesNotOpen,
+    /// A key is wrapped under a master key that is not among those given.
+    #[error("a key is wrapped under the master key {0}, which is not given")]
+    UnknownMasterKey(String),
     /// The cipher refused.
     #[error("sealing failed")]
     SealFailed,
 }
 
-/// The keys that are derived from the master key.
+/// The keys of the installation, opened.
 #[derive(Clone)]
 pub struct Keyring {
-    master_key_id: String,
-    wrap: Cipher,
+    wraps: Wraps,
     vault: Cipher,
     email_claims: Zeroizing<[u8; 32]>,
     idempotency: Zeroizing<[u8; 32]>,
@@ -63,7 +70,7 @@ impl std::fmt::Debug for Keyring {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Keyring")
-            .field("master_key_id", &self.master_key_id)
+            .field("master_key_id", &self.wraps.current_id())
             .finish_non_exhaustive()
     }
 }
@@ -107,9 +114,11 @@ impl Keyring {
     #[cfg(test)]
     pub fn for_test(byte: u8) -> Self {
         let master = [byte; 32];
+        let text = hex::encode(master);
+        let source = crate::config::Source::from_pairs(&[("MASTER_KEY", &text)], &[]);
+        let config = crate::config::Config::load(&source).unwrap();
         Self {
-            master_key_id: key_id(&master),
-            wrap: Cipher::new(&master),
+            wraps: Wraps::new(&config.master_keys),
             vault: Cipher::new(&master),
             email_claims: derive(&master, "a"),
             idempotency: derive(&master, "b"),

@@ -1,5 +1,5 @@
-//! Peppers: the keys that password hashes are made with (RFC 9106, the secret value K). They are in no table: whoever
-//! has the database and even the vault's key, but not the pepper, can test no guess.
+//! Peppers: the keys that password hashes are made with (RFC 9106, the secret value K). The one in force is in no table:
+//! whoever has the database and even the vault's key, but not the pepper, can test no guess.
 //!
 //! Each has an identifier, which stands in the hash, so that a hash made under a former pepper can be checked for as
 //! long as that one is configured. Identifiers tell keys apart and nothing else.
@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 use super::derive;
-use crate::config::{MasterKey, PasswordConfig};
+use crate::config::{MasterKeys, PasswordConfig};
 
 /// As many bytes as the PHC string format has room for.
 const ID_BYTES: usize = 8;
@@ -29,6 +29,20 @@ impl Pepper {
             id,
             key: derive(root, "gatelog/password-pepper/v1"),
         }
+    }
+
+    /// As [`Self::to_bytes`] made it.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (id, key) = bytes.split_first_chunk::<ID_BYTES>()?;
+        Some(Self {
+            id: *id,
+            key: Zeroizing::new(key.try_into().ok()?),
+        })
+    }
+
+    /// For the vault, which keeps it when its root key goes.
+    pub(super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new([self.id.as_slice(), self.key.as_slice()].concat())
     }
 
     /// What the hash is marked with.
@@ -56,13 +70,14 @@ pub struct Peppers {
 }
 
 impl Peppers {
-    /// The configured pepper, else the master key's. The master key's own stays good in either case.
-    pub fn load(master: &MasterKey, config: &PasswordConfig) -> Self {
-        let of_master = Pepper::derive(master.bytes());
+    /// The configured pepper, else the master key's. Those of the master keys stay good in either case.
+    pub fn load(masters: &MasterKeys, config: &PasswordConfig) -> Self {
+        let of_master = Pepper::derive(masters.current.bytes());
         let former = config
             .former_peppers
             .iter()
-            .map(|key| Pepper::derive(key.bytes()));
+            .map(|key| Pepper::derive(key.bytes()))
+            .chain(masters.former.iter().map(|key| Pepper::derive(key.bytes())));
         match &config.pepper {
             None => Self {
                 current: of_master,
@@ -73,6 +88,13 @@ impl Peppers {
                 former: std::iter::once(of_master).chain(former).collect(),
             },
         }
+    }
+
+    /// These, and more that hashes may have.
+    #[must_use]
+    pub fn with_former(mut self, more: Vec<Pepper>) -> Self {
+        self.former.extend(more);
+        self
     }
 
     /// The one for new hashes.

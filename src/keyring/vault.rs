@@ -1,4 +1,4 @@
-//! The vault: mutable tables of secrets that must never be in an event, sealed under the master key.
+//! The vault: mutable tables of secrets that must never be in an event, sealed under a key that the master key wraps.
 //!
 //! An entry is written before the event that refers to it. An entry whose event never came is an orphan,
 //! and the policy that abandons the registration removes it.
@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 use eventlog::{Database, DbError, Value};
 use zeroize::Zeroizing;
 
-use super::{Cipher, Keyring, KeyringError, PersonKey, derive, key_id};
-use crate::config::MasterKey;
+use super::system_keys::SystemKeys;
+use super::wraps::Wraps;
+use super::{Cipher, Keyring, KeyringError, PersonKey, derive};
+use crate::config::MasterKeys;
 use crate::ports::clock::micros;
 use crate::ports::ids;
 use crate::ports::passwords::HashedPassword;
@@ -85,22 +87,23 @@ impl Vault {
     /// The database failed, or the master key is not the one that it was sealed under.
     pub async fn open(
         database: Database,
-        master: &MasterKey,
+        masters: &MasterKeys,
         now: DateTime<Utc>,
     ) -> Result<Self, VaultError> {
-        let wrap = Cipher::new(&derive(master.bytes(), "gatelog/key-wrap/v1"));
-        let master_key_id = key_id(&derive(master.bytes(), "gatelog/key-id/v1"));
-        let email_claims =
-            system_key(&database, &wrap, &master_key_id, "email_claims", now).await?;
+        let wraps = Wraps::new(masters);
+        let keys = SystemKeys::open(&database, masters, &wraps, now).await?;
+        let email_claims = keys.get("email_claims", None).await?;
         let keyring = Keyring {
-            vault: Cipher::new(&derive(master.bytes(), "gatelog/vault/v1")),
-            idempotency: derive(master.bytes(), "gatelog/idempotency/v1"),
-            recovery_codes: derive(master.bytes(), "gatelog/recovery-codes/v1"),
-            links: derive(master.bytes(), "gatelog/links/v1"),
-            // Of a key that outlives the master key, so that networks stay known when that is rotated.
+            vault: Cipher::new(&*keys.get("vault", Some("gatelog/vault/v1")).await?),
+            idempotency: keys
+                .get("idempotency", Some("gatelog/idempotency/v1"))
+                .await?,
+            recovery_codes: keys
+                .get("recovery_codes", Some("gatelog/recovery-codes/v1"))
+                .await?,
+            links: keys.get("links", Some("gatelog/links/v1")).await?,
             throttles: derive(&email_claims, "gatelog/throttles/v1"),
-            wrap,
-            master_key_id,
+            wraps,
             email_claims,
         };
         Ok(Self { database, keyring })
@@ -125,14 +128,12 @@ impl Vault {
                            VALUES ($1, $2, $3, $4)";
         let key = ids::random_bytes::<32>().map_err(KeyringError::from)?;
         let name = user.to_string();
-        let wrapped = self
-            .keyring
-            .wrap
-            .seal(key.as_slice(), &place("person_key", &name))?;
+        let aad = place("person_key", &name);
+        let (wrapped, master_key_id) = self.keyring.wraps.seal(key.as_slice(), &aad)?;
         let row = vec![
             name.into(),
             wrapped.into(),
-            self.keyring.master_key_id.as_str().into(),
+            master_key_id.into(),
             micros(now).into(),
         ];
         let password = self.insert_password(user, PasswordId(user.0), password, now)?;
@@ -170,16 +171,18 @@ impl Vault {
     /// # Errors
     /// The database failed, or the key does not open.
     pub async fn person_key(&self, user: UserId) -> Result<Option<PersonKey>, VaultError> {
-        const SQL: &str = "SELECT wrapped_key FROM vault_person_keys WHERE user_id = $1";
+        const SQL: &str =
+            "SELECT wrapped_key, master_key_id FROM vault_person_keys WHERE user_id = $1";
         let name = user.to_string();
         let rows = self.database.query(SQL, &[name.as_str().into()]).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
+        let aad = place("person_key", &name);
         let bytes = self
             .keyring
-            .wrap
-            .open(&row.bytes(0)?, &place("person_key", &name))?;
+            .wraps
+            .open(&row.text(1)?, &row.bytes(0)?, &aad)?;
         Ok(Some(PersonKey::from_bytes(&*key_bytes(&bytes)?)))
     }
 
@@ -234,40 +237,4 @@ fn key_bytes(bytes: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
         .try_into()
         .map(Zeroizing::new)
         .map_err(|_| KeyringError::DoesNotOpen)
-}
-
-/// A random key of the installation, made once. It outlives rotations of the master key, since what it
-/// names stands in the log for ever.
-async fn system_key(
-    database: &Database,
-    wrap: &Cipher,
-    master_key_id: &str,
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<Zeroizing<[u8; 32]>, VaultError> {
-    const INSERT: &str = "INSERT INTO vault_system_keys (name, wrapped_key, master_key_id, created_at) \
-                          VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
-    const SELECT: &str = "SELECT wrapped_key, master_key_id FROM vault_system_keys WHERE name = $1";
-    let aad = place("system_key", name);
-    let mut rows = database.query(SELECT, &[name.into()]).await?;
-    if rows.is_empty() {
-        let key = ids::random_bytes::<32>().map_err(KeyringError::from)?;
-        let wrapped = wrap.seal(key.as_slice(), &aad)?;
-        let row = vec![
-            name.into(),
-            wrapped.into(),
-            master_key_id.into(),
-            micros(now).into(),
-        ];
-        database.execute(vec![(INSERT.into(), row)]).await?;
-        rows = database.query(SELECT, &[name.into()]).await?;
-    }
-    let row = rows.first().ok_or(KeyringError::DoesNotOpen)?;
-    let stored = row.text(1)?;
-    let opened = wrap.open(&row.bytes(0)?, &aad);
-    let bytes = opened.map_err(|_| VaultError::WrongMasterKey {
-        stored,
-        given: master_key_id.to_owned(),
-    })?;
-    Ok(key_bytes(&bytes)?)
 }

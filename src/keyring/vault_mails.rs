@@ -56,7 +56,7 @@ impl Vault {
 
     /// The master key that entries are sealed under, by its identifier.
     pub fn master_key_id(&self) -> Value {
-        self.keyring.master_key_id.as_str().into()
+        self.keyring.wraps.current_id().into()
     }
 
     /// What removes everything that waits to be mailed to a person or came by mail.

@@ -94,7 +94,7 @@ impl Vault {
         let row = vec![
             sealed.into(),
             hash.pepper_id().into(),
-            self.keyring.master_key_id.as_str().into(),
+            self.keyring.wraps.current_id().into(),
             micros(now).into(),
             user.to_string().into(),
             stored.password_id.to_string().into(),
@@ -162,7 +162,7 @@ impl Vault {
             password.to_string().into(),
             sealed.into(),
             hash.pepper_id().into(),
-            self.keyring.master_key_id.as_str().into(),
+            self.keyring.wraps.current_id().into(),
             micros(now).into(),
         ];
         Ok((SQL.into(), row))
@@ -190,7 +190,7 @@ mod tests {
             Config::load(&Source::from_pairs(&[("DATA_DIR", path.as_str())], &[])).unwrap();
         let database = Database::open(config.database_url.expose()).await.unwrap();
         database.migrate().await.unwrap();
-        Vault::open(database, &config.master_key, clock::now())
+        Vault::open(database, &config.master_keys, clock::now())
             .await
             .unwrap()
     }

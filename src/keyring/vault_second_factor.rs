@@ -38,7 +38,7 @@ impl Vault {
             user.to_string().into(),
             totp.to_string().into(),
             sealed.into(),
-            self.keyring.master_key_id.as_str().into(),
+            self.keyring.wraps.current_id().into(),
             micros(now).into(),
             user.to_string().into(),
             PENDING.into(),

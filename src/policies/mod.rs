@@ -63,6 +63,16 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     );
     chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
     chore(app, lifecycle, "erase users", 2, erase_users::run);
+    chore(
+        app,
+        lifecycle,
+        "follow a rotation of the master key",
+        2,
+        |app| async move {
+            let followed = app.vault.follow_rotation().await;
+            followed.map_err(|error| error.to_string())
+        },
+    );
     chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
     chore(
         app,

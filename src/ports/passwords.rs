@@ -244,7 +244,7 @@ mod tests {
         let path = folder.path().display().to_string();
         let settings = [("DATA_DIR", path.as_str()), ("PASSWORD_HASH_THREADS", "1")];
         let config = Config::load(&Source::from_pairs(&settings, &[])).unwrap();
-        let peppers = Peppers::load(&config.master_key, &config.passwords);
+        let peppers = Peppers::load(&config.master_keys, &config.passwords);
         Passwords::new(&config.passwords, peppers).unwrap()
     }
 

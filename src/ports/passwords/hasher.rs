@@ -186,7 +186,7 @@ mod tests {
         all.push(("MASTER_KEY", &master));
         all.extend_from_slice(settings);
         let config = Config::load(&Source::from_pairs(&all, &[])).unwrap();
-        Peppers::load(&config.master_key, &config.passwords)
+        Peppers::load(&config.master_keys, &config.passwords)
     }
 
     fn hasher(cost: Argon2Cost, settings: &[(&str, &str)]) -> Hasher {
