@@ -35,6 +35,8 @@ pub fn lock_down(plan: &Plan) -> Result<Sandbox, SandboxError> {
     // A bonus where the worker is privileged; the other layers are complete without it.
     let spaces = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     let netns = unshare(spaces).is_ok();
+    // Best effort: it only decides who waits.
+    let _ = limits::yield_to_others();
     limits::apply(&plan.limits)?;
     if let Some(id) = plan.uid {
         limits::become_user(id, plan.limits.threads)?;

@@ -2,6 +2,7 @@
 
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
 use super::Limits;
 
@@ -33,4 +34,11 @@ pub(super) fn become_user(id: u32, threads: u64) -> nix::Result<()> {
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
     setrlimit(Resource::RLIMIT_NPROC, threads, threads)
+}
+
+/// `SCHED_IDLE`: a transcoding takes what the server and its database leave of the processor.
+pub(super) fn yield_to_others() -> Result<(), thread_priority::Error> {
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let thread = thread_priority::thread_native_id();
+    thread_priority::set_thread_priority_and_policy(thread, ThreadPriority::Min, policy)
 }
