@@ -10,7 +10,7 @@ mod support;
 
 use reqwest::Response;
 use serde_json::{Value, json};
-use support::{PASSWORD, Server, access_token, on_both_engines};
+use support::{PASSWORD, Server, access_token, engines, on_both_engines};
 
 const PATH: &str = "/v1/sessions/current/reauthenticate";
 
@@ -103,4 +103,35 @@ async fn the_new_tokens_do_not_outlive_the_session() {
         tokens["refresh_expires_in"].as_i64().unwrap() <= 60,
         "{tokens}"
     );
+}
+
+/// What would help the thief of a token most asks for more than the token.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_alone_is_not_enough_for_what_would_help_a_thief() {
+    for (mut server, url, _folder) in engines::servers(&[]).await {
+        let token = server.token("ada@example.com").await;
+        server.kill();
+        let older = "UPDATE sessions SET auth_time = auth_time - 660000000";
+        engines::write(&url, older).await;
+        server.launch().await;
+        let address = json!({"email": "other@example.com", "password": PASSWORD});
+        let calls = [
+            ("/v1/me/email", address),
+            ("/v1/me/totp", json!({})),
+            ("/v1/me/totp/recovery-codes", json!({"code": "123456"})),
+            ("/v1/me/deletion", json!({"password": PASSWORD})),
+        ];
+        for (path, body) in calls {
+            let answer = server.post(path, &token, &body).await;
+            let expected = engines::refused(403, "reauthentication-required");
+            assert_eq!(engines::outcome(answer).await, expected, "{url}: {path}");
+        }
+        // Without any token the challenge names no error (RFC 6750, 3.1).
+        let answer = server.request(reqwest::Method::GET, "/v1/me").send().await;
+        let answer = answer.unwrap();
+        assert_eq!(
+            answer.headers()["www-authenticate"],
+            "Bearer realm=\"gatelog\""
+        );
+    }
 }

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use chrono::TimeDelta;
 use eventlog::DbError;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -197,9 +197,11 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     }
 }
 
-/// 401: there is no token, or several.
+/// 401: there is no token, or several. Where none was presented, the challenge has no error code (RFC 6750, 3.1).
 pub(super) fn missing_token() -> Problem {
+    let challenge = HeaderValue::from_static("Bearer realm=\"gatelog\"");
     Problem::new(Kind::InvalidToken, "this call needs one bearer token")
+        .header(header::WWW_AUTHENTICATE, challenge)
 }
 
 /// 401: the token is not good.

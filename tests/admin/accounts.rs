@@ -213,6 +213,7 @@ async fn an_administrator_writes_only_after_a_recent_proof_of_identity() {
         for (what, body) in [
             ("/disable", &json!({})),
             ("/enable", &json!({})),
+            ("/erase", &json!({})),
             ("/roles", &roles),
         ] {
             let answer = server.post(&path(&ada, what), &admin, body).await;

@@ -161,3 +161,44 @@ async fn after_ten_wrong_codes_an_account_waits() {
         );
     }
 }
+
+/// NIST SP 800-63B-4, 3.2.2: patience does not help either.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_hundred_wrong_codes_in_a_row_an_account_rests_for_a_day() {
+    for (server, url, _folder) in servers(&[]).await {
+        let person = enrolled(&server, &url).await;
+        let wrong = person.device.wrong_code().await;
+        let pass = |micros: i64| {
+            let sql = format!(
+                "UPDATE second_factor_failures SET window_began = window_began - {micros}, \
+                 last_at = last_at - {micros}"
+            );
+            let url = url.clone();
+            async move { write(&url, &sql).await }
+        };
+        for n in 0..10 {
+            let due = challenge(&server).await;
+            let answer = prove(&server, &due, &wrong).await;
+            assert_eq!(answer.status(), 401, "{url} {n}");
+        }
+        // As if nine more windows had gone by in the same way.
+        write(
+            &url,
+            "UPDATE second_factor_failures SET in_a_row = in_a_row * 10",
+        )
+        .await;
+        pass(601_000_000).await;
+        let right = person.device.code(0).await;
+        let answer = prove(&server, &challenge(&server).await, &right).await;
+        let seconds = answer.headers()["retry-after"].to_str().unwrap().to_owned();
+        assert_eq!(answer.status(), 429, "{url}");
+        let hours = seconds.parse::<u32>().unwrap() / 3600;
+        assert_eq!(hours, 23, "{url}");
+        pass(86_400_000_000).await;
+        let right = person.device.code(0).await;
+        let answer = prove(&server, &challenge(&server).await, &right).await;
+        assert_eq!(answer.status(), 201, "{url}: it begins anew");
+        let in_a_row = count(&url, "SELECT in_a_row FROM second_factor_failures").await;
+        assert_eq!(in_a_row, 0, "{url}: a right one ends the row");
+    }
+}

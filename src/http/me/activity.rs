@@ -40,6 +40,8 @@ enum By {
     Person,
     /// An administrator.
     Administrator,
+    /// Another service, with a key of this server.
+    Service,
     /// The server, by a rule.
     System,
 }
@@ -90,6 +92,7 @@ fn by(caller: &Caller, row: &ActivityRow) -> By {
     let Some(metadata) = &row.metadata else {
         return match row.end_reason.as_deref() {
             Some("revoked_by_admin" | "user_disabled") => By::Administrator,
+            Some("revoked_by_service") => By::Service,
             Some("expired" | "idle" | "refresh_token_reused") => By::System,
             _ => By::Person,
         };

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::NO_STORE;
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::RecentCaller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::users::view::view;
 use crate::ports::totp::qr_svg;
@@ -41,6 +41,7 @@ pub struct EnrolmentView {
     responses(
         (status = 201, body = EnrolmentView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "reauthentication-required"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "totp-already-enabled"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
@@ -48,7 +49,7 @@ pub struct EnrolmentView {
 )]
 pub async fn enrol(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    RecentCaller(caller): RecentCaller,
 ) -> Result<impl IntoResponse, Problem> {
     let secret = second_factor::enrol(&app, caller.user_id).await?;
     let row = users::find(&app.database, caller.user_id).await?;

@@ -853,7 +853,7 @@ export interface components {
          * @description Who did something.
          * @enum {string}
          */
-        By: "person" | "administrator" | "system";
+        By: "person" | "administrator" | "service" | "system";
         /** @description That the second factor is due. There is no session yet. */
         Challenge: {
             /** @description 64 hexadecimal characters, shown once: for `POST /v1/sessions/second-factor`. */
@@ -3021,6 +3021,15 @@ export interface operations {
             };
             /** @description invalid-token */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description reauthentication-required */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
