@@ -55,6 +55,29 @@ describe('AppRoutes', () => {
     expect(await screen.findByRole('link', { name: 'Administration' })).toBeVisible();
   });
 
+  it('asks for the password where the sign-in was too long ago, and goes on with the new tokens', async () => {
+    tokenStore.signIn(tokens());
+    const bob = { ...user, id: 'u2', email: 'bob@example.test', state: 'disabled' };
+    const log = serve({
+      ...routes,
+      'GET /v1/me': () => json(200, { ...user, roles: ['admin'] }),
+      'GET /v1/admin/users': () => json(200, { items: [bob], next_cursor: null }),
+      'GET /v1/admin/service-keys': () => json(200, { items: [], next_cursor: null }),
+      'POST /v1/admin/users/u2/enable': ({ headers }) =>
+        headers.get('Authorization') === 'Bearer access-2'
+          ? json(200, { ...bob, state: 'active' })
+          : problem(403, 'reauthentication-required'),
+      'POST /v1/sessions/current/reauthenticate': () => json(200, nextPair),
+    });
+    renderPage(<AppRoutes />, '/admin');
+    await userEvent.click(await screen.findByRole('button', { name: 'Enable bob@example.test' }));
+    await userEvent.type(await screen.findByLabelText('Your password'), 'secret{Enter}');
+    expect(await screen.findByText('The account can sign in again.')).toBeVisible();
+    const proof = log.find(({ route }) => route === 'POST /v1/sessions/current/reauthenticate');
+    expect(proof?.body).toEqual({ password: 'secret' });
+    expect(tokenStore.state().tokens?.accessToken).toBe('access-2');
+  });
+
   it('signs out', async () => {
     tokenStore.signIn(tokens());
     const log = serve({ ...routes, 'DELETE /v1/sessions/current': () => empty() });

@@ -2,6 +2,7 @@ import { NavLink, Outlet } from 'react-router';
 
 import { useMe } from '@/features/auth/api/get-me';
 import { useSignOut } from '@/features/auth/api/sign-out';
+import { ProofDialog } from '@/features/auth/components/ProofDialog';
 import { Brand } from '@/shared/components/Brand';
 import { Button } from '@/shared/components/Button';
 
@@ -43,6 +44,7 @@ export function AppShell() {
       <main id="main" className="app-main">
         <Outlet />
       </main>
+      <ProofDialog user={me.data} />
     </>
   );
 }

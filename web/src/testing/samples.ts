@@ -11,6 +11,7 @@ export const user: User = {
   recovery_codes_left: 0,
   roles: [],
   created_at: '2026-01-01T00:00:00Z',
+  erase_at: null,
 };
 
 export function session(change: Partial<Session> = {}): Session {

@@ -1,12 +1,23 @@
 /** Calls on behalf of the person who is signed in: adds the token, renews it in time, and notices its end. */
-import { problemFrom } from '@/shared/api/problem';
+import { ProblemError, problemFrom } from '@/shared/api/problem';
 import { renewTokens, SESSION_ENDED, sessionEnded } from '@/shared/api/refresh';
 import { type ApiPath, type Call, send } from '@/shared/api/transport';
+import { proofDesk } from '@/shared/auth/proof-desk';
 import { type Tokens, tokenStore } from '@/shared/auth/token-store';
 
-/** A call with the caller's token. Resolves with a success; rejects with a `ProblemError` or `NetworkError`. */
-export function call(path: ApiPath, options: Call = {}): Promise<Response> {
-  return authorized((accessToken) => send(path, options, accessToken));
+/**
+ * A call with the caller's token. Resolves with a success; rejects with a `ProblemError` or `NetworkError`. Where the
+ * last proof of identity is too old for it, the person is asked for a new one, and the call is made again.
+ */
+export async function call(path: ApiPath, options: Call = {}): Promise<Response> {
+  const attempt = () => authorized((accessToken) => send(path, options, accessToken));
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!(error instanceof ProblemError && error.needsProof)) throw error;
+    if (!(await proofDesk.ask())) throw error;
+    return attempt();
+  }
 }
 
 /**

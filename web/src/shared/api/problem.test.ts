@@ -29,7 +29,9 @@ describe('problemFrom', () => {
 describe('describeError', () => {
   it('says how long to wait after too many attempts', async () => {
     const error = await problemFrom(problem(429, 'too-many-attempts', {}, { 'Retry-After': '42' }));
-    expect(describeError(error)).toBe('Too many attempts. Try again in 42 seconds.');
+    expect(describeError(error)).toMatch(
+      /^Too many attempts\. Try again in 42 seconds, at \d\d:\d\d:\d\d\.$/,
+    );
   });
 
   it('names the request of a fault, and nothing of its inside', async () => {

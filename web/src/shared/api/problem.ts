@@ -1,5 +1,5 @@
 /** Errors as the application sees them; the only place that reads `application/problem+json` (RFC 9457). */
-import { durationText } from '@/shared/lib/time';
+import { clockTime, durationText } from '@/shared/lib/time';
 import { z } from '@/shared/lib/zod';
 
 const fieldErrorSchema = z.object({ field: z.string(), code: z.string(), message: z.string() });
@@ -32,6 +32,7 @@ export class ProblemError extends Error {
   /** The fields that are wrong; empty but for a 422. */
   readonly fields: readonly FieldError[];
   readonly retryAfterSeconds: number | null;
+  readonly #receivedAtMs = Date.now();
 
   constructor(parts: ProblemParts) {
     super(parts.detail);
@@ -45,6 +46,16 @@ export class ProblemError extends Error {
   /** The token is of no use any more: the session has ended, or never was. */
   get endsSession(): boolean {
     return this.status === 401 && ['invalid-token', 'refresh-token-reused', 'unknown'].includes(this.slug);
+  }
+
+  /** The call was refused, unread, because the last proof of identity is too old. */
+  get needsProof(): boolean {
+    return this.status === 403 && this.slug === 'reauthentication-required';
+  }
+
+  /** When another attempt makes sense: milliseconds since 1970, by this machine's clock. */
+  get retryAtMs(): number | null {
+    return this.retryAfterSeconds === null ? null : this.#receivedAtMs + this.retryAfterSeconds * 1000;
   }
 }
 
@@ -81,11 +92,18 @@ export function describeError(error: unknown): string {
   if (error instanceof NetworkError)
     return 'The server cannot be reached. Check the connection and try again.';
   if (!(error instanceof ProblemError)) return 'The answer of the server was not understood.';
+  if (error.needsProof) return 'Nothing has changed: this needs your password or a code once more.';
   const wait =
     error.retryAfterSeconds === null ? '' : ` Try again in ${durationText(error.retryAfterSeconds)}.`;
-  if (error.status === 429) return `Too many attempts.${wait || ' Try again later.'}`;
+  if (error.status === 429) return tooManyText(error);
   if (error.status >= 500) return `The server has a problem.${wait}${requestText(error)}`;
   return sentence(error.message);
+}
+
+/** With the time of day, because the message may stand on screen for longer than "in 30 seconds" is true. */
+function tooManyText({ retryAfterSeconds, retryAtMs }: ProblemError): string {
+  if (retryAfterSeconds === null || retryAtMs === null) return 'Too many attempts. Try again later.';
+  return `Too many attempts. Try again in ${durationText(retryAfterSeconds)}, at ${clockTime(retryAtMs)}.`;
 }
 
 function requestText(error: ProblemError): string {

@@ -39,8 +39,17 @@ export function sessionEnded(): ProblemError {
   return new ProblemError({ status: 401, slug: 'invalid-token', detail: SESSION_ENDED });
 }
 
-/** Web Locks exist in secure contexts only; without them a tab still queues its own renewals. */
-function exclusively<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
-  if (!('locks' in navigator)) return work();
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs `work`, which replaces the tokens of a session, while nothing else does. Web Locks exist in secure contexts
+ * only; without them a tab still queues what it does itself.
+ */
+export function exclusively<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
+  if (!('locks' in navigator)) {
+    const turn = lastTurn.then(work);
+    lastTurn = turn.catch(() => undefined);
+    return turn;
+  }
   return navigator.locks.request(`gatelog.refresh.${sessionId}`, work) as Promise<T>;
 }

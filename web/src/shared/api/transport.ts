@@ -15,7 +15,7 @@ type Filled<Pattern extends string> = Pattern extends `${infer Before}{${string}
 export type ApiPath = Filled<Extract<keyof paths, string>>;
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   query?: Readonly<Record<string, string | number | undefined>>;
   /** Sent as JSON. */
   body?: unknown;

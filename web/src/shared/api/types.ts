@@ -13,6 +13,8 @@ export const userSchema = z.object({
   recovery_codes_left: z.number(),
   roles: z.array(z.string()),
   created_at: z.string(),
+  /** When the account is erased, if its person asked for that. */
+  erase_at: text,
 });
 export type User = z.infer<typeof userSchema>;
 

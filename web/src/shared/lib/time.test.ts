@@ -23,6 +23,7 @@ describe('durationText', () => {
     [42.2, '43 seconds'],
     [300, '5 minutes'],
     [301, '6 minutes'],
+    [7_201, '3 hours'],
   ])('%d s is %s', (seconds, text) => {
     expect(durationText(seconds)).toBe(text);
   });

@@ -7,6 +7,7 @@ const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
 ];
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const timeOfDay = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 const exact = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
 /** "3 minutes ago". Less than a minute either way is "just now": clocks of two machines differ. */
@@ -23,9 +24,15 @@ export function exactTime(iso: string): string {
   return exact.format(new Date(iso));
 }
 
-/** Whole seconds as "45 seconds" or "3 minutes". Rounds up: whoever waits that long has waited enough. */
+/** "09:08:11" in the reader's zone. */
+export function clockTime(ms: number): string {
+  return timeOfDay.format(new Date(ms));
+}
+
+/** Whole seconds as "45 seconds", "3 minutes" or "5 hours". Rounds up: whoever waits that long has waited enough. */
 export function durationText(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole < 120) return whole === 1 ? '1 second' : `${whole} seconds`;
-  return `${Math.ceil(whole / 60)} minutes`;
+  if (whole < 7200) return `${Math.ceil(whole / 60)} minutes`;
+  return `${Math.ceil(whole / 3600)} hours`;
 }

@@ -6,7 +6,7 @@ import { AdminPage } from '@/features/admin/components/AdminPage';
 import { tokenStore } from '@/shared/auth/token-store';
 import { empty, json, problem, serve } from '@/testing/fake-server';
 import { renderPage } from '@/testing/render-page';
-import { nextPair, tokens, user } from '@/testing/samples';
+import { tokens, user } from '@/testing/samples';
 
 const bob = { ...user, id: 'u2', email: 'bob@example.test', totp_enabled: true, state: 'active' };
 const gateway = {
@@ -81,24 +81,6 @@ describe('AdminPage', () => {
     const asked = log.map(({ route }) => route);
     expect(asked).toContain('DELETE /v1/admin/users/u2/totp');
     expect(asked).toContain('DELETE /v1/admin/users/u2/sessions');
-  });
-
-  it('asks for the password where the sign-in was too long ago, and goes on with the new tokens', async () => {
-    const disabled = { ...bob, state: 'disabled' };
-    const log = show({
-      'GET /v1/admin/users': () => page(disabled),
-      'POST /v1/admin/users/u2/enable': ({ headers }) =>
-        headers.get('Authorization') === 'Bearer access-2'
-          ? json(200, bob)
-          : problem(403, 'reauthentication-required'),
-      'POST /v1/sessions/current/reauthenticate': () => json(200, nextPair),
-    });
-    await userEvent.click(await screen.findByRole('button', { name: 'Enable bob@example.test' }));
-    await userEvent.type(await screen.findByLabelText('Your password'), 'secret{Enter}');
-    expect(await screen.findByText('The account can sign in again.')).toBeVisible();
-    const proof = log.find(({ route }) => route === 'POST /v1/sessions/current/reauthenticate');
-    expect(proof?.body).toEqual({ password: 'secret' });
-    expect(tokenStore.state().tokens?.accessToken).toBe('access-2');
   });
 
   it('shows a new service key once, and revokes one', async () => {

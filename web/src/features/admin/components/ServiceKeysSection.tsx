@@ -9,8 +9,7 @@ import {
   type Wanted,
 } from '@/features/admin/api/service-keys';
 import { AskingButton } from '@/features/admin/components/AskingButton';
-import { Failure } from '@/features/admin/components/Failure';
-import { Alert } from '@/shared/components/Alert';
+import { Alert, ErrorAlert } from '@/shared/components/Alert';
 import { Badge } from '@/shared/components/Badge';
 import { Button } from '@/shared/components/Button';
 import { Field } from '@/shared/components/Field';
@@ -65,7 +64,7 @@ function CreateForm() {
           The key of {create.data.name}, shown this once: <code>{create.data.key}</code>
         </Alert>
       )}
-      <Failure error={create.error} onAgain={send} />
+      <ErrorAlert error={create.error} />
       <form
         className="admin-form"
         noValidate
@@ -146,12 +145,7 @@ function ServiceKeyItem({ serviceKey: key }: { serviceKey: ServiceKey }) {
           </>
         )}
       </p>
-      <Failure
-        error={revoke.error}
-        onAgain={() => {
-          revoke.mutate(key.id);
-        }}
-      />
+      <ErrorAlert error={revoke.error} />
       {!key.revoked_at && (
         <AskingButton
           label="Revoke"

@@ -2,8 +2,7 @@ import { useState } from 'react';
 
 import { type AdminUser, type Role, ROLES, useAct } from '@/features/admin/api/users';
 import { AskingButton } from '@/features/admin/components/AskingButton';
-import { Failure } from '@/features/admin/components/Failure';
-import { Alert } from '@/shared/components/Alert';
+import { Alert, ErrorAlert } from '@/shared/components/Alert';
 import { Badge } from '@/shared/components/Badge';
 import { Button } from '@/shared/components/Button';
 import { Timestamp } from '@/shared/components/Timestamp';
@@ -18,7 +17,6 @@ const DONE = {
 
 export function UserItem({ user }: { user: AdminUser }) {
   const act = useAct(user.id);
-  const { variables } = act;
   return (
     <li className="admin-item">
       <h3>{user.email}</h3>
@@ -36,12 +34,7 @@ export function UserItem({ user }: { user: AdminUser }) {
         <code>{user.id}</code> · registered <Timestamp iso={user.created_at} />
       </p>
       {act.isSuccess && <Alert>{DONE[act.variables.kind]}</Alert>}
-      <Failure
-        error={act.error}
-        onAgain={() => {
-          if (variables !== undefined) act.mutate(variables);
-        }}
-      />
+      <ErrorAlert error={act.error} />
       <RolesForm
         key={user.roles.join()}
         user={user}

@@ -86,10 +86,4 @@ describe('SecondFactorSection', () => {
       { code: '123456' },
     ]);
   });
-
-  it('says so when the sign-in is too long ago', async () => {
-    open(true, () => problem(403, 'reauthentication-required'));
-    await press('Turn off');
-    expect(await screen.findByRole('alert')).toHaveTextContent('It is reauthentication-required');
-  });
 });

@@ -54,7 +54,7 @@ describe('SignInPage', () => {
     const refuse = () => problem(429, 'too-many-attempts', {}, { 'Retry-After': '30' });
     serve({ ...config, 'POST /v1/sessions': refuse });
     await signIn();
-    expect(await screen.findByRole('alert')).toHaveTextContent('Try again in 30 seconds.');
+    expect(await screen.findByRole('alert')).toHaveTextContent(/Try again in 30 seconds, at [\d:]+\./);
   });
 
   it('asks for the second factor, and sends one kind of code', async () => {
