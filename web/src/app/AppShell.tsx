@@ -2,6 +2,7 @@ import { NavLink, Outlet } from 'react-router';
 
 import { useMe } from '@/features/auth/api/get-me';
 import { useSignOut } from '@/features/auth/api/sign-out';
+import { DeletionNotice } from '@/features/auth/components/DeletionNotice';
 import { ProofDialog } from '@/features/auth/components/ProofDialog';
 import { Brand } from '@/shared/components/Brand';
 import { Button } from '@/shared/components/Button';
@@ -41,6 +42,7 @@ export function AppShell() {
           </div>
         </div>
       </header>
+      <DeletionNotice user={me.data} />
       <main id="main" className="app-main">
         <Outlet />
       </main>

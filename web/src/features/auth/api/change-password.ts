@@ -19,6 +19,9 @@ export function useChangePassword() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: changePassword,
-    onSuccess: () => client.invalidateQueries({ queryKey: ['sessions'] }),
+    onSuccess: async () => {
+      await client.invalidateQueries({ queryKey: ['sessions'] });
+      await client.invalidateQueries({ queryKey: ['activity'] });
+    },
   });
 }

@@ -37,8 +37,9 @@ async function turnOff(code: string): Promise<void> {
   await call('/v1/me/totp', code ? { method: 'DELETE', body: { code } } : { method: 'DELETE' });
 }
 
-function readMeAgain(client: QueryClient) {
-  return client.invalidateQueries({ queryKey: ['me'] });
+async function readMeAgain(client: QueryClient): Promise<void> {
+  await client.invalidateQueries({ queryKey: ['me'] });
+  await client.invalidateQueries({ queryKey: ['activity'] });
 }
 
 export function useEnrol() {

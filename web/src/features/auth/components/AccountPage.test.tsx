@@ -14,6 +14,7 @@ const CHANGE = 'PUT /v1/me/password';
 function open(answer: () => Response) {
   const password = { ...DEFAULT_PASSWORD_POLICY, min_length: 12 };
   const log = serve({
+    'GET /v1/me/activity': () => json(200, { items: [], next_cursor: null }),
     'GET /v1/me': () => json(200, user),
     'GET /v1/config': () => json(200, { registration: 'open', password }),
     [CHANGE]: answer,

@@ -1,6 +1,11 @@
 import { useMe } from '@/features/auth/api/get-me';
+import { AccountSection } from '@/features/auth/components/AccountSection';
+import { ActivitySection } from '@/features/auth/components/ActivitySection';
 import { ChangeEmailSection } from '@/features/auth/components/ChangeEmailSection';
+import { ChangeNameSection } from '@/features/auth/components/ChangeNameSection';
 import { ChangePasswordForm } from '@/features/auth/components/ChangePasswordForm';
+import { DeletionSection } from '@/features/auth/components/DeletionSection';
+import { ExportSection } from '@/features/auth/components/ExportSection';
 import { SecondFactorSection } from '@/features/auth/components/SecondFactorSection';
 import { DEFAULT_PASSWORD_POLICY, useConfig } from '@/shared/api/get-config';
 import { ListState } from '@/shared/components/ListState';
@@ -22,16 +27,19 @@ export function AccountPage() {
       >
         {me.data && (
           <>
+            <ChangeNameSection user={me.data} />
             <ChangeEmailSection user={me.data} />
-            <section aria-labelledby="change-password">
-              <h2 id="change-password">Change password</h2>
+            <AccountSection title="Change password">
               <ChangePasswordForm
                 policy={config.data?.password ?? DEFAULT_PASSWORD_POLICY}
                 identity={[me.data.email, me.data.name ?? '']}
                 email={me.data.email}
               />
-            </section>
+            </AccountSection>
             <SecondFactorSection user={me.data} />
+            <ActivitySection />
+            <ExportSection />
+            <DeletionSection user={me.data} />
           </>
         )}
       </ListState>

@@ -1,11 +1,13 @@
 import { useRef, useState } from 'react';
 
 import { useCancelEmailChange, useChangeEmail } from '@/features/auth/api/change-email';
+import { AccountSection } from '@/features/auth/components/AccountSection';
 import { PasswordField } from '@/features/auth/components/PasswordField';
 import { formErrors } from '@/features/auth/field-errors';
 import { useFocusFirstError } from '@/features/auth/use-focus-first-error';
 import { type User } from '@/shared/api/types';
 import { Alert, ErrorAlert } from '@/shared/components/Alert';
+import { Badge } from '@/shared/components/Badge';
 import { Button } from '@/shared/components/Button';
 import { Field } from '@/shared/components/Field';
 
@@ -19,8 +21,7 @@ export function ChangeEmailSection({ user }: { user: User }) {
   const errors = formErrors(change.error, ['email', 'password'], { 'wrong-password': 'password' });
   useFocusFirstError(form, change.error);
   return (
-    <section aria-labelledby="change-email">
-      <h2 id="change-email">E-mail address</h2>
+    <AccountSection title="E-mail address">
       <Present user={user} />
       <form
         ref={form}
@@ -75,7 +76,7 @@ export function ChangeEmailSection({ user }: { user: User }) {
           </Button>
         )}
       </form>
-    </section>
+    </AccountSection>
   );
 }
 
@@ -86,6 +87,15 @@ function Outcome({ isAsked, isTakenBack }: { isAsked: boolean; isTakenBack: bool
 }
 
 function Present({ user }: { user: User }) {
-  const note = user.email_verified ? '' : ' (not confirmed: use the link that was mailed to it)';
-  return <p>{user.email + note}</p>;
+  return (
+    <p>
+      {user.email}{' '}
+      {user.email_verified ? (
+        <Badge tone="accent">Confirmed</Badge>
+      ) : (
+        <Badge tone="danger">Not confirmed</Badge>
+      )}
+      {!user.email_verified && ' Use the link that was mailed to it.'}
+    </p>
+  );
 }

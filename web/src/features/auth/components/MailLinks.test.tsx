@@ -114,6 +114,7 @@ describe('ChangeEmailSection', () => {
   async function change(answer: () => Response) {
     const log = serve({
       ...config,
+      'GET /v1/me/activity': () => json(200, { items: [], next_cursor: null }),
       'GET /v1/me': () => json(200, { ...user, email_verified: false }),
       'POST /v1/me/email': answer,
       'DELETE /v1/me/email': () => empty(),
@@ -133,7 +134,7 @@ describe('ChangeEmailSection', () => {
       password: 'Old-staple-1',
     });
     expect(screen.getByLabelText('Your password')).toHaveValue('');
-    expect(screen.getByText(/not confirmed/)).toBeVisible();
+    expect(screen.getByText('Not confirmed')).toBeVisible();
     await userEvent.click(screen.getByRole('button', { name: 'Keep the present address' }));
     expect(await screen.findByText('The address stays as it is.')).toBeVisible();
   });

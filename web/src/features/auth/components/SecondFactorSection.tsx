@@ -1,21 +1,22 @@
 import { useState } from 'react';
 
 import { useConfirmTotp, useEnrol, useRenewCodes, useTurnOffTotp } from '@/features/auth/api/totp';
+import { AccountSection } from '@/features/auth/components/AccountSection';
 import { CodeForm } from '@/features/auth/components/CodeForm';
+import { RecoveryCodes } from '@/features/auth/components/RecoveryCodes';
 import { ProblemError } from '@/shared/api/problem';
 import { type User } from '@/shared/api/types';
-import { Alert, ErrorAlert } from '@/shared/components/Alert';
+import { ErrorAlert } from '@/shared/components/Alert';
 import { Button } from '@/shared/components/Button';
 
 /** Turns the second factor on and off. New recovery codes stay on the page until the person leaves it. */
 export function SecondFactorSection({ user }: { user: User }) {
   const [codes, setCodes] = useState<readonly string[]>([]);
   return (
-    <section aria-labelledby="second-factor">
-      <h2 id="second-factor">Two-factor authentication</h2>
+    <AccountSection title="Two-factor authentication">
       {codes.length > 0 && <RecoveryCodes codes={codes} />}
       {user.totp_enabled ? <TurnedOn user={user} onCodes={setCodes} /> : <TurnedOff onCodes={setCodes} />}
-    </section>
+    </AccountSection>
   );
 }
 
@@ -53,10 +54,11 @@ function TurnedOff({ onCodes }: ShowsCodes) {
       <img
         src={`data:image/svg+xml;utf8,${encodeURIComponent(pending.qr_svg)}`}
         alt="QR code of the key below"
+        className="account-qr"
         width={240}
         height={240}
       />
-      <p>
+      <p className="account-key">
         Key: <code>{pending.secret}</code>
       </p>
       <CodeForm
@@ -127,20 +129,5 @@ function TurnedOn({ user, onCodes }: ShowsCodes & { user: User }) {
         </>
       )}
     </>
-  );
-}
-
-function RecoveryCodes({ codes }: { codes: readonly string[] }) {
-  return (
-    <Alert>
-      <p>Keep these recovery codes in a safe place. Each works once, and they are not shown again.</p>
-      <ul>
-        {codes.map((code) => (
-          <li key={code}>
-            <code>{code}</code>
-          </li>
-        ))}
-      </ul>
-    </Alert>
   );
 }

@@ -1,12 +1,13 @@
 import { useState } from 'react';
 
 import { useRevokeSession } from '@/features/sessions/api/revoke-session';
-import { deviceDetail, deviceTitle, endReasonText } from '@/features/sessions/session-text';
+import { deviceDetail, deviceTitle } from '@/features/sessions/session-text';
 import { type Session } from '@/shared/api/types';
 import { Badge } from '@/shared/components/Badge';
 import { Button } from '@/shared/components/Button';
 import { ConfirmDialog } from '@/shared/components/ConfirmDialog';
 import { Timestamp } from '@/shared/components/Timestamp';
+import { endReasonText } from '@/shared/lib/end-reason';
 
 export function SessionItem({ session }: { session: Session }) {
   const detail = deviceDetail(session);

@@ -1,0 +1,14 @@
+/** Long enough for any browser to have taken the bytes over. */
+const KEEP_MS = 60_000;
+
+/** Saves bytes under a name, as a download would. */
+export function saveFile(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => {
+    URL.revokeObjectURL(url);
+  }, KEEP_MS);
+}
