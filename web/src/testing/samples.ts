@@ -1,5 +1,5 @@
 /** Resources as the server sends them, each with what a test changes. */
-import { type Job, type Session, type TokenPair, type User } from '@/shared/api/types';
+import { type Job, type Media, type Session, type TokenPair, type User } from '@/shared/api/types';
 import { type Tokens } from '@/shared/auth/token-store';
 
 export const user: User = {
@@ -26,6 +26,18 @@ export function session(change: Partial<Session> = {}): Session {
     auth_methods: ['password'],
     ended_at: null,
     end_reason: null,
+    ...change,
+  };
+}
+
+export function media(change: Partial<Media> = {}): Media {
+  return {
+    id: 'm1',
+    name: 'film.mp4',
+    bytes: 1,
+    sha256: '',
+    content_type: 'video/mp4',
+    created_at: '2026-01-01T00:00:00Z',
     ...change,
   };
 }

@@ -69,7 +69,7 @@ export const jobSchema = z.object({
 });
 export type Job = z.infer<typeof jobSchema>;
 
-export type Preset = 'metadata' | 'poster';
+export type Preset = 'metadata' | 'poster' | 'web-video' | 'preview' | 'audio' | 'image' | 'waveform' | 'hls';
 
 /**
  * The server's own types, made from its OpenAPI document, must be what the schemas take: a field that it renames or

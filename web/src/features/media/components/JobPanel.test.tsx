@@ -3,24 +3,15 @@ import { userEvent } from '@testing-library/user-event';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { JobPanel } from '@/features/media/components/JobPanel';
-import { type Job, type Media } from '@/shared/api/types';
+import { type Job } from '@/shared/api/types';
 import { tokenStore } from '@/shared/auth/token-store';
 import { empty, json, serve } from '@/testing/fake-server';
 import { renderPage } from '@/testing/render-page';
-import { job, tokens } from '@/testing/samples';
-
-const media: Media = {
-  id: 'm1',
-  name: 'film.mp4',
-  bytes: 1,
-  sha256: '',
-  content_type: 'video/mp4',
-  created_at: '2026-01-01T00:00:00Z',
-};
+import { job, media, tokens } from '@/testing/samples';
 
 function show(known?: Job) {
   renderPage(
-    <JobPanel media={media} preset="poster" job={known}>
+    <JobPanel media={media()} preset="poster" job={known}>
       {({ outputs }) => <p>made {outputs.length}</p>}
     </JobPanel>,
   );

@@ -4,15 +4,13 @@ import { useCancelJob } from '@/features/media/api/cancel-job';
 import { useJob } from '@/features/media/api/get-job';
 import { useStartJob } from '@/features/media/api/start-job';
 import { isFinal } from '@/features/media/jobs';
+import { PRESET_TEXTS } from '@/features/media/presets';
 import { type Job, type Media, type Preset } from '@/shared/api/types';
 import { ErrorAlert } from '@/shared/components/Alert';
 import { Badge } from '@/shared/components/Badge';
 import { Button } from '@/shared/components/Button';
 
 import './job-panel.css';
-
-const TITLES: Readonly<Record<Preset, string>> = { metadata: 'Metadata', poster: 'Poster' };
-const ACTIONS: Readonly<Record<Preset, string>> = { metadata: 'Read metadata', poster: 'Make poster' };
 
 interface Props {
   media: Media;
@@ -38,10 +36,14 @@ export function JobPanel({ media, preset, job, children }: Props) {
     </Button>
   );
   return (
-    <section className="job" data-preset={preset} aria-label={`${TITLES[preset]} of ${media.name}`}>
-      <h3>{TITLES[preset]}</h3>
+    <section
+      className="job"
+      data-preset={preset}
+      aria-label={`${PRESET_TEXTS[preset].title} of ${media.name}`}
+    >
+      <h3>{PRESET_TEXTS[preset].title}</h3>
       {job === undefined ? (
-        startButton(ACTIONS[preset])
+        startButton(PRESET_TEXTS[preset].action)
       ) : (
         <JobState job={job} again={startButton('Try again')}>
           {children}

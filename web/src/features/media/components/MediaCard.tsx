@@ -1,10 +1,12 @@
 import { useState } from 'react';
 
 import { DeleteMediaDialog } from '@/features/media/components/DeleteMediaDialog';
+import { DownloadButton } from '@/features/media/components/DownloadButton';
 import { JobPanel } from '@/features/media/components/JobPanel';
-import { MetadataResult } from '@/features/media/components/MetadataResult';
-import { PosterResult } from '@/features/media/components/PosterResult';
+import { JobResult } from '@/features/media/components/JobResult';
+import { MorePresets } from '@/features/media/components/MorePresets';
 import { latestJob } from '@/features/media/jobs';
+import { isPlain, presetsOf } from '@/features/media/presets';
 import { type Job, type Media } from '@/shared/api/types';
 import { Button } from '@/shared/components/Button';
 import { Timestamp } from '@/shared/components/Timestamp';
@@ -19,6 +21,9 @@ interface Props {
 /** One medium: what it is, what has been made of it, what can be. */
 export function MediaCard({ media, jobs }: Props) {
   const [deleting, setDeleting] = useState(false);
+  const offers = presetsOf(media).map((preset) => ({ preset, job: latestJob(jobs, media.id, preset) }));
+  const shown = offers.filter(({ preset, job }) => isPlain(preset) || job !== undefined);
+  const more = offers.filter((offer) => !shown.includes(offer)).map(({ preset }) => preset);
   return (
     <li className="media-card" data-media={media.id}>
       <div className="media-head">
@@ -28,24 +33,27 @@ export function MediaCard({ media, jobs }: Props) {
             {media.content_type} · {bytesText(media.bytes)} · <Timestamp iso={media.created_at} />
           </p>
         </div>
-        <Button
-          look="danger"
-          aria-label={`Delete ${media.name}`}
-          onClick={() => {
-            setDeleting(true);
-          }}
-        >
-          Delete
-        </Button>
+        <div className="media-acts">
+          <DownloadButton mediaId={media.id} label={media.name} />
+          <Button
+            look="danger"
+            aria-label={`Delete ${media.name}`}
+            onClick={() => {
+              setDeleting(true);
+            }}
+          >
+            Delete
+          </Button>
+        </div>
       </div>
       <div className="media-jobs">
-        <JobPanel media={media} preset="poster" job={latestJob(jobs, media.id, 'poster')}>
-          {(job) => <PosterResult job={job} mediaName={media.name} />}
-        </JobPanel>
-        <JobPanel media={media} preset="metadata" job={latestJob(jobs, media.id, 'metadata')}>
-          {(job) => <MetadataResult job={job} />}
-        </JobPanel>
+        {shown.map(({ preset, job }) => (
+          <JobPanel key={preset} media={media} preset={preset} job={job}>
+            {(done) => <JobResult preset={preset} job={done} mediaName={media.name} />}
+          </JobPanel>
+        ))}
       </div>
+      <MorePresets media={media} presets={more} />
       {deleting && (
         <DeleteMediaDialog
           media={media}

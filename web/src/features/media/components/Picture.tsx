@@ -1,23 +1,10 @@
 import { useEffect, useState } from 'react';
 
 import { useOutput } from '@/features/media/api/get-output';
-import { pictureOf } from '@/features/media/jobs';
-import { type Job } from '@/shared/api/types';
 import { ErrorAlert } from '@/shared/components/Alert';
 
-interface Props {
-  job: Job;
-  mediaName: string;
-}
-
-export function PosterResult({ job, mediaName }: Props) {
-  const name = pictureOf(job);
-  if (name === undefined) return <p>The job made no picture.</p>;
-  return <Picture jobId={job.id} name={name} alt={`Poster of ${mediaName}`} />;
-}
-
 /** Fetched with the token in a header and shown from memory: an `img` cannot send one. */
-function Picture({ jobId, name, alt }: { jobId: string; name: string; alt: string }) {
+export function Picture({ jobId, name, alt }: { jobId: string; name: string; alt: string }) {
   const { data: blob, error } = useOutput(jobId, name);
   const url = useObjectUrl(blob);
   if (error) return <ErrorAlert error={error} />;

@@ -1,0 +1,13 @@
+import { describe, expect, it } from 'vitest';
+
+import { PRESET_TEXTS, presetsOf } from '@/features/media/presets';
+import { media } from '@/testing/samples';
+
+describe('presetsOf', () => {
+  it('offers every preset of the server to some medium, and no picture of mere sound', () => {
+    const kinds = ['video/mp4', 'audio/mpeg', 'image/png'];
+    const offered = kinds.map((content_type) => presetsOf(media({ content_type })));
+    expect(new Set(offered.flat())).toEqual(new Set(Object.keys(PRESET_TEXTS)));
+    expect(offered[1]).not.toContain('poster');
+  });
+});
