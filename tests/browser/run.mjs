@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
@@ -136,6 +137,49 @@ const steps = {
     await ended.first().waitFor();
     assert.equal(await ended.count(), 1);
   },
+  'the name is changed': async () => {
+    await desk.page.getByRole('link', { name: 'Account' }).click();
+    await fillIn(desk.page, { 'Your name': 'Ada of the story' });
+    await desk.page.getByRole('button', { name: 'Save name' }).click();
+    await desk.page.getByText('The name is saved.').waitFor();
+    await desk.page.reload();
+    await desk.page.locator('input[name="name"][value="Ada of the story"]').waitFor();
+  },
+  'the activity tells of it, in words': async () => {
+    const activity = desk.page.getByRole('list', { name: 'Recent activity' });
+    await activity.getByText('Name changed by you').waitFor();
+    await activity.getByText('Session ended: ended from another device by you').waitFor();
+    const here = activity.getByRole('listitem').filter({ hasText: 'This session' });
+    assert.match(await here.innerText(), /^Signed in\s+by you/);
+  },
+  'the stored data is saved as a file': async () => {
+    const [download] = await Promise.all([
+      desk.page.waitForEvent('download'),
+      desk.page.getByRole('button', { name: 'Download your data' }).click(),
+    ]);
+    assert.match(download.suggestedFilename(), /^gatelog-export-.*\.json$/);
+    const document = JSON.parse(await readFile(await download.path(), 'utf8'));
+    assert.equal(document.user.email, email);
+    assert.equal(document.sessions.length, 2);
+  },
+  'the deletion of the account is asked for with the password': async () => {
+    await desk.page.getByRole('button', { name: 'Delete my account…' }).click();
+    const dialog = desk.page.getByRole('dialog', { name: 'Delete your account?' });
+    await fillIn(dialog, { 'Your password': password });
+    await dialog.getByRole('button', { name: 'Delete my account' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await desk.page.getByText(/^This account and everything in it is erased/).waitFor();
+    await desk.page.getByRole('link', { name: 'Media' }).click();
+    await desk.page.getByText(/^This account is erased on/).waitFor();
+  },
+  'and taken back': async () => {
+    await desk.page.getByRole('link', { name: 'Change your mind' }).click();
+    await desk.page.getByRole('button', { name: 'Keep my account' }).click();
+    await desk.page.getByText('Your account stays.').waitFor();
+    await desk.page.getByText(/^This account is erased on/).waitFor({ state: 'detached' });
+    const activity = desk.page.getByRole('list', { name: 'Recent activity' });
+    await activity.getByText('Deletion of the account taken back by you').waitFor();
+  },
   'a clip is uploaded': async () => {
     await desk.page.getByRole('link', { name: 'Media' }).click();
     await desk.page.locator('input[type="file"]').setInputFiles(CLIP);
@@ -160,6 +204,15 @@ const steps = {
       [1280, 720],
     );
     assert.match(await poster.getAttribute('src'), /^blob:/);
+  },
+  'a preview is made and plays by a link': async () => {
+    await desk.page.getByRole('button', { name: 'Make preview: bigbuckbunny.mp4' }).click();
+    await panel('preview')
+      .getByRole('button', { name: /^Play/ })
+      .click({ timeout: JOB_MS });
+    const player = panel('preview').locator('video');
+    assert.match(await player.getAttribute('src'), /^\/v1\/links\//);
+    await desk.page.waitForFunction((video) => video.videoWidth === 480, await player.elementHandle());
   },
   'a reload keeps the session and shows the same again': async () => {
     await desk.page.reload();
