@@ -46,14 +46,25 @@ export function useEnrol() {
   return useMutation({ mutationFn: enrol, gcTime: 0 });
 }
 
-export function useConfirmTotp() {
-  const client = useQueryClient();
-  return useMutation({ mutationFn: confirm, gcTime: 0, onSuccess: () => readMeAgain(client) });
+/** The codes are handed over before the account is read again, which takes the form that asked off the page. */
+export function useConfirmTotp(onCodes: (codes: string[]) => void) {
+  return useCodes(confirm, onCodes);
 }
 
-export function useRenewCodes() {
+export function useRenewCodes(onCodes: (codes: string[]) => void) {
+  return useCodes(renewCodes, onCodes);
+}
+
+function useCodes(mutationFn: (code: string) => Promise<string[]>, onCodes: (codes: string[]) => void) {
   const client = useQueryClient();
-  return useMutation({ mutationFn: renewCodes, gcTime: 0, onSuccess: () => readMeAgain(client) });
+  return useMutation({
+    mutationFn,
+    gcTime: 0,
+    onSuccess: (codes) => {
+      onCodes(codes);
+      return readMeAgain(client);
+    },
+  });
 }
 
 export function useTurnOffTotp() {

@@ -17,7 +17,11 @@ const enrolment = { secret: 'GEZDGNBV', otpauth_uri: 'otpauth://totp/x', qr_svg:
 function open(isOn: boolean, off: (code: unknown) => Response = () => empty()) {
   let totp = isOn;
   const log = serve({
-    'GET /v1/me/activity': () => json(200, { items: [], next_cursor: null }),
+    // As slow as a network: by then the account was read again.
+    'GET /v1/me/activity': async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return json(200, { items: [], next_cursor: null });
+    },
     'GET /v1/me': () => json(200, { ...user, totp_enabled: totp, recovery_codes_left: totp ? 10 : 0 }),
     'GET /v1/config': () => json(200, { registration: 'open', password: DEFAULT_PASSWORD_POLICY }),
     'POST /v1/me/totp': () => json(201, enrolment),

@@ -26,7 +26,7 @@ interface ShowsCodes {
 
 function TurnedOff({ onCodes }: ShowsCodes) {
   const enrol = useEnrol();
-  const confirm = useConfirmTotp();
+  const confirm = useConfirmTotp(onCodes);
   const pending = enrol.data;
   if (!pending) {
     return (
@@ -61,21 +61,17 @@ function TurnedOff({ onCodes }: ShowsCodes) {
       <p className="account-key">
         Key: <code>{pending.secret}</code>
       </p>
-      <CodeForm
-        action="Turn on"
-        busy={confirm.isPending}
-        error={confirm.error}
-        onCode={(code) => {
-          confirm.mutate(code, { onSuccess: onCodes });
-        }}
-      />
+      <CodeForm action="Turn on" busy={confirm.isPending} error={confirm.error} onCode={confirm.mutate} />
     </>
   );
 }
 
 function TurnedOn({ user, onCodes }: ShowsCodes & { user: User }) {
   const [isRenewing, setRenewing] = useState(false);
-  const renew = useRenewCodes();
+  const renew = useRenewCodes((codes) => {
+    setRenewing(false);
+    onCodes(codes);
+  });
   const turnOff = useTurnOffTotp();
   const refusal = turnOff.error instanceof ProblemError ? turnOff.error.status : null;
   const needsCode = refusal === 401 || refusal === 422;
@@ -88,14 +84,7 @@ function TurnedOn({ user, onCodes }: ShowsCodes & { user: User }) {
           action="Make new recovery codes"
           busy={renew.isPending}
           error={renew.error}
-          onCode={(code) => {
-            renew.mutate(code, {
-              onSuccess: (codes) => {
-                setRenewing(false);
-                onCodes(codes);
-              },
-            });
-          }}
+          onCode={renew.mutate}
         />
       ) : (
         <Button
