@@ -32,9 +32,12 @@ async function renewCodes(code: string): Promise<string[]> {
   return (await readJson(answer, codesSchema)).recovery_codes;
 }
 
-/** Whether a code is asked for is the operator's choice. */
-async function turnOff(code: string): Promise<void> {
-  await call('/v1/me/totp', code ? { method: 'DELETE', body: { code } } : { method: 'DELETE' });
+/** Whether a code is asked for is the operator's choice: none is sent before the server wants one. */
+export type TurnOffProof = { code: string } | { recovery_code: string } | null;
+
+async function turnOff(proof: TurnOffProof): Promise<void> {
+  const body = proof satisfies Wire['DisableTotp'] | null;
+  await call('/v1/me/totp', body === null ? { method: 'DELETE' } : { method: 'DELETE', body });
 }
 
 async function readMeAgain(client: QueryClient): Promise<void> {

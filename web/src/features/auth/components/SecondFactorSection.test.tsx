@@ -14,7 +14,7 @@ const TURN_OFF = 'DELETE /v1/me/totp';
 const enrolment = { secret: 'GEZDGNBV', otpauth_uri: 'otpauth://totp/x', qr_svg: '<svg/>', expires_in: 600 };
 
 /** A server whose account has the second factor on once a code was confirmed, and off once it was turned off. */
-function open(isOn: boolean, off: (code: unknown) => Response = () => empty()) {
+function open(isOn: boolean, off: (body: unknown) => Response = () => empty()) {
   let totp = isOn;
   const log = serve({
     // As slow as a network: by then the account was read again.
@@ -31,7 +31,7 @@ function open(isOn: boolean, off: (code: unknown) => Response = () => empty()) {
       return json(200, { recovery_codes: ['aaaaa-bbbbb-ccccc'] });
     },
     [TURN_OFF]: ({ body }) => {
-      const answer = off((body as { code: string } | undefined)?.code);
+      const answer = off(body);
       totp = !answer.ok;
       return answer;
     },
@@ -74,21 +74,30 @@ describe('SecondFactorSection', () => {
     expect(tokenStore.state().tokens).not.toBeNull();
   });
 
-  it('turns it off', async () => {
-    open(true);
+  it('turns it off, after a question', async () => {
+    const log = open(true);
+    await press('Turn off…');
+    await press('Cancel');
+    expect(log.map(({ route }) => route)).not.toContain(TURN_OFF);
+    await press('Turn off…');
     await press('Turn off');
     expect(await screen.findByText('Only your password protects this account.')).toBeInTheDocument();
   });
 
-  it('asks for a code to turn it off where the server does', async () => {
-    const log = open(true, (code) => (code === '123456' ? empty() : problem(422, 'validation-failed')));
+  it.each([
+    ['code', 'Code from your authenticator app'],
+    ['recovery_code', 'Recovery code'],
+  ])('asks for a code to turn it off where the server does, and sends it as %s', async (field, label) => {
+    const log = open(true, (body) => (body ? empty() : problem(422, 'validation-failed')));
+    await press('Turn off…');
     await press('Turn off');
-    await userEvent.type(await screen.findByLabelText('Code from your authenticator app'), '123456');
+    if (field === 'recovery_code') await press('Use a recovery code instead');
+    await userEvent.type(await screen.findByLabelText(label), '123456');
     await press('Turn off');
     expect(await screen.findByText('Only your password protects this account.')).toBeInTheDocument();
     expect(log.filter(({ route }) => route === TURN_OFF).map(({ body }) => body)).toEqual([
       undefined,
-      { code: '123456' },
+      { [field]: '123456' },
     ]);
   });
 });

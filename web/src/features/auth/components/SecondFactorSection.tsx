@@ -8,6 +8,7 @@ import { ProblemError } from '@/shared/api/problem';
 import { type User } from '@/shared/api/types';
 import { ErrorAlert } from '@/shared/components/Alert';
 import { Button } from '@/shared/components/Button';
+import { ConfirmDialog } from '@/shared/components/ConfirmDialog';
 
 /** Turns the second factor on and off. New recovery codes stay on the page until the person leaves it. */
 export function SecondFactorSection({ user }: { user: User }) {
@@ -72,9 +73,6 @@ function TurnedOn({ user, onCodes }: ShowsCodes & { user: User }) {
     setRenewing(false);
     onCodes(codes);
   });
-  const turnOff = useTurnOffTotp();
-  const refusal = turnOff.error instanceof ProblemError ? turnOff.error.status : null;
-  const needsCode = refusal === 401 || refusal === 422;
   return (
     <>
       <p>Signing in asks for a code of your authenticator app.</p>
@@ -95,27 +93,64 @@ function TurnedOn({ user, onCodes }: ShowsCodes & { user: User }) {
           New recovery codes…
         </Button>
       )}
-      {needsCode ? (
-        <CodeForm
-          action="Turn off"
+      <TurnOff
+        onStart={() => {
+          onCodes([]);
+        }}
+      />
+    </>
+  );
+}
+
+/** Asks first, and for a code where the server wants one. */
+function TurnOff({ onStart }: { onStart: () => void }) {
+  const [asking, setAsking] = useState(false);
+  const turnOff = useTurnOffTotp();
+  const refusal = turnOff.error instanceof ProblemError ? turnOff.error.status : null;
+  const needsCode = refusal === 401 || refusal === 422;
+  const close = () => {
+    setAsking(false);
+  };
+  if (needsCode) {
+    return (
+      <CodeForm
+        action="Turn off"
+        busy={turnOff.isPending}
+        error={refusal === 422 ? null : turnOff.error}
+        onCode={(code) => {
+          turnOff.mutate({ code });
+        }}
+        onRecoveryCode={(code) => {
+          turnOff.mutate({ recovery_code: code });
+        }}
+      />
+    );
+  }
+  return (
+    <>
+      <Button
+        look="danger"
+        onClick={() => {
+          setAsking(true);
+        }}
+      >
+        Turn off…
+      </Button>
+      {asking && (
+        <ConfirmDialog
+          title="Turn off two-factor authentication?"
+          confirmLabel="Turn off"
           busy={turnOff.isPending}
-          error={refusal === 422 ? null : turnOff.error}
-          onCode={turnOff.mutate}
-        />
-      ) : (
-        <>
-          <ErrorAlert error={turnOff.error} />
-          <Button
-            look="danger"
-            busy={turnOff.isPending}
-            onClick={() => {
-              onCodes([]);
-              turnOff.mutate('');
-            }}
-          >
-            Turn off
-          </Button>
-        </>
+          error={turnOff.error}
+          onClose={close}
+          onConfirm={() => {
+            onStart();
+            turnOff.mutate(null, { onSuccess: close });
+          }}
+        >
+          From then on your password alone lets anybody in who has it. The recovery codes are of no use any
+          more.
+        </ConfirmDialog>
       )}
     </>
   );
