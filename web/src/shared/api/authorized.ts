@@ -7,15 +7,20 @@ import { type Tokens, tokenStore } from '@/shared/auth/token-store';
 
 /**
  * A call with the caller's token. Resolves with a success; rejects with a `ProblemError` or `NetworkError`. Where the
- * last proof of identity is too old for it, the person is asked for a new one, and the call is made again.
+ * last proof of identity is too old for it, `prove` gives a new one, and the call is made again. Unless the caller has
+ * the proof already, the person is asked for it.
  */
-export async function call(path: ApiPath, options: Call = {}): Promise<Response> {
+export async function call(
+  path: ApiPath,
+  options: Call = {},
+  prove: () => Promise<boolean> = () => proofDesk.ask(),
+): Promise<Response> {
   const attempt = () => authorized((accessToken) => send(path, options, accessToken));
   try {
     return await attempt();
   } catch (error) {
     if (!(error instanceof ProblemError && error.needsProof)) throw error;
-    if (!(await proofDesk.ask())) throw error;
+    if (!(await prove())) throw error;
     return attempt();
   }
 }

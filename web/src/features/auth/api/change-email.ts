@@ -1,5 +1,6 @@
 import { useMutation } from '@tanstack/react-query';
 
+import { proveBy } from '@/features/auth/api/reauthenticate';
 import { call } from '@/shared/api/authorized';
 import { type Wire } from '@/shared/api/types';
 
@@ -9,7 +10,8 @@ export interface EmailChange {
 }
 
 async function changeEmail(change: EmailChange): Promise<void> {
-  await call('/v1/me/email', { method: 'POST', body: change satisfies Wire['ChangeEmail'] });
+  const body = change satisfies Wire['ChangeEmail'];
+  await call('/v1/me/email', { method: 'POST', body }, () => proveBy(change.password));
 }
 
 async function cancelEmailChange(): Promise<void> {

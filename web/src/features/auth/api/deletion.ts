@@ -1,11 +1,12 @@
 import { type QueryClient, useMutation, useQueryClient } from '@tanstack/react-query';
 
+import { proveBy } from '@/features/auth/api/reauthenticate';
 import { call } from '@/shared/api/authorized';
 import { type Wire } from '@/shared/api/types';
 
 async function askForDeletion(password: string): Promise<void> {
   const body = { password } satisfies Wire['CreateDeletion'];
-  await call('/v1/me/deletion', { method: 'POST', body });
+  await call('/v1/me/deletion', { method: 'POST', body }, () => proveBy(password));
 }
 
 async function takeBackDeletion(): Promise<void> {

@@ -7,7 +7,7 @@ import { RecoveryCodes } from '@/features/auth/components/RecoveryCodes';
 import { tokenStore } from '@/shared/auth/token-store';
 import { empty, json, problem, serve } from '@/testing/fake-server';
 import { renderPage } from '@/testing/render-page';
-import { tokens, user } from '@/testing/samples';
+import { nextPair, tokens, user } from '@/testing/samples';
 
 function show(more: Parameters<typeof serve>[0] = {}) {
   const log = serve({
@@ -128,6 +128,25 @@ describe('deleting the account', () => {
     expect(log.find(({ route }) => route === 'POST /v1/me/deletion')?.body).toEqual({ password: 'secret' });
     await userEvent.click(screen.getByRole('button', { name: 'Keep my account' }));
     expect(await screen.findByText('Your account stays.')).toBeVisible();
+  });
+
+  it('proves with the same password who it is, where the sign-in is too long ago', async () => {
+    let erase_at: string | null = null;
+    const log = show({
+      'GET /v1/me': () => json(200, { ...user, erase_at }),
+      'POST /v1/sessions/current/reauthenticate': () => json(200, nextPair),
+      'POST /v1/me/deletion': ({ headers }) => {
+        if (headers.get('Authorization') !== 'Bearer access-2')
+          return problem(403, 'reauthentication-required');
+        erase_at = '2026-02-01T12:00:00Z';
+        return json(202, { erase_at });
+      },
+    });
+    await userEvent.click(await screen.findByRole('button', { name: 'Delete my account…' }));
+    await userEvent.type(within(screen.getByRole('dialog')).getByLabelText('Your password'), 'secret{Enter}');
+    expect(await screen.findByText(/1 Feb 2026/)).toBeVisible();
+    const proof = log.find(({ route }) => route === 'POST /v1/sessions/current/reauthenticate');
+    expect(proof?.body).toEqual({ password: 'secret' });
   });
 
   it('puts a wrong password at its field', async () => {
