@@ -112,8 +112,10 @@ pub(crate) fn execute(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut affected = Vec::with_capacity(statements.len());
     for (sql, params) in statements {
+        // SQLite numbers `$2` by where it first stands, and `?2` by its number.
+        let sql = sql.replace('$', "?");
         let rows = transaction
-            .prepare_cached(sql)?
+            .prepare_cached(&sql)?
             .execute(params_from_iter(params))?;
         affected.push(rows as u64);
     }

@@ -63,16 +63,6 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     );
     chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
     chore(app, lifecycle, "erase users", 2, erase_users::run);
-    chore(
-        app,
-        lifecycle,
-        "follow a rotation of the master key",
-        2,
-        |app| async move {
-            let followed = app.vault.follow_rotation().await;
-            followed.map_err(|error| error.to_string())
-        },
-    );
     chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
     chore(
         app,
@@ -80,13 +70,6 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         "sweep second factors",
         600,
         sweep_second_factors::run,
-    );
-    chore(
-        app,
-        lifecycle,
-        "take in administrators",
-        15,
-        take_in_administrators::run,
     );
     chore(
         app,
@@ -107,8 +90,29 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
                 .map_err(|error| error.to_string())
         },
     );
+    start_rights_and_keys(app, lifecycle);
     start_seen_and_lease(app, lifecycle);
     start_mails(app, lifecycle);
+}
+
+fn start_rights_and_keys(app: &Arc<App>, lifecycle: &Lifecycle) {
+    chore(
+        app,
+        lifecycle,
+        "take in administrators",
+        15,
+        take_in_administrators::run,
+    );
+    chore(
+        app,
+        lifecycle,
+        "follow a rotation of the master key",
+        2,
+        |app| async move {
+            let followed = app.vault.follow_rotation().await;
+            followed.map_err(|error| error.to_string())
+        },
+    );
 }
 
 fn start_mails(app: &Arc<App>, lifecycle: &Lifecycle) {

@@ -43,17 +43,17 @@ pub async fn count(
                         ELSE second_factor_failures.failures + 1 END, \
         window_began = CASE WHEN second_factor_failures.window_began <= $3 THEN excluded.window_began \
                             ELSE second_factor_failures.window_began END, \
-        in_a_row = CASE WHEN second_factor_failures.last_at <= $5 THEN 1 \
+        in_a_row = CASE WHEN second_factor_failures.last_at <= $4 THEN 1 \
                         ELSE second_factor_failures.in_a_row + 1 END, \
         last_at = excluded.last_at \
-        WHERE (second_factor_failures.window_began <= $3 OR second_factor_failures.failures < $4) \
-          AND (second_factor_failures.last_at <= $5 OR second_factor_failures.in_a_row < $6)";
+        WHERE (second_factor_failures.window_began <= $3 OR second_factor_failures.failures < $5) \
+          AND (second_factor_failures.last_at <= $4 OR second_factor_failures.in_a_row < $6)";
     let row = vec![
         user.to_string().into(),
         micros(now).into(),
         micros(now - WINDOW).into(),
-        WRONG_CODES.into(),
         micros(now - REST).into(),
+        WRONG_CODES.into(),
         IN_A_ROW.into(),
     ];
     let affected = database.execute(vec![(SQL.into(), row)]).await?;
