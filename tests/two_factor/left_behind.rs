@@ -24,7 +24,7 @@ async fn what_counts_for_nothing_goes_after_an_hour_and_what_counts_stays() {
             "UPDATE vault_totp SET created_at = created_at - 3700000000",
             "UPDATE vault_recovery_codes SET created_at = created_at - 3700000000",
             "UPDATE sign_in_challenges SET expires_at = expires_at - 3700000000",
-            "UPDATE second_factor_failures SET window_began = window_began - 3700000000",
+            "UPDATE second_factor_failures SET window_began = 0, last_at = 0",
         ];
         for sql in long_ago {
             write(&url, sql).await;
