@@ -14,8 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aggregates::values::{Password, PasswordFailure, PasswordId, PasswordPolicy, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
-
 use crate::config::PasswordConfig;
 use crate::keyring::{Peppers, StoredPassword};
 
@@ -24,6 +22,9 @@ use hasher::{Hasher, Verdict};
 
 /// Hashes that may wait for each one that runs; at about 30 ms a hash that is about two seconds.
 const WAITING_PER_THREAD: usize = 64;
+
+/// The `nice` value of the threads.
+const LOWEST_PRIORITY: i32 = 19;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -191,7 +192,8 @@ impl Passwords {
 fn start_thread(waiting: &Arc<Mutex<Receiver<Job>>>) -> std::io::Result<()> {
     let waiting = Arc::clone(waiting);
     let work = move || {
-        if let Err(error) = yield_to_others() {
+        // On Linux this is of the calling thread alone. FFmpeg ranks lower still, so that it does not starve sign-ins.
+        if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
             tracing::warn!(%error, "hashing runs at the priority of everything else");
         }
         while let Some(job) = next(&waiting) {
@@ -201,13 +203,6 @@ fn start_thread(waiting: &Arc<Mutex<Receiver<Job>>>) -> std::io::Result<()> {
     };
     let thread = std::thread::Builder::new().name("hashing".to_owned());
     thread.spawn(work).map(|_| ())
-}
-
-/// `SCHED_IDLE`: whatever else wakes up runs at once. FFmpeg has the same rank, so that neither starves the other.
-fn yield_to_others() -> Result<(), thread_priority::Error> {
-    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let thread = thread_priority::thread_native_id();
-    thread_priority::set_thread_priority_and_policy(thread, ThreadPriority::Min, policy)
 }
 
 /// The next job; none when the pool is gone.

@@ -36,7 +36,7 @@ pub(super) fn become_user(id: u32, threads: u64) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NPROC, threads, threads)
 }
 
-/// `SCHED_IDLE`: a transcoding takes what the server and its database leave of the processor.
+/// `SCHED_IDLE`: a transcoding takes what the server, its database and the hashing of passwords leave of the processor.
 pub(super) fn yield_to_others() -> Result<(), thread_priority::Error> {
     let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     let thread = thread_priority::thread_native_id();
