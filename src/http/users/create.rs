@@ -68,8 +68,8 @@ pub async fn create(
         ));
     }
     let password = Password::new(&body.password);
-    throttle::charge_anonymous(&app, Scope::Registration, ip).await?;
     let account = check(&app, &body, &password).await?;
+    throttle::charge_anonymous(&app, Scope::Registration, ip).await?;
     let hash = app.passwords.hash(password).await?;
     let acting = Acting {
         actor: None,
