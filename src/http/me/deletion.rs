@@ -15,9 +15,9 @@ use crate::app::App;
 use crate::erasure::{self, ErasureError};
 use crate::http::caller::{Caller, RecentCaller};
 use crate::http::extract::{Json, NO_CONTENT};
-use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
-use crate::sign_in::{self, SignInError};
+use crate::http::sessions::reauthenticate::right_password;
 
 /// The password once more.
 #[derive(Deserialize, ToSchema)]
@@ -57,14 +57,7 @@ pub async fn create(
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let row = users::find(&app.database, caller.user_id).await?;
-    let session = caller.session_id;
-    let verified = sign_in::verify_again(&app, row, session, &body.password).await;
-    verified.map_err(|error| match error {
-        SignInError::InvalidCredentials => {
-            Problem::new(Kind::WrongPassword, "the password is another one")
-        }
-        other => other.into(),
-    })?;
+    right_password(&app, &caller, row, &body.password).await?;
     let acting = caller.acting();
     let (erase_at, position) = erasure::request(&app, caller.user_id, &acting).await?;
     Ok(Written {

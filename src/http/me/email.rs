@@ -15,9 +15,9 @@ use crate::app::App;
 use crate::email_change;
 use crate::http::caller::{Caller, RecentCaller};
 use crate::http::extract::{Json, NO_CONTENT};
-use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::http::problem::{FieldError, Problem, ProblemBody};
 use crate::http::reads::Written;
-use crate::sign_in::{self, SignInError};
+use crate::http::sessions::reauthenticate::right_password;
 
 /// Which address, and the proof of who asks.
 #[derive(Deserialize, ToSchema)]
@@ -56,14 +56,7 @@ pub async fn change(
         Problem::validation(vec![FieldError::new("email", error.code, error.message)])
     })?;
     let row = users::find(&app.database, caller.user_id).await?;
-    let session = caller.session_id;
-    let verified = sign_in::verify_again(&app, row, session, &body.password).await;
-    verified.map_err(|error| match error {
-        SignInError::InvalidCredentials => {
-            Problem::new(Kind::WrongPassword, "the password is another one")
-        }
-        other => other.into(),
-    })?;
+    right_password(&app, &caller, row, &body.password).await?;
     let acting = caller.acting();
     let position = email_change::request(&app, caller.user_id, &email, &acting).await?;
     Ok(Written {

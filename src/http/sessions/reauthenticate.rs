@@ -7,6 +7,7 @@ use aggregates::values::AuthMethod;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header;
+use projections::users::UserRow;
 use projections::{sessions, users};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -78,6 +79,26 @@ pub async fn reauthenticate(
     })
 }
 
+/// Asks for the password of the caller's own account once more.
+///
+/// # Errors
+/// 403 when it is another one, 429 when too many were tried.
+pub async fn right_password(
+    app: &App,
+    caller: &Caller,
+    account: Option<UserRow>,
+    password: &str,
+) -> Result<(), Problem> {
+    let verified = sign_in::verify_again(app, account, caller.session_id, password).await;
+    verified.map_err(|error| match error {
+        SignInError::InvalidCredentials => {
+            Problem::new(Kind::WrongPassword, "the password is another one")
+        }
+        other => other.into(),
+    })?;
+    Ok(())
+}
+
 async fn prove(
     app: &App,
     caller: &Caller,
@@ -87,14 +108,7 @@ async fn prove(
     let account = users::find(&app.database, caller.user_id).await?;
     match (body.password, body.code) {
         (Some(password), None) => {
-            let session = caller.session_id;
-            let verified = sign_in::verify_again(app, account, session, &password).await;
-            verified.map_err(|error| match error {
-                SignInError::InvalidCredentials => {
-                    Problem::new(Kind::WrongPassword, "the password is another one")
-                }
-                other => other.into(),
-            })?;
+            right_password(app, caller, account, &password).await?;
             Ok(AuthMethod::Password)
         }
         (None, Some(code)) => {
