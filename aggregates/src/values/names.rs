@@ -101,8 +101,17 @@ fn check_present(text: &str) -> Result<(), ValueError> {
     Ok(())
 }
 
+/// Characters that turn the direction of what follows, so that a name or a file's ending looks like another one (UAX #9,
+/// explicit embeddings, overrides and isolates).
+fn turns_direction(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn check_printable(text: &str) -> Result<(), ValueError> {
-    if text.chars().any(char::is_control) {
+    if text
+        .chars()
+        .any(|one| one.is_control() || turns_direction(one))
+    {
         return Err(ValueError::new(
             "control_character",
             "must not contain control characters",
@@ -135,6 +144,13 @@ mod tests {
         assert_eq!(code(DisplayName::parse("Ann\n")), "surrounding_space");
         assert_eq!(
             code(DeviceName::parse("An\u{1b}[31mn")),
+            "control_character"
+        );
+        for turned in ["\u{202e}", "Ann\u{202e}nnA", "a\u{2066}b"] {
+            assert_eq!(code(DisplayName::parse(turned)), "control_character");
+        }
+        assert_eq!(
+            code(MediaName::parse("film\u{202e}4pm.exe")),
             "control_character"
         );
     }
