@@ -56,9 +56,10 @@ impl ReactorTail {
     pub async fn run(&self, stop: CancellationToken) {
         let mut head = self.log.watch_head();
         let mut backoff = Backoff::new(self.reactor.name());
+        let mut place = None;
         while !stop.is_cancelled() {
             head.mark_unchanged();
-            match self.step(&stop).await {
+            match self.step(&mut place, &stop).await {
                 Ok(true) => backoff.succeeded(),
                 Ok(false) => {
                     backoff.succeeded();
@@ -69,16 +70,36 @@ impl ReactorTail {
         }
     }
 
-    async fn step(&self, stop: &CancellationToken) -> Result<bool, StepError> {
-        let from = checkpoint(&self.database, self.reactor.name()).await?;
-        let events = self.log.read_all(from, STEP).await?;
-        let mut reached = from;
+    /// Takes the next events; false when there are none. Events that it does not care for cost no write: they are only
+    /// passed, and taken again after a restart.
+    async fn step(
+        &self,
+        place: &mut Option<Place>,
+        stop: &CancellationToken,
+    ) -> Result<bool, StepError> {
+        let place = match place {
+            Some(place) => place,
+            None => place.insert(Place::at(self.checkpoint().await?)),
+        };
+        let events = self.log.read_all(place.passed, STEP).await?;
+        let Some(last) = events.last().map(|event| event.position) else {
+            return Ok(false);
+        };
+        let cares = |event: &RecordedEvent| self.reactor.reacts_to(&event.aggregate_type);
+        if !events.iter().any(cares) && last - place.stored < STEP as u64 {
+            place.passed = last;
+            return Ok(true);
+        }
+        // What another node has done by now is not done again.
+        place.stored = self.checkpoint().await?;
+        let begun = place.passed.max(place.stored);
+        let mut reached = begun;
         let mut failure = None;
-        for event in &events {
+        for event in events.iter().filter(|event| event.position > begun) {
             if stop.is_cancelled() {
                 break;
             }
-            if self.reactor.reacts_to(&event.aggregate_type)
+            if cares(event)
                 && let Err(error) = self.reactor.react(event).await
             {
                 failure = Some(StepError::React(error));
@@ -86,13 +107,35 @@ impl ReactorTail {
             }
             reached = event.position;
         }
-        if reached > from {
+        if reached > place.stored {
             // When another node was faster, what both did is idempotent.
             self.database
-                .advance(self.reactor.name(), from, reached, Vec::new())
+                .advance(self.reactor.name(), place.stored, reached, Vec::new())
                 .await?;
+            place.stored = reached;
         }
-        failure.map_or(Ok(reached > from), Err)
+        place.passed = reached;
+        failure.map_or(Ok(true), Err)
+    }
+
+    async fn checkpoint(&self) -> Result<u64, DbError> {
+        checkpoint(&self.database, self.reactor.name()).await
+    }
+}
+
+/// How far a tail has come: as it is stored, and with what it only passed since.
+#[derive(Debug)]
+struct Place {
+    stored: u64,
+    passed: u64,
+}
+
+impl Place {
+    fn at(stored: u64) -> Self {
+        Self {
+            stored,
+            passed: stored,
+        }
     }
 }
 
