@@ -1,15 +1,20 @@
 //! Argon2id (RFC 9106) with a pepper as its secret value. A hash is a PHC string that names its parameters and its
 //! pepper (`keyid`), so each is checked with its own, and one that differs from today's is noticed.
 
+use std::cell::RefCell;
+
 use aggregates::values::Password;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, KeyId, Params, ParamsBuilder, Version};
 use zeroize::Zeroizing;
 
 use super::PasswordError;
 use crate::config::Argon2Cost;
 use crate::keyring::{Pepper, Peppers};
 use crate::ports::ids;
+
+/// Of a new hash, in bytes.
+const LENGTH: usize = Params::DEFAULT_OUTPUT_LEN;
 
 /// A new hash, for the vault.
 pub struct HashedPassword {
@@ -89,9 +94,16 @@ impl Hasher {
         let salt = SaltString::encode_b64(salt.as_slice())
             .map_err(|_| PasswordError::Fault("bad salt"))?;
         let pepper = self.peppers.current();
-        let hash = argon2(pepper, self.params()?)?
-            .hash_password(password.expose().as_bytes(), &salt)
-            .map_err(|_| PasswordError::Fault("hash"))?;
+        let params = self.params()?;
+        let argon2 = argon2(pepper, params.clone())?;
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params)
+                .map_err(|_| PasswordError::Fault("bad Argon2 parameters"))?,
+            salt: Some(salt.as_salt()),
+            hash: Some(output(&argon2, password, salt.as_salt(), LENGTH)?),
+        };
         Ok(HashedPassword {
             phc: Zeroizing::new(hash.to_string()),
             pepper_id: hex::encode(pepper.id()),
@@ -111,11 +123,22 @@ impl Hasher {
             // From before there were peppers.
             None => Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()),
         };
-        let is_right = argon2.verify_password(password.expose().as_bytes(), &hash);
-        Ok(match is_right {
-            Err(_) => Verdict::Wrong,
-            Ok(()) if self.is_current(&hash, &params) => Verdict::Right,
-            Ok(()) => Verdict::Outdated,
+        let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
+            return Err(PasswordError::Fault("the stored hash is not whole"));
+        };
+        let is_ours = hash.algorithm == Algorithm::Argon2id.ident()
+            && hash.version == Some(Version::V0x13.into());
+        if !is_ours {
+            return Err(PasswordError::Fault("the stored hash is not Argon2id 1.3"));
+        }
+        let seen = output(&argon2, password, salt, expected.len())?;
+        // Outputs are compared in constant time.
+        Ok(if seen != expected {
+            Verdict::Wrong
+        } else if self.is_current(&params) {
+            Verdict::Right
+        } else {
+            Verdict::Outdated
         })
     }
 
@@ -138,16 +161,13 @@ impl Hasher {
         Ok(Verdict::Wrong)
     }
 
-    fn is_current(&self, hash: &PasswordHash<'_>, params: &Params) -> bool {
+    fn is_current(&self, params: &Params) -> bool {
         let cost = Argon2Cost {
             memory_kib: params.m_cost(),
             passes: params.t_cost(),
             lanes: params.p_cost(),
         };
-        hash.algorithm == Algorithm::Argon2id.ident()
-            && hash.version == Some(Version::V0x13.into())
-            && cost == self.cost
-            && params.keyid() == self.peppers.current().id()
+        cost == self.cost && params.keyid() == self.peppers.current().id()
     }
 
     fn params(&self) -> Result<Params, PasswordError> {
@@ -163,6 +183,35 @@ impl Hasher {
     }
 }
 
+thread_local! {
+    /// The memory of a hashing thread, kept from one hash to the next: to get it anew and have it cleared each time costs
+    /// the system as much as a tenth of a hash, in page faults that also hold up everybody else.
+    static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
+fn output(
+    argon2: &Argon2<'_>,
+    password: &Password,
+    salt: Salt<'_>,
+    length: usize,
+) -> Result<Output, PasswordError> {
+    let mut bytes = [0; Salt::MAX_LENGTH];
+    let salt = salt
+        .decode_b64(&mut bytes)
+        .map_err(|_| PasswordError::Fault("bad salt"))?;
+    let blocks = argon2.params().block_count();
+    MEMORY.with_borrow_mut(|memory| {
+        if memory.len() < blocks {
+            memory.resize(blocks, Block::default());
+        }
+        Output::init_with(length, |out| {
+            let password = password.expose().as_bytes();
+            Ok(argon2.hash_password_into_with_memory(password, salt, out, memory)?)
+        })
+        .map_err(|_| PasswordError::Fault("hash"))
+    })
+}
+
 fn argon2(pepper: &Pepper, params: Params) -> Result<Argon2<'_>, PasswordError> {
     Argon2::new_with_secret(pepper.key(), Algorithm::Argon2id, Version::V0x13, params)
         .map_err(|_| PasswordError::Fault("bad pepper"))
@@ -170,6 +219,8 @@ fn argon2(pepper: &Pepper, params: Params) -> Result<Argon2<'_>, PasswordError> 
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+
     use super::*;
     use crate::config::{Config, Source};
 
