@@ -122,9 +122,9 @@ impl Database {
     pub async fn execute(&self, statements: Vec<Statement>) -> Result<Vec<u64>, DbError> {
         match &*self.kind {
             DatabaseKind::Sqlite { writer, .. } => {
-                writer
-                    .run(move |connection| sqlite::execute(connection, &statements))
-                    .await
+                let job =
+                    move |connection: Result<&_, _>| sqlite::execute(connection?, &statements);
+                writer.write(job, |_, error| error).await?
             }
             DatabaseKind::Postgres { pool, .. } => {
                 let mut transaction = postgres::begin(pool).await?;
@@ -150,9 +150,10 @@ impl Database {
     ) -> Result<bool, DbError> {
         match &*self.kind {
             DatabaseKind::Sqlite { writer, .. } => {
-                writer
-                    .run(move |connection| sqlite::advance(connection, tail, from, to, &changes))
-                    .await
+                let job = move |connection: Result<&_, _>| {
+                    sqlite::advance(connection?, tail, from, to, &changes)
+                };
+                writer.write(job, |_, error| error).await?
             }
             DatabaseKind::Postgres { pool, .. } => {
                 postgres::advance(pool, tail, from, to, &changes).await

@@ -11,6 +11,9 @@ pub enum DbError {
     /// The SQLite writer.
     #[error("the database failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A transaction of the SQLite writer.
+    #[error("the database committed nothing: {0}")]
+    NotCommitted(String),
     /// A migration.
     #[error("a migration failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, watch};
 
+use crate::recent::Recent;
 use crate::repository::read_all;
 use crate::{Database, DbError, RecordedEvent};
 
@@ -32,6 +33,7 @@ pub(crate) struct Feed {
     state: Mutex<State>,
     started_reads: AtomicU64,
     head: watch::Sender<u64>,
+    recent: Recent,
 }
 
 impl std::fmt::Debug for Feed {
@@ -53,6 +55,7 @@ impl Feed {
         let (head, _) = watch::channel(head);
         Self {
             database,
+            recent: Recent::new(state.position),
             state: Mutex::new(state),
             started_reads: AtomicU64::new(0),
             head,
@@ -61,6 +64,11 @@ impl Feed {
 
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
+    }
+
+    /// The newest events, in memory.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Tells `observer` everything after `after`, then all that follows.
@@ -95,7 +103,7 @@ impl Feed {
         }
         // A read that came between may have told the first of them, or all.
         let told = events.partition_point(|event| event.position <= state.position);
-        state.tell(events.get(told..).unwrap_or_default());
+        self.tell(&mut state, events.get(told..).unwrap_or_default());
         self.announce(last.position.max(state.position));
         Ok(())
     }
@@ -119,6 +127,7 @@ impl Feed {
     async fn read_up_to(&self, state: &mut State, target: u64) -> Result<(), DbError> {
         if state.observers.is_empty() {
             state.position = state.position.max(target);
+            self.recent.skip_to(state.position);
         }
         while state.position < target {
             let wanted = usize::try_from(target - state.position)
@@ -128,9 +137,20 @@ impl Feed {
             if events.is_empty() {
                 return Err(DbError::decode("a head beyond its events"));
             }
-            state.tell(&events);
+            self.tell(state, &events);
         }
         Ok(())
+    }
+
+    fn tell(&self, state: &mut State, events: &[RecordedEvent]) {
+        let Some(last) = events.last() else {
+            return;
+        };
+        for observer in &state.observers {
+            observer.committed(events);
+        }
+        state.position = last.position;
+        self.recent.push(events);
     }
 
     fn announce(&self, position: u64) {
@@ -139,20 +159,6 @@ impl Feed {
             *head = position.max(*head);
             is_news
         });
-    }
-}
-
-impl State {
-    fn tell(&mut self, events: &[RecordedEvent]) {
-        if events.is_empty() {
-            return;
-        }
-        for observer in &self.observers {
-            observer.committed(events);
-        }
-        if let Some(last) = events.last() {
-            self.position = last.position;
-        }
     }
 }
 

@@ -18,6 +18,7 @@ mod merkle;
 mod postgres;
 mod projection;
 mod reactor;
+mod recent;
 mod repository;
 mod sqlite;
 mod store;

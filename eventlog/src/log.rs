@@ -160,6 +160,20 @@ impl Log {
         repository::read_all(&self.inner.database, after, limit).await
     }
 
+    /// What a tail takes next: from memory when this node has heard of it lately, else from the database. Empty when
+    /// this node knows of nothing more; it asks for other nodes' events on its own.
+    pub(crate) async fn read_next(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<RecordedEvent>>, DbError> {
+        if let Some(events) = self.inner.feed.recent().after(after, limit) {
+            return Ok(events);
+        }
+        let events = self.read_all(after, limit).await?;
+        Ok(events.into_iter().map(Arc::new).collect())
+    }
+
     /// The events of a stream, in order.
     ///
     /// # Errors
@@ -266,8 +280,11 @@ async fn commit_sqlite(database: &Database, batch: Batch) -> Fate {
     let DatabaseKind::Sqlite { writer, .. } = &*database.kind else {
         return Fate::Gone;
     };
-    let job = move |connection: &mut rusqlite::Connection| Ok(sqlite::commit(connection, batch));
-    match writer.run(job).await {
+    let job = move |connection: Result<&_, _>| match connection {
+        Ok(connection) => sqlite::commit(connection, batch),
+        Err(error) => Err((batch, error)),
+    };
+    match writer.write(job, |batch, error| (batch, error)).await {
         Ok(result) => result.into(),
         Err(error) => {
             tracing::error!(%error, "the SQLite writer did not take a batch");

@@ -81,12 +81,12 @@ impl ReactorTail {
             Some(place) => place,
             None => place.insert(Place::at(self.checkpoint().await?)),
         };
-        let events = self.log.read_all(place.passed, STEP).await?;
+        let events = self.log.read_next(place.passed, STEP).await?;
         let Some(last) = events.last().map(|event| event.position) else {
             return Ok(false);
         };
         let cares = |event: &RecordedEvent| self.reactor.reacts_to(&event.aggregate_type);
-        if !events.iter().any(cares) && last - place.stored < STEP as u64 {
+        if !events.iter().any(|event| cares(event)) && last - place.stored < STEP as u64 {
             place.passed = last;
             return Ok(true);
         }

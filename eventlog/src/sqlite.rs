@@ -1,93 +1,22 @@
 //! SQLite: one thread writes, in WAL mode with `synchronous=FULL`; the group commit is one transaction.
 
+mod writer;
+
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use rusqlite::{
-    CachedStatement, Connection, OptionalExtension as _, TransactionBehavior, params,
-    params_from_iter,
-};
-use tokio::sync::oneshot;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
 
 use crate::batch::{Batch, Conflict, Head};
 use crate::database::Statement;
 use crate::projection::{Change, Table};
 use crate::{DbError, Value};
 
+pub(crate) use writer::SqliteWriter;
+
 /// How long a statement waits for another process.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Jobs that may wait for the thread.
-const QUEUE: usize = 1024;
-/// Prepared statements that are kept.
-const STATEMENTS: usize = 256;
-
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// The thread that writes.
-#[derive(Debug)]
-pub(crate) struct SqliteWriter {
-    jobs: std::sync::Mutex<Option<SyncSender<Job>>>,
-}
-
-impl SqliteWriter {
-    pub(crate) fn open(path: &Path) -> Result<Self, DbError> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-             PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000;",
-        )?;
-        let (jobs, waiting) = sync_channel(QUEUE);
-        std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || work(&mut connection, &waiting))?;
-        Ok(Self {
-            jobs: std::sync::Mutex::new(Some(jobs)),
-        })
-    }
-
-    /// Runs `job` on the thread.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Connection) -> Result<T, DbError> + Send + 'static,
-    ) -> Result<T, DbError> {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            // A caller that has gone does not want the answer.
-            let _ = reply.send(job(connection));
-        });
-        let sender = self
-            .jobs
-            .lock()
-            .ok()
-            .and_then(|jobs| jobs.clone())
-            .ok_or(DbError::Closed)?;
-        sender.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => DbError::Busy,
-            TrySendError::Disconnected(_) => DbError::Closed,
-        })?;
-        answer.await.map_err(|_| DbError::Closed)?
-    }
-
-    /// No new jobs; the ones that wait are done first.
-    pub(crate) async fn close(&self) {
-        let finished = self.run(|_| Ok(())).await;
-        if let Ok(mut jobs) = self.jobs.lock() {
-            *jobs = None;
-        }
-        drop(finished);
-    }
-}
-
-fn work(connection: &mut Connection, waiting: &Receiver<Job>) {
-    while let Ok(job) = waiting.recv() {
-        job(connection);
-    }
-}
-
 /// Only the owner may read the database; SQLite gives its side files the same mode.
 pub(crate) fn create_file(path: &Path) -> Result<(), DbError> {
     if let Some(folder) = path
@@ -104,62 +33,54 @@ pub(crate) fn create_file(path: &Path) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Executes statements in one transaction.
+/// Executes statements.
 pub(crate) fn execute(
-    connection: &mut Connection,
+    connection: &Connection,
     statements: &[Statement],
 ) -> Result<Vec<u64>, DbError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut affected = Vec::with_capacity(statements.len());
     for (sql, params) in statements {
         // SQLite numbers `$2` by where it first stands, and `?2` by its number.
         let sql = sql.replace('$', "?");
-        let rows = transaction
+        let rows = connection
             .prepare_cached(&sql)?
             .execute(params_from_iter(params))?;
         affected.push(rows as u64);
     }
-    transaction.commit()?;
     Ok(affected)
 }
 
 /// Moves a tail's checkpoint and applies its changes.
 pub(crate) fn advance(
-    connection: &mut Connection,
+    connection: &Connection,
     tail: &str,
     from: u64,
     to: u64,
     changes: &[Change],
 ) -> Result<bool, DbError> {
     const MOVE: &str = "UPDATE tails SET position = ?1 WHERE name = ?2 AND position = ?3";
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let moved =
-        transaction
+        connection
             .prepare_cached(MOVE)?
             .execute(params![number(to), tail, number(from)])?;
     if moved == 0 {
         return Ok(false);
     }
-    apply(&transaction, changes)?;
-    transaction.commit()?;
+    apply(connection, changes)?;
     Ok(true)
 }
 
-/// Commits the batch; appends that conflict are answered here and are not in what comes back.
-pub(crate) fn commit(
-    connection: &mut Connection,
-    mut batch: Batch,
-) -> Result<Batch, (Batch, DbError)> {
+/// Writes the batch; appends that conflict are answered here and are not in what comes back.
+pub(crate) fn commit(connection: &Connection, mut batch: Batch) -> Result<Batch, (Batch, DbError)> {
     match try_commit(connection, &mut batch) {
         Ok(()) => Ok(batch),
         Err(error) => Err((batch, error)),
     }
 }
 
-fn try_commit(connection: &mut Connection, batch: &mut Batch) -> Result<(), DbError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let head = read_head(&transaction)?;
-    let conflicts = conflicts(&transaction, batch)?;
+fn try_commit(connection: &Connection, batch: &mut Batch) -> Result<(), DbError> {
+    let head = read_head(connection)?;
+    let conflicts = conflicts(connection, batch)?;
     if !conflicts.is_empty() {
         batch.refuse(&conflicts);
     }
@@ -167,10 +88,9 @@ fn try_commit(connection: &mut Connection, batch: &mut Batch) -> Result<(), DbEr
     if batch.appends.is_empty() {
         return Ok(());
     }
-    insert(&transaction, batch)?;
-    apply(&transaction, &batch.changes)?;
-    write_head(&transaction, &batch.new_head)?;
-    Ok(transaction.commit()?)
+    insert(connection, batch)?;
+    apply(connection, &batch.changes)?;
+    write_head(connection, &batch.new_head)
 }
 
 fn read_head(connection: &Connection) -> Result<Head, DbError> {

@@ -98,7 +98,7 @@ impl ProjectionTail {
     /// Takes the next events; false when there are none.
     async fn step(&self) -> Result<bool, TailError> {
         let from = self.position();
-        let events = self.log.read_all(from, STEP).await?;
+        let events = self.log.read_next(from, STEP).await?;
         let Some(to) = events.last().map(|event| event.position) else {
             return Ok(false);
         };

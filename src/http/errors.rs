@@ -23,9 +23,11 @@ impl From<DbError> for Problem {
             DbError::Busy => {
                 Self::new(Kind::Overloaded, "too much waits to be written").because(error)
             }
-            DbError::Sqlx(_) | DbError::Sqlite(_) | DbError::Closed | DbError::Io(_) => {
-                Self::unavailable(error)
-            }
+            DbError::Sqlx(_)
+            | DbError::Sqlite(_)
+            | DbError::NotCommitted(_)
+            | DbError::Closed
+            | DbError::Io(_) => Self::unavailable(error),
             DbError::Migrate(_)
             | DbError::Decode(_)
             | DbError::Event(_)

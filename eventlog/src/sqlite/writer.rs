@@ -1,0 +1,305 @@
+//! The thread that writes. What waits for it goes into one transaction, so that a flush of the disk serves many; a
+//! savepoint around each keeps one that fails from harming the others.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::BUSY_TIMEOUT;
+use crate::DbError;
+
+/// Jobs that may wait for the thread.
+const QUEUE: usize = 1024;
+/// Jobs of one transaction.
+const TOGETHER: usize = 64;
+/// Prepared statements that are kept.
+const STATEMENTS: usize = 256;
+
+/// What is to be done inside of a transaction. It gives what to do when it is known how that ended.
+type Job = Box<dyn FnOnce(Result<&Connection, DbError>) -> Done + Send>;
+
+/// A job that was done, or not.
+struct Done {
+    /// Whether what it wrote is to stay.
+    is_good: bool,
+    /// Answers the caller.
+    answer: Box<dyn FnOnce(Result<(), DbError>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct SqliteWriter {
+    jobs: std::sync::Mutex<Option<SyncSender<Job>>>,
+}
+
+impl SqliteWriter {
+    pub(crate) fn open(path: &Path) -> Result<Self, DbError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000;",
+        )?;
+        let (jobs, waiting) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || work(&mut connection, &waiting))?;
+        Ok(Self {
+            jobs: std::sync::Mutex::new(Some(jobs)),
+        })
+    }
+
+    /// Runs `job` on the thread, in a transaction; when it fails, nothing that it wrote stays. Instead of a connection it
+    /// is given the reason why there is none. `undone` makes the error of a job that was good and could not be
+    /// committed.
+    pub(crate) async fn write<T, E>(
+        &self,
+        job: impl FnOnce(Result<&Connection, DbError>) -> Result<T, E> + Send + 'static,
+        undone: impl FnOnce(T, DbError) -> E + Send + 'static,
+    ) -> Result<Result<T, E>, DbError>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(Box::new(move |connection| {
+            let result = job(connection);
+            Done {
+                is_good: result.is_ok(),
+                answer: Box::new(move |committed| {
+                    // A caller that has gone does not want the answer.
+                    let _ = reply.send(match (result, committed) {
+                        (Ok(good), Err(error)) => Err(undone(good, error)),
+                        (result, _) => result,
+                    });
+                }),
+            }
+        }))?;
+        answer.await.map_err(|_| DbError::Closed)
+    }
+
+    fn send(&self, job: Job) -> Result<(), DbError> {
+        let jobs = self.jobs.lock().ok().and_then(|jobs| jobs.clone());
+        let sent = jobs.ok_or(DbError::Closed)?.try_send(job);
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => DbError::Busy,
+            TrySendError::Disconnected(_) => DbError::Closed,
+        })
+    }
+
+    /// No new jobs; the ones that wait are done first.
+    pub(crate) async fn close(&self) {
+        let finished = self
+            .write(|connection| connection.map(|_| ()), |(), error| error)
+            .await;
+        if let Ok(mut jobs) = self.jobs.lock() {
+            *jobs = None;
+        }
+        drop(finished);
+    }
+}
+
+fn work(connection: &mut Connection, waiting: &Receiver<Job>) {
+    while let Ok(first) = waiting.recv() {
+        let others = waiting.try_iter().take(TOGETHER - 1);
+        let jobs: Vec<Job> = std::iter::once(first).chain(others).collect();
+        commit(connection, jobs);
+    }
+}
+
+fn commit(connection: &mut Connection, jobs: Vec<Job>) {
+    let mut done = Vec::with_capacity(jobs.len());
+    let committed = try_commit(connection, jobs, &mut done);
+    for one in done {
+        let outcome = committed.as_ref().copied();
+        (one.answer)(outcome.map_err(|error| DbError::NotCommitted(error.to_string())));
+    }
+}
+
+fn try_commit(
+    connection: &mut Connection,
+    jobs: Vec<Job>,
+    done: &mut Vec<Done>,
+) -> Result<(), DbError> {
+    let is_alone = jobs.len() == 1;
+    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            let refused = |job: Job| job(Err(DbError::NotCommitted(error.to_string())));
+            done.extend(jobs.into_iter().map(refused));
+            return Err(error.into());
+        }
+    };
+    let mut lost = None;
+    for job in jobs {
+        // Some failures, such as a full disk, end the whole transaction.
+        if transaction.is_autocommit() {
+            done.push(job(Err(DbError::NotCommitted(
+                "what came before it failed".to_owned(),
+            ))));
+            continue;
+        }
+        if is_alone {
+            done.push(job(Ok(&transaction)));
+        } else if let Err(error) = with_savepoint(&transaction, job, done) {
+            lost.get_or_insert(error);
+        }
+    }
+    if let Some(error) = lost {
+        return Err(error);
+    }
+    if transaction.is_autocommit() {
+        return Err(DbError::NotCommitted("its transaction ended".to_owned()));
+    }
+    if done.iter().any(|one| one.is_good) {
+        transaction.commit()?;
+    } else {
+        transaction.rollback()?;
+    }
+    Ok(())
+}
+
+/// One of several. An error means that it is not known what of the transaction is still there.
+fn with_savepoint(transaction: &Connection, job: Job, done: &mut Vec<Done>) -> Result<(), DbError> {
+    let begun = transaction.prepare_cached("SAVEPOINT job");
+    if let Err(error) = begun.and_then(|mut savepoint| savepoint.execute([])) {
+        done.push(job(Err(DbError::NotCommitted(error.to_string()))));
+        return Err(error.into());
+    }
+    let one = job(Ok(transaction));
+    let is_good = one.is_good;
+    done.push(one);
+    if transaction.is_autocommit() {
+        return Ok(());
+    }
+    if !is_good {
+        transaction.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    transaction.prepare_cached("RELEASE job")?.execute([])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    fn table() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, bytes BLOB)")
+            .unwrap();
+        connection
+    }
+
+    fn numbers(connection: &Connection) -> Vec<i64> {
+        let mut all = connection.prepare("SELECT n FROM t ORDER BY n").unwrap();
+        let rows = all.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// Jobs that each run some statements, and whether each was told that it is committed.
+    fn run(connection: &mut Connection, jobs: &[&[&str]]) -> Vec<bool> {
+        let (tell, told) = channel();
+        let job = |(n, statements): (usize, &&[&str])| {
+            let statements: Vec<String> = statements.iter().map(ToString::to_string).collect();
+            let tell = tell.clone();
+            let job: Job = Box::new(move |connection| {
+                let result = connection.and_then(|connection| {
+                    for sql in &statements {
+                        connection.execute(sql, [])?;
+                    }
+                    Ok(())
+                });
+                Done {
+                    is_good: result.is_ok(),
+                    answer: Box::new(move |committed| {
+                        tell.send((n, result.and(committed).is_ok())).unwrap();
+                    }),
+                }
+            });
+            job
+        };
+        commit(connection, jobs.iter().enumerate().map(job).collect());
+        let mut told: Vec<(usize, bool)> = told.try_iter().collect();
+        told.sort_unstable();
+        told.into_iter().map(|(_, is_good)| is_good).collect()
+    }
+
+    #[test]
+    fn a_job_that_fails_leaves_nothing_and_harms_none_of_the_others() {
+        let mut connection = table();
+        let told = run(
+            &mut connection,
+            &[
+                &["INSERT INTO t VALUES (1, NULL)"],
+                &[
+                    "INSERT INTO t VALUES (2, NULL)",
+                    "INSERT INTO t VALUES (1, NULL)",
+                ],
+                &["INSERT INTO t VALUES (3, NULL)"],
+            ],
+        );
+        assert_eq!(told, [true, false, true]);
+        assert_eq!(numbers(&connection), [1, 3]);
+    }
+
+    #[test]
+    fn a_job_alone_that_fails_leaves_nothing() {
+        let mut connection = table();
+        let told = run(
+            &mut connection,
+            &[&[
+                "INSERT INTO t VALUES (1, NULL)",
+                "INSERT INTO t VALUES (1, NULL)",
+            ]],
+        );
+        assert_eq!(told, [false]);
+        assert!(numbers(&connection).is_empty());
+    }
+
+    /// Whoever is told that it is committed finds it; nobody else does.
+    #[test]
+    fn when_the_transaction_ends_by_itself_nobody_is_told_otherwise() {
+        let mut connection = table();
+        let told = run(
+            &mut connection,
+            &[
+                &["INSERT INTO t VALUES (1, NULL)"],
+                &["INSERT INTO t VALUES (2, NULL)", "ROLLBACK"],
+                &["INSERT INTO t VALUES (3, NULL)"],
+            ],
+        );
+        assert_eq!(told, [false, false, false]);
+        assert!(numbers(&connection).is_empty());
+        assert_eq!(
+            run(&mut connection, &[&["INSERT INTO t VALUES (4, NULL)"]]),
+            [true]
+        );
+        assert_eq!(numbers(&connection), [4]);
+    }
+
+    #[test]
+    fn a_full_disk_tells_every_job_the_truth() {
+        let mut connection = table();
+        connection
+            .execute_batch("PRAGMA max_page_count = 12")
+            .unwrap();
+        let large = "INSERT INTO t VALUES (2, zeroblob(1000000))";
+        let told = run(
+            &mut connection,
+            &[
+                &["INSERT INTO t VALUES (1, NULL)"],
+                &[large],
+                &["INSERT INTO t VALUES (3, NULL)"],
+            ],
+        );
+        let committed = [1, 2, 3].into_iter().zip(&told).filter(|(_, told)| **told);
+        let committed: Vec<i64> = committed.map(|(n, _)| n).collect();
+        assert!(!told[1]);
+        assert_eq!(numbers(&connection), committed);
+    }
+}
