@@ -1,6 +1,6 @@
 //! Sign-ins per second against bare Argon2id on the same machine, and what a flood of sign-ins does to `/v1/verify`.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -128,19 +128,59 @@ async fn sign_in(server: &Server, client: &Client) -> anyhow::Result<String> {
     Ok(token.context("no token")?.to_owned())
 }
 
-/// Sign-ins per second.
+/// Sign-ins per second. Each client is a thread with a connection, so that the load costs as little as it can.
 async fn flood(server: &Server, clients: &[Client], time: Duration) -> anyhow::Result<f64> {
     let began = Instant::now();
-    let each = clients.iter().map(|client| async move {
-        let mut done = 0_u32;
-        while began.elapsed() < time {
-            sign_in(server, client).await?;
-            done += 1;
-        }
-        anyhow::Ok(done)
+    let address = server.address;
+    let each = clients.iter().map(|client| {
+        let body = client.body.to_string();
+        tokio::task::spawn_blocking(move || sign_in_until(address, &body, began + time))
     });
-    let done: u32 = futures::future::try_join_all(each).await?.iter().sum();
+    let done = futures::future::try_join_all(each).await?;
+    let done: u32 = done.into_iter().sum::<anyhow::Result<_>>()?;
     Ok(f64::from(done) / began.elapsed().as_secs_f64())
+}
+
+fn sign_in_until(server: SocketAddr, body: &str, end: Instant) -> anyhow::Result<u32> {
+    let mut connection = BufReader::new(TcpStream::connect(server)?);
+    let request = format!(
+        "POST /v1/sessions HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut done = 0;
+    while Instant::now() < end {
+        connection.get_mut().write_all(request.as_bytes())?;
+        let (status, length) = read_head(&mut connection)?;
+        let mut answer = vec![0; length];
+        connection.read_exact(&mut answer)?;
+        if status != "HTTP/1.1 201 Created" {
+            bail!("not signed in: {status}");
+        }
+        done += 1;
+    }
+    Ok(done)
+}
+
+/// The status line, and how long the body is.
+fn read_head(connection: &mut impl BufRead) -> anyhow::Result<(String, usize)> {
+    let (mut status, mut length) = (None, None);
+    loop {
+        let mut line = String::new();
+        if connection.read_line(&mut line)? == 0 {
+            bail!("the server hung up");
+        }
+        let line = line.trim_end();
+        if line.is_empty() {
+            return status.zip(length).context("an answer without a length");
+        }
+        if let Some((name, value)) = line.split_once(": ")
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = Some(value.parse()?);
+        }
+        status.get_or_insert_with(|| line.to_owned());
+    }
 }
 
 /// Hashes per second of all cores.

@@ -1,0 +1,206 @@
+//! Eight writers and eight consumers of the log at once: every consumer sees every event once, in its order, with the
+//! bytes of the export. `CONSUMERS_EVENTS` says how many events each engine gets; `make soak` takes a million.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use support::{Server, on_both_engines};
+use tokio::sync::watch;
+
+const WRITERS: usize = 8;
+const PULLING: usize = 4;
+const LIVE: usize = 4;
+/// Events of each engine when nothing else is asked for.
+const EVENTS: usize = 1_500;
+/// How long a consumer that pulls waits when there is nothing new.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a consumer has seen: each position once and in order, and the hash of all lines.
+#[derive(Default)]
+struct Seen {
+    position: u64,
+    lines: Sha256,
+}
+
+impl Seen {
+    fn take(&mut self, line: &str) {
+        assert_eq!(position(line), self.position + 1, "{line}");
+        self.position += 1;
+        self.lines.update(line);
+        self.lines.update("\n");
+    }
+
+    fn digest(self) -> (u64, String) {
+        (self.position, format!("{:x}", self.lines.finalize()))
+    }
+}
+
+fn position(line: &str) -> u64 {
+    let event: Value = serde_json::from_str(line).unwrap();
+    event["position"].as_u64().unwrap()
+}
+
+/// Refreshes a session until enough events were asked for, an event each.
+async fn write(client: Client, base: String, mut signed_in: Value, left: Arc<AtomicUsize>) {
+    let take = |left: usize| left.checked_sub(1);
+    while left
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+        .is_ok()
+    {
+        let body = json!({"refresh_token": signed_in["refresh_token"]});
+        let request = client.post(format!("{base}/v1/tokens/refresh")).json(&body);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        signed_in = answer.json().await.unwrap();
+    }
+}
+
+/// A consumer's access: its own connections, the auditor's token, and the last position once it is known.
+#[derive(Clone)]
+struct Access {
+    base: String,
+    token: String,
+    end: watch::Receiver<Option<u64>>,
+}
+
+impl Access {
+    fn get(&self, client: &Client, query: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}/v1/audit/events{query}", self.base);
+        client.request(Method::GET, url).bearer_auth(&self.token)
+    }
+
+    fn is_over(&self, position: u64) -> bool {
+        *self.end.borrow() == Some(position)
+    }
+}
+
+/// Pulls pages of a size of its own, and waits for more when there is none.
+async fn pull(access: Access, limit: usize) -> (u64, String) {
+    let (client, mut seen) = (Client::new(), Seen::default());
+    while !access.is_over(seen.position) {
+        let query = format!("?after={}&limit={limit}", seen.position);
+        let request = access.get(&client, &query);
+        let request = request.header("accept", "application/x-ndjson");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let text = answer.text().await.unwrap();
+        if text.is_empty() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        text.lines().for_each(|line| seen.take(line));
+    }
+    seen.digest()
+}
+
+/// Follows the live stream, hangs up after so many events, and goes on where it was.
+async fn follow(access: Access, stay: usize) -> (u64, String) {
+    let (client, mut seen) = (Client::new(), Seen::default());
+    while !access.is_over(seen.position) {
+        let request = access.get(&client, "/live");
+        let request = request.header("last-event-id", seen.position);
+        let mut chunks = request.send().await.unwrap().bytes_stream();
+        let (mut received, mut left, mut end) = (Vec::new(), stay, access.end.clone());
+        while left > 0 && !access.is_over(seen.position) {
+            tokio::select! {
+                chunk = chunks.next() => received.extend(chunk.unwrap().unwrap()),
+                // The last event may be here already.
+                _ = end.changed() => {}
+            }
+            left = take_blocks(&mut received, &mut seen, left);
+        }
+    }
+    seen.digest()
+}
+
+/// Takes whole blocks of the stream (HTML, section 9.2.6) until enough were taken; what is left of them.
+fn take_blocks(received: &mut Vec<u8>, seen: &mut Seen, mut left: usize) -> usize {
+    let mut taken = 0;
+    while left > 0
+        && let Some(length) = received[taken..]
+            .windows(2)
+            .position(|pair| pair == b"\n\n")
+    {
+        let block = std::str::from_utf8(&received[taken..taken + length]).unwrap();
+        taken += length + 2;
+        let Some(line) = block.lines().find_map(|line| line.strip_prefix("data: ")) else {
+            continue;
+        };
+        assert!(
+            block.contains(&format!("id: {}", seen.position + 1)),
+            "{block}"
+        );
+        seen.take(line);
+        left -= 1;
+    }
+    received.drain(..taken);
+    left
+}
+
+async fn export(access: &Access) -> (u64, String) {
+    let request = access.get(&Client::new(), "");
+    let request = request.header("accept", "application/x-ndjson");
+    let mut chunks = request.send().await.unwrap().bytes_stream();
+    let (mut seen, mut received) = (Seen::default(), Vec::new());
+    while let Some(chunk) = chunks.next().await {
+        received.extend(chunk.unwrap());
+        let whole = received.iter().rposition(|byte| *byte == b'\n');
+        let lines: Vec<u8> = received.drain(..whole.map_or(0, |end| end + 1)).collect();
+        let lines = std::str::from_utf8(&lines).unwrap();
+        lines.lines().for_each(|line| seen.take(line));
+    }
+    assert!(received.is_empty());
+    seen.digest()
+}
+
+async fn eight_and_eight(server: &Server, events: usize) {
+    let token = server.auditor("eve@example.org").await;
+    let (tell_end, end) = watch::channel(None);
+    let base = server.base.clone();
+    let access = Access { base, token, end };
+    let pulling =
+        (0..PULLING).map(|n| tokio::spawn(pull(access.clone(), [7, 100, 1_000, 10_000][n])));
+    let live =
+        (0..LIVE).map(|n| tokio::spawn(follow(access.clone(), [13, 997, 50_000, usize::MAX][n])));
+    let consumers: Vec<_> = pulling.chain(live).collect();
+    let left = Arc::new(AtomicUsize::new(events));
+    let mut writers = Vec::new();
+    for n in 0..WRITERS {
+        let email = format!("writer{n}@example.com");
+        server.register(&email).await;
+        let signed_in = server.sign_in(&email).await;
+        let (base, left) = (server.base.clone(), Arc::clone(&left));
+        writers.push(tokio::spawn(write(Client::new(), base, signed_in, left)));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let exported = export(&access).await;
+    assert!(exported.0 >= events as u64);
+    tell_end.send(Some(exported.0)).unwrap();
+    for consumer in consumers {
+        assert_eq!(consumer.await.unwrap(), exported);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_consumer_sees_every_event_once_in_its_order() {
+    let events = std::env::var("CONSUMERS_EVENTS").ok();
+    let events = events.map_or(EVENTS, |text| text.parse().unwrap());
+    for (server, _) in on_both_engines(&[("ACCESS_TOKEN_TTL", "86400")]).await {
+        eight_and_eight(&server, events).await;
+    }
+}
