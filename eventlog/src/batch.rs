@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::event::{cloud_event_line, event_id};
 use crate::merkle::{Frontier, leaf_hash};
 use crate::projection::{Change, Projection, fold};
+use crate::tiles::{Edge, TILE_WIDTH, Tile};
 use crate::{Append, AppendError, DbError, RecordedEvent};
 
 /// Payload bytes of one transaction; a single append may have more.
@@ -76,6 +77,12 @@ pub(crate) struct Batch {
     pub events: Vec<RecordedEvent>,
     pub changes: Vec<Change>,
     pub new_head: Head,
+    /// The tree's right edge before the batch; unknown where another process has written.
+    pub edge: Option<Edge>,
+    /// And after it.
+    pub new_edge: Option<Edge>,
+    /// Tiles that the batch fills.
+    pub tiles: Vec<Tile>,
 }
 
 impl Batch {
@@ -115,6 +122,10 @@ impl Batch {
             }
         }
         *waiting = later;
+        Self::new(appends, inline, now)
+    }
+
+    fn new(appends: Vec<Pending>, inline: Arc<[Arc<dyn Projection>]>, now: DateTime<Utc>) -> Self {
         Self {
             appends,
             inline,
@@ -122,20 +133,25 @@ impl Batch {
             events: Vec::new(),
             changes: Vec::new(),
             new_head: Head::default(),
+            edge: None,
+            new_edge: None,
+            tiles: Vec::new(),
         }
     }
 
     /// Each append as a batch of its own, in order.
     pub(crate) fn singly(self) -> impl Iterator<Item = Self> {
         let (inline, now) = (self.inline, self.now);
-        self.appends.into_iter().map(move |pending| Self {
-            appends: vec![pending],
-            inline: Arc::clone(&inline),
-            now,
-            events: Vec::new(),
-            changes: Vec::new(),
-            new_head: Head::default(),
-        })
+        let appends = self.appends.into_iter();
+        appends.map(move |pending| Self::new(vec![pending], Arc::clone(&inline), now))
+    }
+
+    /// Whether the batch fills a tile whose beginning must be read first.
+    pub(crate) fn wants_edge(&self, head: &Head) -> bool {
+        let events: usize = self.appends.iter().map(|a| a.append.events.len()).sum();
+        let (size, new) = (head.position(), head.position() + events as u64);
+        let is_known = self.edge.as_ref().is_some_and(|edge| edge.size() == size);
+        !is_known && size / TILE_WIDTH != new / TILE_WIDTH
     }
 
     /// The stream versions to check.
@@ -204,7 +220,19 @@ impl Batch {
         }
         self.changes = fold(changes);
         self.new_head = new_head;
+        self.extend_edge(head.position());
         Ok(Ok(()))
+    }
+
+    /// Where the edge is not known, what it would have filled is filled in later.
+    fn extend_edge(&mut self, size: u64) {
+        self.tiles.clear();
+        self.new_edge = self.edge.clone().filter(|edge| edge.size() == size);
+        if let Some(edge) = &mut self.new_edge {
+            for event in &self.events {
+                edge.push(event.leaf_hash, &mut self.tiles);
+            }
+        }
     }
 
     /// Answers the appends that conflict and keeps the others.

@@ -10,7 +10,12 @@ use uuid::Uuid;
 use crate::AppendError;
 
 /// The largest payload of one event, in bytes.
-pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+pub const PAYLOAD_BYTES_MAX: usize = 60 * 1024;
+/// What an event's other texts may have together, in bytes.
+const NAMES_BYTES_MAX: usize = 512;
+/// The longest exported line, in bytes: an entry of a C2SP tlog-tiles bundle has a length of 16 bits. A payload and the
+/// other texts stay below it together, even where each of their bytes is escaped as six.
+pub const LINE_BYTES_MAX: usize = 65_535;
 /// The most events of one append.
 pub const EVENTS_PER_APPEND_MAX: usize = 256;
 /// The `source` of every exported event. It is part of the Merkle leaf, so no setting may change it.
@@ -68,7 +73,20 @@ impl Append {
         if self.aggregate_type.contains(['/', '\0']) || self.aggregate_id.contains('\0') {
             return Err(AppendError::Invalid("the stream's name"));
         }
-        self.events.iter().try_for_each(NewEvent::check)
+        self.events.iter().try_for_each(|event| {
+            let names = self.names_bytes() + event.event_type.len() + event.event_version.len();
+            if names > NAMES_BYTES_MAX {
+                return Err(AppendError::Invalid("the names are too long"));
+            }
+            event.check()
+        })
+    }
+
+    /// An exported line has the stream's identifier twice.
+    fn names_bytes(&self) -> usize {
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let metadata = bytes(&self.metadata.actor) + bytes(&self.metadata.request_id);
+        self.aggregate_type.len() + 2 * self.aggregate_id.len() + metadata
     }
 }
 
@@ -232,6 +250,47 @@ mod tests {
         );
         assert_eq!(cloud_event_line(&event), expected);
         serde_json::from_str::<serde_json::Value>(&cloud_event_line(&event)).unwrap();
+    }
+
+    #[test]
+    fn the_longest_line_fits_into_an_entry_of_a_bundle() {
+        let payload = format!(
+            "{{\"E\":{{\"a\":\"{}\"}}}}",
+            "x".repeat(PAYLOAD_BYTES_MAX - 14)
+        );
+        let mut append = Append {
+            aggregate_type: "\u{1}".repeat(100),
+            aggregate_id: "\u{1}".repeat(100),
+            expected_version: u64::MAX >> 2,
+            command_id: Uuid::nil(),
+            events: vec![NewEvent {
+                event_type: "E".to_owned(),
+                event_version: "\u{1}".repeat(100),
+                payload,
+            }],
+            metadata: Metadata {
+                actor: Some("\u{1}".repeat(60)),
+                request_id: Some("\u{1}".repeat(51)),
+            },
+        };
+        append.check().unwrap();
+        let event = RecordedEvent {
+            position: u64::MAX >> 1,
+            event_id: Uuid::nil(),
+            recorded_at: DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(),
+            aggregate_type: append.aggregate_type.clone(),
+            aggregate_id: append.aggregate_id.clone(),
+            sequence: u64::MAX >> 1,
+            event_type: "E".to_owned(),
+            event_version: append.events[0].event_version.clone(),
+            payload: append.events[0].payload.clone(),
+            metadata: serde_json::to_string(&append.metadata).unwrap(),
+            leaf_hash: [0; 32],
+        };
+        let bytes = cloud_event_line(&event).len();
+        assert!((64_000..LINE_BYTES_MAX).contains(&bytes), "{bytes}");
+        append.aggregate_id.push('x');
+        assert!(append.check().is_err());
     }
 
     #[test]

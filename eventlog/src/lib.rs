@@ -1,7 +1,7 @@
 //! The append-only log: one total order without gaps, in SQLite or PostgreSQL.
 //!
 //! Callers append with the version of the stream that they know. One writer a node takes everything that
-//! waits into one transaction: positions, version checks, inline projections and the Merkle frontier commit
+//! waits into one transaction: positions, version checks, inline projections and the Merkle tree commit
 //! together or not at all. Readers follow positions and can skip nothing. Streams are loaded through the
 //! cqrs-es persistence crates. This crate knows no domain and never interprets a payload.
 
@@ -17,6 +17,7 @@ mod log;
 mod merkle;
 mod postgres;
 mod projection;
+mod proof;
 mod reactor;
 mod recent;
 mod repository;
@@ -25,13 +26,15 @@ mod store;
 mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tiles;
+mod tree;
 mod value;
 
 pub use database::{Database, Engine, Statement};
 pub use error::{AppendError, DbError, ProjectionError};
 pub use event::{
-    Append, EVENTS_PER_APPEND_MAX, Metadata, NewEvent, PAYLOAD_BYTES_MAX, RecordedEvent,
-    cloud_event_line, event_id,
+    Append, EVENTS_PER_APPEND_MAX, LINE_BYTES_MAX, Metadata, NewEvent, PAYLOAD_BYTES_MAX,
+    RecordedEvent, cloud_event_line, event_id,
 };
 pub use execute::{CommandContext, ExecuteError, Outcome};
 pub use feed::CommitObserver;
@@ -39,7 +42,10 @@ pub use filter::EventFilter;
 pub use log::{Log, LogOptions};
 pub use merkle::{Frontier, Hash, leaf_hash};
 pub use projection::{Change, Column, Kind, Projection, Table, fold};
+pub use proof::{verify_consistency, verify_inclusion};
 pub use reactor::{ReactError, Reactor, ReactorTail};
 pub use store::{LogContext, LogEventStore};
 pub use tail::ProjectionTail;
+pub use tiles::TILE_WIDTH;
+pub use tree::{Tree, TreeHead};
 pub use value::{Row, Value};

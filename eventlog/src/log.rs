@@ -14,8 +14,9 @@ use crate::cache::AggregateCache;
 use crate::database::DatabaseKind;
 use crate::feed::{CommitObserver, Feed, head};
 use crate::postgres::PostgresAppender;
+use crate::tiles::Edge;
 use crate::{
-    Append, AppendError, Database, DbError, Projection, RecordedEvent, repository, sqlite,
+    Append, AppendError, Database, DbError, Projection, RecordedEvent, Tree, repository, sqlite,
 };
 
 /// How often the head is read when nothing says that it moved.
@@ -88,7 +89,8 @@ impl Drop for Inner {
 }
 
 impl Log {
-    /// Opens the log of a migrated database and starts its writer.
+    /// Opens the log of a migrated database and starts its writer. Tiles of the Merkle tree that are missing are made
+    /// first.
     ///
     /// # Errors
     /// The database failed.
@@ -97,6 +99,10 @@ impl Log {
         inline: Vec<Arc<dyn Projection>>,
         options: LogOptions,
     ) -> Result<Self, DbError> {
+        let filled = Tree::new(database.clone()).fill().await?;
+        if filled > 0 {
+            tracing::info!(tiles = filled, "tiles of the Merkle tree were made");
+        }
         let head = head(&database).await?;
         let feed = Arc::new(Feed::new(database.clone(), head));
         let (queue, waiting) = mpsc::channel(options.queue_capacity);
@@ -112,6 +118,7 @@ impl Log {
             done: writer_done.clone(),
             batch_events: options.batch_events,
             clock: Arc::clone(&options.clock),
+            edge: None,
         };
         start(writer.run());
         start(follow(database.clone(), Arc::clone(&feed), stop.clone()));
@@ -303,6 +310,8 @@ struct Writer {
     done: CancellationToken,
     batch_events: usize,
     clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    /// The Merkle tree's right edge behind the last commit, where this node knows it.
+    edge: Option<Edge>,
 }
 
 impl Writer {
@@ -311,12 +320,13 @@ impl Writer {
         let mut waiting: Vec<Pending> = Vec::new();
         while self.gather(&mut waiting).await {
             let now = (self.clock)();
-            let batch = Batch::take(
+            let mut batch = Batch::take(
                 &mut waiting,
                 self.batch_events,
                 Arc::clone(&self.inline),
                 now,
             );
+            batch.edge = self.edge.take();
             self.commit(batch).await;
         }
         self.done.cancel();
@@ -377,7 +387,8 @@ impl Writer {
     }
 
     /// Observers first, then the callers: whoever is answered finds the observers up to date.
-    async fn publish(&self, batch: Batch) {
+    async fn publish(&mut self, mut batch: Batch) {
+        self.edge = batch.new_edge.take();
         let Some(last) = batch.events.last().map(|event| event.position) else {
             return;
         };

@@ -15,13 +15,21 @@ pub fn leaf_hash(line: &str) -> Hash {
         .into()
 }
 
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
+/// The hash of an inner node.
+pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::new()
         .chain_update([1])
         .chain_update(left)
         .chain_update(right)
         .finalize()
         .into()
+}
+
+/// The root of the tree over these leaves, or of the subtree over these nodes.
+pub(crate) fn root_of(nodes: &[Hash]) -> Hash {
+    let mut tree = Frontier::default();
+    nodes.iter().for_each(|node| tree.push(*node));
+    tree.root()
 }
 
 /// The roots of the complete subtrees of a tree, from the largest to the smallest: one for each one-bit of its

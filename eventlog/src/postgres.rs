@@ -22,7 +22,9 @@ use statement::{Outcome, append_statement, outcome};
 
 use crate::batch::{Batch, Head};
 use crate::database::{LostConnections, postgres_arguments};
+use crate::merkle::Hash;
 use crate::projection::Change;
+use crate::tiles::{Edge, TILE_WIDTH, edge_tiles};
 use crate::{AppendError, DbError};
 
 /// Batches that go through the explicit transaction after a lost prediction: other nodes are writing.
@@ -86,6 +88,9 @@ impl PostgresAppender {
 
     /// One round trip, on the head that this node knows. Gives the batch back when the prediction was wrong.
     async fn predict(&mut self, batch: Batch, head: Head) -> Result<Result<Batch, Batch>, Failed> {
+        if batch.wants_edge(&head) {
+            return Ok(Err(batch));
+        }
         let batch = built(batch, &head)?;
         if batch.appends.is_empty() {
             self.head = Some(head);
@@ -120,6 +125,12 @@ impl PostgresAppender {
             Err(error) => return Err(Failed::before_commit(batch, error)),
         };
         let mut batch = batch;
+        if batch.wants_edge(&head) {
+            match read_edge(connection, head.position()).await {
+                Ok(edge) => batch.edge = edge,
+                Err(error) => return Err(Failed::before_commit(batch, error)),
+            }
+        }
         loop {
             batch = built(batch, &head)?;
             if batch.appends.is_empty() {
@@ -252,6 +263,28 @@ async fn lock_head(connection: &mut PgConnection) -> Result<Head, DbError> {
         row.try_get(1)?,
         row.try_get::<Vec<u8>, _>(2)?.as_slice(),
     )
+}
+
+async fn read_edge(connection: &mut PgConnection, size: u64) -> Result<Option<Edge>, DbError> {
+    const LEAVES: &str = "SELECT leaf_hash FROM events WHERE position > $1 ORDER BY position";
+    const ROOTS: &str =
+        "SELECT root FROM log_tiles WHERE level = $2 - 1 AND tile >= $1 ORDER BY tile";
+    let mut levels = Vec::new();
+    for (level, tile, _) in edge_tiles(size) {
+        let first = (tile * TILE_WIDTH).cast_signed();
+        let rows = if level == 0 {
+            sqlx::query(LEAVES)
+                .bind(first)
+                .fetch_all(&mut *connection)
+                .await?
+        } else {
+            let query = sqlx::query(ROOTS).bind(first).bind(i64::from(level));
+            query.fetch_all(&mut *connection).await?
+        };
+        let hashes = rows.iter().map(|row| row.try_get::<Hash, _>(0));
+        levels.push(hashes.collect::<Result<_, _>>()?);
+    }
+    Ok(Edge::new(size, levels))
 }
 
 /// Runs the statement for a built batch on `head`.

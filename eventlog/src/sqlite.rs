@@ -10,13 +10,16 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, para
 
 use crate::batch::{Batch, Conflict, Head};
 use crate::database::Statement;
+use crate::merkle::Hash;
 use crate::projection::{Change, Table};
+use crate::tiles::{Edge, TILE_WIDTH, Tile, edge_tiles};
 use crate::{DbError, Value};
 
 pub(crate) use writer::SqliteWriter;
 
 /// How long a statement waits for another process.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Only the owner may read the database; SQLite gives its side files the same mode.
 pub(crate) fn create_file(path: &Path) -> Result<(), DbError> {
     if let Some(folder) = path
@@ -84,11 +87,15 @@ fn try_commit(connection: &Connection, batch: &mut Batch) -> Result<(), DbError>
     if !conflicts.is_empty() {
         batch.refuse(&conflicts);
     }
+    if batch.wants_edge(&head) {
+        batch.edge = read_edge(connection, head.position())?;
+    }
     batch.build(&head)?;
     if batch.appends.is_empty() {
         return Ok(());
     }
     insert(connection, batch)?;
+    insert_tiles(connection, &batch.tiles)?;
     apply(connection, &batch.changes)?;
     write_head(connection, &batch.new_head)
 }
@@ -152,6 +159,42 @@ fn insert(connection: &Connection, batch: &Batch) -> Result<(), DbError> {
             event.metadata,
             event.leaf_hash,
         ])?;
+    }
+    Ok(())
+}
+
+fn read_edge(connection: &Connection, size: u64) -> Result<Option<Edge>, DbError> {
+    const LEAVES: &str = "SELECT leaf_hash FROM events WHERE position > ?1 ORDER BY position";
+    const ROOTS: &str =
+        "SELECT root FROM log_tiles WHERE level = ?2 - 1 AND tile >= ?1 ORDER BY tile";
+    let mut levels = Vec::new();
+    for (level, tile, _) in edge_tiles(size) {
+        let first = number(tile * TILE_WIDTH);
+        let hashes: Result<Vec<Hash>, _> = if level == 0 {
+            let mut statement = connection.prepare_cached(LEAVES)?;
+            statement.query_map([first], |row| row.get(0))?.collect()
+        } else {
+            let mut statement = connection.prepare_cached(ROOTS)?;
+            statement
+                .query_map(params![first, level], |row| row.get(0))?
+                .collect()
+        };
+        levels.push(hashes?);
+    }
+    Ok(Edge::new(size, levels))
+}
+
+fn insert_tiles(connection: &Connection, tiles: &[Tile]) -> Result<(), DbError> {
+    const SQL: &str = "INSERT INTO log_tiles (level, tile, root, hashes) VALUES (?1, ?2, ?3, ?4) \
+                       ON CONFLICT (level, tile) DO NOTHING";
+    for tile in tiles {
+        let row = params![
+            tile.level,
+            number(tile.index),
+            tile.root,
+            tile.hashes.concat()
+        ];
+        connection.prepare_cached(SQL)?.execute(row)?;
     }
     Ok(())
 }

@@ -265,7 +265,7 @@ async fn a_payload_keeps_its_exact_text() {
         let log = open(&database).await;
         let large = format!(
             "{{\"z\":1,\"a\":\"\\u0000 {}\",\"n\":1.50}}",
-            "x".repeat(64 * 1024)
+            "x".repeat(59 * 1024)
         );
         let mut wanted = append("a", 0, 1);
         wanted.events[0] = event(&large);

@@ -24,6 +24,10 @@ pub(super) fn append_statement(
     bind_checks(&mut arguments, batch)?;
     bind_events(&mut arguments, batch)?;
     bind_head(&mut arguments, batch, head)?;
+    if !batch.tiles.is_empty() {
+        sql.push_str(TILES);
+        bind_tiles(&mut arguments, batch)?;
+    }
     for (n, group) in groups(&batch.changes).iter().enumerate() {
         let change = group_statement(group, &mut arguments, "EXISTS (SELECT 1 FROM moved)")?;
         for part in [", change", &n.to_string(), " AS (", &change, ")"] {
@@ -79,6 +83,11 @@ const APPEND: &str = "WITH stream AS (SELECT * FROM UNNEST($1::bigint[], $2::tex
          $13::text[], $14::text[], $15::text[], $16::bytea[]) \
        AS n(position, event_id, kind, id, sequence, event_type, event_version, payload, metadata, leaf_hash) \
        WHERE EXISTS (SELECT 1 FROM moved))";
+
+const TILES: &str = ", filled AS (INSERT INTO log_tiles (level, tile, root, hashes) \
+       SELECT t.level, t.tile, t.root, t.hashes \
+       FROM UNNEST($22::bigint[], $23::bigint[], $24::bytea[], $25::bytea[]) AS t(level, tile, root, hashes) \
+       WHERE EXISTS (SELECT 1 FROM moved) ON CONFLICT (level, tile) DO NOTHING)";
 
 const RESULT: &str = " SELECT (SELECT COUNT(*) FROM (SELECT pg_notify('gatelog_log', position::text) FROM moved) m), \
      (SELECT array_agg(n ORDER BY n) FROM conflict), (SELECT array_agg(actual ORDER BY n) FROM conflict), \
@@ -212,4 +221,17 @@ fn bind_head(arguments: &mut PgArguments, batch: &Batch, head: &Head) -> Result<
     bind(arguments, new.frontier.to_bytes())?;
     bind(arguments, new.frontier.root().to_vec())?;
     bind(arguments, head.position().cast_signed())
+}
+
+/// `$22` to `$25`.
+fn bind_tiles(arguments: &mut PgArguments, batch: &Batch) -> Result<(), DbError> {
+    let tiles = &batch.tiles;
+    let levels = tiles.iter().map(|tile| i64::from(tile.level));
+    bind(arguments, levels.collect::<Vec<_>>())?;
+    let indexes = tiles.iter().map(|tile| tile.index.cast_signed());
+    bind(arguments, indexes.collect::<Vec<_>>())?;
+    let roots = tiles.iter().map(|tile| tile.root.as_slice());
+    bind(arguments, roots.collect::<Vec<_>>())?;
+    let hashes = tiles.iter().map(|tile| tile.hashes.concat());
+    bind(arguments, hashes.collect::<Vec<_>>())
 }
