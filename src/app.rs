@@ -18,6 +18,7 @@ use crate::keyring::{Peppers, Vault};
 use crate::last_seen::LastSeen;
 use crate::mail::Bells;
 use crate::mail::transport::Transport;
+use crate::notary::Notary;
 use crate::policies::dispatch_media_jobs::JobQueue;
 use crate::ports::blobs::Blobs;
 use crate::ports::passwords::Passwords;
@@ -50,6 +51,8 @@ pub struct App {
     pub blobs: Blobs,
     /// The models that follow the log.
     pub read_models: ReadModels,
+    /// Signs the log.
+    pub notary: Notary,
     /// The live streams of the log.
     pub live_streams: LiveStreams,
     /// The media jobs that this node drives.
@@ -112,6 +115,7 @@ impl App {
             log,
             vault,
         } = Core::open(&config).await?;
+        let notary = Notary::open(database.clone(), &config.log).await?;
         let peppers = Peppers::load(&config.master_keys, &config.passwords);
         let peppers = peppers.with_former(vault.kept_peppers().await?);
         tell_about_missing_peppers(&vault, &peppers).await?;
@@ -122,6 +126,7 @@ impl App {
         let worker = WorkerClient::new(&config.media.worker_endpoint, keys)?;
         Ok(Arc::new(Self {
             lease,
+            notary,
             tokens,
             last_seen: Arc::new(LastSeen::default()),
             idempotency: Idempotency::new(database.clone(), vault.clone()),

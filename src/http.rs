@@ -115,6 +115,14 @@ fn streaming_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(me::export::export))
         .routes(routes!(audit::events::list))
         .routes(routes!(audit::live::follow))
+        .routes(routes!(audit::log::checkpoint))
+        .routes(routes!(audit::log::key))
+        .routes(routes!(audit::log::proof))
+}
+
+/// Only for the document: a tile's path has as many segments as it needs.
+fn tile_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(audit::log::tile))
 }
 
 /// Only for the document: any method is taken, and the edge answers most of them.
@@ -129,6 +137,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .merge(idempotent_api())
         .merge(short_api())
         .merge(streaming_api())
+        .merge(tile_api())
         .merge(verify_api());
     api.into_openapi()
 }
@@ -145,6 +154,7 @@ pub fn router(app: &Arc<App>) -> Router {
                 .layer(from_fn(drain::layer))
                 .layer(layers::upload_pause(&app.config.network)),
         )
+        .route("/v1/audit/log/tile/{*tile}", get(audit::log::tile))
         .route("/v1/verify", any(verify::verify))
         .route("/openapi.json", get(|| async { axum::Json(document()) }))
         .route("/problems/{slug}", get(problems::show))

@@ -19,6 +19,7 @@ pub mod lifecycle;
 pub mod links;
 mod listener;
 pub mod mail;
+pub mod notary;
 pub mod password_change;
 pub mod password_reset;
 pub mod pending_registration;

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::http::edge::Edge;
 use crate::http::{ops, router};
 use crate::lifecycle::{self, Lifecycle};
-use crate::{administration, listener, policies, ports::clock, token_check};
+use crate::{administration, listener, notary, policies, ports::clock, token_check};
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -32,6 +32,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::default();
     app.read_models.start(&lifecycle);
     policies::start(&app, &lifecycle);
+    notary::upkeep::start(&app, &lifecycle);
     let upkeep = metrics.clone();
     lifecycle.every("metrics upkeep", Duration::from_secs(5), move || {
         upkeep.run_upkeep();
@@ -113,6 +114,12 @@ fn tell_about_new_key(config: &Config) {
         tracing::warn!(
             file,
             "made a new master key: back this file up; without it nobody's data can be read"
+        );
+    }
+    if let Some(file) = &config.log.made_file {
+        tracing::warn!(
+            file,
+            "made a new key that signs the log: back this file up; without it a new log has to begin"
         );
     }
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod events;
 mod keys;
+mod log;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ enum Command {
     /// The log.
     #[command(subcommand)]
     Events(events::Command),
+    /// The log's proof.
+    #[command(subcommand)]
+    Log(log::Command),
     /// The master key.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -53,22 +57,28 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     if matches!(cli.command, Command::Openapi) {
         return print(&(http::document().to_pretty_json()? + "\n"));
     }
+    if let Command::Log(log::Command::Verify(verify)) = &cli.command {
+        return runtime()?.block_on(log::verify(verify));
+    }
     let config = Config::load(&Source::from_process(cli.config.as_deref())?)?;
     telemetry::install(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async move {
+    runtime()?.block_on(async move {
         match cli.command {
             Command::Serve => serve::serve(config).await,
             Command::Migrate => Core::open(&config).await.map(|_| ()),
             Command::CheckConfig => print("the settings are good\n"),
             Command::Admin(command) => admin::run(&config, command).await,
             Command::Events(command) => events::run(&config, command).await,
+            Command::Log(command) => log::run(&config, command).await,
             Command::Keys(command) => keys::run(config, command).await,
             Command::Openapi => Ok(()),
         }
     })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.enable_all().build()?)
 }
 
 /// Standard output; a reader that has gone is not an error of ours.

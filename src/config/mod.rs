@@ -3,6 +3,7 @@
 //! This module is the only reader of the environment and of secret files. A bad value or an unknown key
 //! stops the start with one line that names it. It never logs a value.
 
+mod log;
 mod mail;
 mod master_keys;
 mod media;
@@ -15,6 +16,7 @@ mod tokens;
 
 use std::path::PathBuf;
 
+pub use log::{LogConfig, WitnessConfig, make_signing_key};
 pub use mail::{MailConfig, SmtpConfig, SmtpTls};
 pub use master_keys::{MasterKey, MasterKeys};
 pub use media::MediaConfig;
@@ -53,6 +55,8 @@ pub struct Config {
     pub passwords: PasswordConfig,
     /// How often passwords may be guessed.
     pub throttles: ThrottleConfig,
+    /// How the log is proved.
+    pub log: LogConfig,
     /// How mails leave.
     pub mail: MailConfig,
     /// Log line format.
@@ -70,9 +74,11 @@ impl Config {
     /// The first bad value, missing secret or unknown key, by name.
     pub fn load(source: &Source) -> Result<Self, ConfigError> {
         let data_dir = PathBuf::from(source.text("DATA_DIR", "./data")?);
+        let network = NetworkConfig::load(source)?;
         let config = Self {
+            log: LogConfig::load(source, &data_dir, &network.public_url)?,
             database_url: Secret::new(database_url(source, &data_dir)?),
-            network: NetworkConfig::load(source)?,
+            network,
             tokens: TokenConfig::load(source)?,
             media: MediaConfig::load(source, &data_dir)?,
             master_keys: MasterKeys::load(source, &data_dir)?,
@@ -166,6 +172,10 @@ mod tests {
             ("SIGN_IN_FREE_PER_NETWORK", "many"),
             ("SIGN_IN_MAX_DELAY", "86401"),
             ("ANONYMOUS_REQUESTS_PER_HOUR", "0"),
+            ("LOG_SIGNING_KEY", "00"),
+            ("LOG_ORIGIN", "a+b"),
+            ("LOG_WITNESS_KEY", "w"),
+            ("LOG_WITNESS_URL", "http://w.example"),
         ] {
             let error = load(&[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(key), "{key}: {error}");

@@ -62,12 +62,17 @@ pub(super) fn load_or_make(
 /// Written beside and linked into place, so that a second process that starts at the same moment reads a
 /// whole secret or loses the race and reads the winner's.
 pub(super) fn make_file(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
     let mut bytes = Zeroizing::new([0_u8; 32]);
     rand::rngs::OsRng
         .try_fill_bytes(bytes.as_mut_slice())
         .map_err(std::io::Error::other)?;
+    make_file_with(path, &Zeroizing::new(hex::encode(bytes.as_slice())))
+}
+
+/// As [`make_file`], of a secret that is there.
+pub(super) fn make_file_with(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
     let draft = path.with_extension(format!("draft-{}", std::process::id()));
     let mut file = OpenOptions::new()
         .write(true)
@@ -75,11 +80,7 @@ pub(super) fn make_file(path: &Path) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&draft)?;
-    writeln!(
-        file,
-        "{}",
-        Zeroizing::new(hex::encode(bytes.as_slice())).as_str()
-    )?;
+    writeln!(file, "{text}")?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&draft, path);
     std::fs::remove_file(&draft)?;

@@ -57,7 +57,8 @@ impl FromRequestParts<Arc<App>> for TailRead {
     }
 }
 
-fn min_position(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+/// The position that a call asks for.
+pub(super) fn min_position(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(MIN_POSITION) else {
         return Ok(None);
     };

@@ -3,6 +3,7 @@
 
 pub mod blobs;
 pub mod clock;
+pub mod http_client;
 pub mod ids;
 pub mod passwords;
 pub mod totp;

@@ -21,6 +21,8 @@ use crate::ports::clock;
 use crate::sniff;
 
 const MIB: u64 = 1024 * 1024;
+/// Streams of each kind that an event tells of.
+const RESULT_STREAMS: usize = 50;
 
 /// A file that a preset may make.
 struct Expected {
@@ -238,9 +240,12 @@ fn result(preset: Preset, status: &JobStatus) -> Result<Option<MediaMetadata>, S
     let Some(Ok(value)) = metadata else {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     };
-    serde_json::from_value(value)
-        .map(Some)
-        .map_err(|_| Stop::Failed(FailureCode::OutputCheckFailed))
+    let mut metadata: MediaMetadata =
+        serde_json::from_value(value).map_err(|_| Stop::Failed(FailureCode::OutputCheckFailed))?;
+    // The whole list is in the output; an event has room for less than a file may have streams.
+    metadata.video.truncate(RESULT_STREAMS);
+    metadata.audio.truncate(RESULT_STREAMS);
+    Ok(Some(metadata))
 }
 
 /// The attempt came too late, or its outputs were refused. If the very same attempt was recorded before (its answer

@@ -1,0 +1,168 @@
+//! `/v1/audit/log`: the log as C2SP tlog-tiles has it: the signed checkpoint, tiles of hashes and bundles of entries; and
+//! the proof that an event is in it.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, header};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::http::caller::Auditor;
+use crate::http::extract::Id;
+use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::reads::{InlineRead, min_position};
+use crate::notary::checkpoint::Proof;
+use crate::notary::files::entries;
+use crate::notary::tile_path::{TileKind, TilePath};
+use crate::notary::{NotaryError, Signed};
+
+/// What never changes.
+const IMMUTABLE: &str = "private, max-age=31536000, immutable";
+/// What is another in a second.
+const NO_CACHE: &str = "no-cache";
+
+/// The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this server has written, and the position of
+/// `Gatelog-Min-Position`.
+#[utoipa::path(
+    get, path = "/v1/audit/log/checkpoint", tag = "audit", operation_id = "show_log_checkpoint",
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "read-model-behind"),
+    ),
+    security(("bearer" = []), ("service_key_bearer" = [])),
+)]
+pub async fn checkpoint(
+    State(app): State<Arc<App>>,
+    _: Auditor,
+    _: InlineRead,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let signed = signed(&app, &headers, 0).await?;
+    Ok(text(signed.note.clone()))
+}
+
+/// The public key that the log's checkpoints are signed with, as `<name>+<id>+<key>` (C2SP signed-note).
+#[utoipa::path(
+    get, path = "/v1/audit/log/key", tag = "audit", operation_id = "show_log_key",
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+    ),
+    security(("bearer" = []), ("service_key_bearer" = [])),
+)]
+pub async fn key(State(app): State<Arc<App>>, _: Auditor) -> Result<Response, Problem> {
+    let signed = app.notary.covering(0).await?;
+    Ok(text(format!("{}\n", signed.key)))
+}
+
+/// A tile (C2SP tlog-tiles): `<L>/<N>[.p/<W>]` for hashes, `entries/<N>[.p/<W>]` for the events' lines, each with its
+/// length in 16 bits before it. The parameter spans several segments of the path.
+#[utoipa::path(
+    get, path = "/v1/audit/log/tile/{tile}", tag = "audit", operation_id = "show_log_tile",
+    params(("tile" = String, Path, description = "Such as `0/x001/234`, `1/000.p/17` or `entries/000`")),
+    responses(
+        (status = 200, body = String, content_type = "application/octet-stream"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
+    ),
+    security(("bearer" = []), ("service_key_bearer" = [])),
+)]
+pub async fn tile(
+    State(app): State<Arc<App>>,
+    _: Auditor,
+    Path(tile): Path<String>,
+) -> Result<Response, Problem> {
+    let path = TilePath::parse(&tile).ok_or_else(Problem::not_found)?;
+    let content = match path.kind {
+        TileKind::Entries => entries(&app.log, path.index, path.width).await?,
+        TileKind::Hashes(level) => {
+            let hashes = app
+                .notary
+                .tree()
+                .tile(level, path.index, path.width)
+                .await?;
+            hashes.map(|hashes| hashes.concat())
+        }
+    };
+    let content = content.ok_or_else(Problem::not_found)?;
+    let octets = HeaderValue::from_static("application/octet-stream");
+    let cache = HeaderValue::from_static(IMMUTABLE);
+    let headers = [
+        (header::CONTENT_TYPE, octets),
+        (header::CACHE_CONTROL, cache),
+    ];
+    Ok((headers, content).into_response())
+}
+
+/// The proof that an event is in the log (C2SP tlog-proof), with the signed checkpoint that it leads to.
+#[utoipa::path(
+    get, path = "/v1/audit/events/{id}/proof", tag = "audit", operation_id = "show_event_proof",
+    params(("id" = Uuid, Path, description = "The event")),
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "read-model-behind"),
+    ),
+    security(("bearer" = []), ("service_key_bearer" = [])),
+)]
+pub async fn proof(
+    State(app): State<Arc<App>>,
+    _: Auditor,
+    _: InlineRead,
+    Id(id): Id<Uuid>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let tree = app.notary.tree();
+    let position = tree.position_of(id).await?.ok_or_else(Problem::not_found)?;
+    let signed = signed(&app, &headers, position).await?;
+    let (index, size) = (position.saturating_sub(1), signed.checkpoint.tree.size);
+    let hashes = tree.inclusion_proof(index, size).await?;
+    let proof = Proof {
+        index,
+        hashes: hashes.ok_or_else(Problem::not_found)?,
+        note: signed.note.clone(),
+    };
+    Ok(text(proof.text()))
+}
+
+/// A checkpoint over what the caller may know of.
+async fn signed(app: &App, headers: &HeaderMap, position: u64) -> Result<Arc<Signed>, Problem> {
+    let asked = min_position(headers)?.unwrap_or(0);
+    let wanted = asked.max(position).max(app.log.last_written());
+    Ok(app.notary.covering(wanted).await?)
+}
+
+fn text(text: String) -> Response {
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    let cache = HeaderValue::from_static(NO_CACHE);
+    (
+        [
+            (header::CONTENT_TYPE, plain),
+            (header::CACHE_CONTROL, cache),
+        ],
+        text,
+    )
+        .into_response()
+}
+
+impl From<NotaryError> for Problem {
+    fn from(error: NotaryError) -> Self {
+        match error {
+            NotaryError::Database(error) => error.into(),
+            NotaryError::NotYet => Self::new(
+                Kind::ReadModelBehind,
+                "no signed checkpoint covers that position yet",
+            ),
+            NotaryError::Behind { .. } | NotaryError::Differs(_) => Self::unavailable(error),
+            NotaryError::Damaged | NotaryError::File(_) => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The way on after a restore that is behind what was signed, or with another key: a new log begins, under a new name and
+//! key, with the events that are left. The former one is never signed again, and stays on record.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
+use eventlog::{Database, Statement, TreeHead};
+
+use super::checkpoint::Checkpoint;
+use super::note::{SigningKey, VerifierKey};
+use super::{Notary, NotaryError, Signed, row};
+use crate::config::{LogConfig, make_signing_key};
+
+/// What an operator accepts.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// Why, for auditors.
+    pub reason: String,
+    /// The new log's name; by default the former one's with a number behind.
+    pub origin: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Begins a new log. Cut off at any point, it can be done again.
+///
+/// # Errors
+/// There is nothing to accept, the new name or key is the former one, or something failed.
+pub async fn accept(
+    database: &Database,
+    config: &LogConfig,
+    acceptance: &Acceptance,
+) -> anyhow::Result<VerifierKey> {
+    let notary = Notary::unchecked(database.clone(), config);
+    if was_cut_off(&notary).await? {
+        notary.record.retire("retired")?;
+        return Ok(notary.key.public().clone());
+    }
+    let former = former(&notary).await?;
+    let head = notary.tree.head().await?;
+    if former.key == *config.signing_key.public() && is_held(&notary, &former).await? {
+        bail!("the log holds everything that was signed: there is nothing to accept");
+    }
+    let key = new_key(config, &former, acceptance)?;
+    let statements = vec![
+        remember(&former, head, key.public(), acceptance),
+        ("DELETE FROM log_checkpoint".to_owned(), Vec::new()),
+    ];
+    database.execute(statements).await?;
+    let suffix = format!("retired-{}", hex::encode(former.key.id()));
+    if config.key_is_own {
+        put_in_place(&config.key_file, &suffix, &key)?;
+    }
+    if let Some(folder) = config.tiles_dir.as_deref().filter(|folder| folder.exists()) {
+        std::fs::rename(folder, folder.with_added_extension(&suffix))?;
+    }
+    // Last: as long as it is there, the former key signs nothing.
+    notary.record.retire(&format!("signed-{suffix}"))?;
+    Ok(key.public().clone())
+}
+
+/// Whether all is done but that the former log's record is still in its place.
+async fn was_cut_off(notary: &Notary) -> anyhow::Result<bool> {
+    const SQL: &str = "SELECT 1 FROM log_rollbacks WHERE new_key = $1";
+    let key = notary.key.public();
+    let Some((recorded, _)) = notary.record.read()? else {
+        return Ok(false);
+    };
+    let params = [key.to_string().into()];
+    let accepted = !notary.database.query(SQL, &params).await?.is_empty();
+    Ok(accepted && recorded.origin != key.name())
+}
+
+/// The last checkpoint that was signed, as far as anybody knows.
+async fn former(notary: &Notary) -> anyhow::Result<Signed> {
+    let stored = row(&notary.database).await?;
+    let recorded = notary.record.read()?.map(|(checkpoint, note)| Signed {
+        checkpoint,
+        note,
+        key: notary.key.public().clone(),
+    });
+    let all = stored.into_iter().chain(recorded);
+    let last = all.max_by_key(|signed| signed.checkpoint.tree.size);
+    last.context("nothing was ever signed: there is nothing to accept")
+}
+
+async fn is_held(notary: &Notary, former: &Signed) -> Result<bool, NotaryError> {
+    let row = row(&notary.database).await?;
+    match notary.check(row.as_ref()).await {
+        Ok(head) => Ok(head.size >= former.checkpoint.tree.size),
+        Err(NotaryError::Behind { .. } | NotaryError::Differs(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A key that is the operator's must have been replaced by them; our own is made anew.
+fn new_key(
+    config: &LogConfig,
+    former: &Signed,
+    acceptance: &Acceptance,
+) -> anyhow::Result<SigningKey> {
+    if config.key_is_own && former.key == *config.signing_key.public() {
+        let origin = acceptance.origin.clone();
+        let origin = origin.unwrap_or_else(|| next_origin(&former.checkpoint.origin));
+        if origin == former.checkpoint.origin {
+            bail!("--origin must be a new name: the former log keeps its own");
+        }
+        return make_signing_key(&origin).context("--origin cannot name a log");
+    }
+    let key = config.signing_key.public();
+    if former.key == *key || former.checkpoint.origin == key.name() {
+        bail!(
+            "set LOG_SIGNING_KEY to a new key with a new name first: the former log keeps its own"
+        );
+    }
+    SigningKey::parse(&config.signing_key.encode()).context("the key cannot be read")
+}
+
+/// `name/2` after `name`, `name/3` after that.
+fn next_origin(origin: &str) -> String {
+    let numbered = origin.rsplit_once('/');
+    let numbered = numbered.and_then(|(name, n)| Some((name, n.parse::<u32>().ok()?)));
+    match numbered {
+        Some((name, n)) => format!("{name}/{}", n.saturating_add(1)),
+        None => format!("{origin}/2"),
+    }
+}
+
+fn remember(
+    former: &Signed,
+    head: TreeHead,
+    new_key: &VerifierKey,
+    acceptance: &Acceptance,
+) -> Statement {
+    const SQL: &str = "INSERT INTO log_rollbacks \
+        (former_key, size, root, kept_size, kept_root, new_key, reason, at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (former_key) DO UPDATE SET \
+        kept_size = excluded.kept_size, kept_root = excluded.kept_root, new_key = excluded.new_key, \
+        reason = excluded.reason, at = excluded.at";
+    let Checkpoint { tree, .. } = &former.checkpoint;
+    let params = vec![
+        former.key.to_string().into(),
+        tree.size.into(),
+        tree.root.to_vec().into(),
+        head.size.into(),
+        head.root.to_vec().into(),
+        new_key.to_string().into(),
+        acceptance.reason.clone().into(),
+        acceptance.at.timestamp_micros().into(),
+    ];
+    (SQL.to_owned(), params)
+}
+
+/// The former key is kept beside; at no point is there none.
+fn put_in_place(path: &Path, suffix: &str, key: &SigningKey) -> anyhow::Result<()> {
+    let kept = path.with_extension(suffix);
+    if !kept.exists() {
+        std::fs::hard_link(path, kept)?;
+    }
+    let text = zeroize::Zeroizing::new(format!("{}\n", key.encode().as_str()));
+    super::record::write(path, text.as_bytes(), 0o600)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_log_has_a_name_of_its_own() {
+        assert_eq!(next_origin("example.com/log"), "example.com/log/2");
+        assert_eq!(next_origin("example.com/log/2"), "example.com/log/3");
+        assert_eq!(next_origin("example.com"), "example.com/2");
+    }
+}
