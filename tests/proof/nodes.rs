@@ -1,0 +1,132 @@
+//! Two nodes on one PostgreSQL: one order of checkpoints, whoever signs; and a node with another key signs nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eventlog::testing::TestPostgres;
+
+use crate::support::Server;
+use crate::{Audited, register};
+
+fn size(note: &str) -> u64 {
+    note.lines().nth(1).unwrap().parse().unwrap()
+}
+
+async fn checkpoint(server: &Server, token: &str) -> String {
+    let answer = server.get("/v1/audit/log/checkpoint", token).await;
+    assert_eq!(answer.status(), 200);
+    answer.text().await.unwrap()
+}
+
+async fn two(key: [&str; 2]) -> (Audited, Server) {
+    let url = TestPostgres::shared()
+        .unwrap()
+        .fresh_database()
+        .await
+        .unwrap();
+    let master = "5a".repeat(32);
+    let folder = tempfile::tempdir().unwrap();
+    let mut servers = Vec::new();
+    for (n, key) in key.into_iter().enumerate() {
+        let settings = [
+            ("DATABASE_URL", url.as_str()),
+            ("MASTER_KEY", &master),
+            ("LOG_SIGNING_KEY", key),
+            ("LOG_ORIGIN", "example.com/log"),
+        ];
+        let mut server = Server::prepare(&folder.path().join(n.to_string()), &settings);
+        std::fs::create_dir_all(&server.data).unwrap();
+        server.launch().await;
+        servers.push(server);
+    }
+    let there = servers.pop().unwrap();
+    let here = servers.pop().unwrap();
+    (Audited::of(here, url.clone(), folder).await, there)
+}
+
+/// Asks a node for checkpoints without a pause: each holds what was acknowledged before it was asked for, and none is
+/// smaller than the one before.
+async fn watch(base: String, token: String, is_over: Arc<AtomicBool>) -> Vec<String> {
+    let client = reqwest::Client::new();
+    let mut notes: Vec<String> = Vec::new();
+    while !is_over.load(Ordering::SeqCst) {
+        let request = client.get(format!("{base}/v1/audit/log/checkpoint"));
+        let note = request
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        if let Some(last) = notes.last() {
+            assert!(size(&note) >= size(last), "a node's checkpoints only grow");
+        }
+        if notes.last() != Some(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_with_one_key_sign_one_history() {
+    let key = "11".repeat(32);
+    let (here, there) = two([&key, &key]).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let watches = [&here.server.base, &there.base].map(|base| {
+        tokio::spawn(watch(
+            base.clone(),
+            here.auditor.clone(),
+            Arc::clone(&is_over),
+        ))
+    });
+    for n in 0..30 {
+        let node = if n % 2 == 0 { &here.server } else { &there };
+        let position = register(node, &format!("u{n}")).await;
+        assert!(size(&checkpoint(node, &here.auditor).await) >= position);
+        let other = if n % 2 == 0 { &there } else { &here.server };
+        let request = other.request(reqwest::Method::GET, "/v1/audit/log/checkpoint");
+        let request = request.bearer_auth(&here.auditor);
+        let answer = request
+            .header("gatelog-min-position", position)
+            .send()
+            .await
+            .unwrap();
+        assert!(size(&answer.text().await.unwrap()) >= position);
+    }
+    is_over.store(true, Ordering::SeqCst);
+    let lines = here.lines().await;
+    let mut tree = eventlog::Frontier::default();
+    let mut roots = vec![tree.root()];
+    for line in &lines {
+        tree.push(eventlog::leaf_hash(line));
+        roots.push(tree.root());
+    }
+    let vkey = here.vkey.parse().unwrap();
+    for notes in watches {
+        let notes = notes.await.unwrap();
+        assert!(notes.len() > 5, "{}", notes.len());
+        for note in notes {
+            let signed = gatelog::notary::checkpoint::Checkpoint::open(&note, &vkey).unwrap();
+            assert_eq!(signed.tree.root, roots[signed.tree.size as usize]);
+        }
+    }
+    here.verify_live(&here.vkey).is_good();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_another_key_serves_what_the_logs_key_has_signed() {
+    let (one, other) = ("11".repeat(32), "22".repeat(32));
+    let (here, there) = two([&one, &other]).await;
+    assert!(there.log().contains("does not sign"), "{}", there.log());
+    for n in 0..3 {
+        let position = register(&there, &format!("u{n}")).await;
+        let note = checkpoint(&there, &here.auditor).await;
+        assert!(size(&note) >= position);
+        let vkey = here.vkey.parse().unwrap();
+        gatelog::notary::checkpoint::Checkpoint::open(&note, &vkey).unwrap();
+    }
+    let key = there.get("/v1/audit/log/key", &here.auditor).await;
+    assert_eq!(key.text().await.unwrap().trim(), here.vkey);
+}

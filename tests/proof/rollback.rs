@@ -1,0 +1,104 @@
+//! A database that is behind what was signed, or another: nothing is signed, the server does not start, and there is a
+//! way on that says so.
+
+use std::process::Stdio;
+
+use crate::support::Server;
+use crate::support::engines::{count, prepared, rows};
+use crate::{Audited, register, run};
+
+/// Takes the last events away, as a restore of an older backup does.
+async fn set_back(url: &str) {
+    let database = eventlog::Database::open(url).await.unwrap();
+    let older = "SELECT size FROM log_checkpoint";
+    let size = rows(url, older).await[0].int(0).unwrap();
+    let guard = if url.starts_with("sqlite") {
+        "DROP TRIGGER events_are_not_deleted"
+    } else {
+        "DROP TRIGGER events_are_append_only ON events"
+    };
+    let mut tree = eventlog::Frontier::default();
+    let kept = format!("SELECT leaf_hash FROM events WHERE position < {size} ORDER BY position");
+    for row in rows(url, &kept).await {
+        tree.push(row.bytes(0).unwrap().try_into().unwrap());
+    }
+    let head = "UPDATE log_head SET position = $1, frontier = $2, root = $3";
+    let params = vec![
+        tree.size().into(),
+        tree.to_bytes().into(),
+        tree.root().to_vec().into(),
+    ];
+    let plain = |sql: &str| (sql.to_owned(), Vec::new());
+    let statements = vec![
+        plain(guard),
+        plain(&format!("DELETE FROM events WHERE position >= {size}")),
+        (head.to_owned(), params),
+        plain("DELETE FROM log_checkpoint"),
+    ];
+    database.execute(statements).await.unwrap();
+    database.close().await;
+}
+
+/// What a server that does not start says.
+fn refused_start(server: &Server) -> String {
+    let mut command = server.command(&["serve"]);
+    let (code, said) = run(command.stdin(Stdio::null()));
+    assert_eq!(code, 1, "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_does_not_start_behind_what_it_signed_until_somebody_answers_for_it() {
+    for mut audited in Audited::on_both_engines(&[]).await {
+        register(&audited.server, "bob").await;
+        audited.verify_live(&audited.vkey).is_good();
+        let (code, said) = audited.log(&["accept-rollback", "--reason", "no"]);
+        assert!(code == 1 && said.contains("nothing to accept"), "{said}");
+        audited.server.kill();
+        set_back(&audited.url).await;
+        let said = refused_start(&audited.server);
+        assert!(
+            said.contains("was set back") && said.contains("accept-rollback"),
+            "{said}"
+        );
+        let (code, said) = audited.log(&["checkpoint"]);
+        assert!(code == 1 && said.contains("was set back"), "{said}");
+        let (code, said) = audited.log(&["accept-rollback", "--reason", "the disk died"]);
+        assert_eq!(code, 0, "{said}");
+        audited.server.launch().await;
+        let kept = "SELECT COUNT(*) FROM log_rollbacks WHERE reason = 'the disk died' AND size > kept_size";
+        assert_eq!(count(&audited.url, kept).await, 1);
+        // A reader who trusts the former log is not led to believe that this is it.
+        let verdict = audited.verify_live(&audited.vkey);
+        verdict.is_refused("not signed by the key", "not signed by the key");
+        let new = audited.text("/v1/audit/log/key").await.trim().to_owned();
+        let name = |vkey: &str| vkey.split('+').next().unwrap().to_owned();
+        assert_eq!(name(&new), name(&audited.vkey) + "/2");
+        for state in ["python.state", "gatelog.state"] {
+            std::fs::remove_file(audited.path(state)).unwrap();
+        }
+        audited.verify_live(&new).is_good();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_does_not_start_on_another_history() {
+    for (mut server, url, folder) in prepared(&[]).await {
+        server.launch().await;
+        let mut audited = Audited::of(server, url, folder).await;
+        audited.verify_live(&audited.vkey).is_good();
+        audited.server.kill();
+        let record = audited.server.data.join("log-signing-key.signed");
+        let note = std::fs::read_to_string(&record).unwrap();
+        let mut lines: Vec<&str> = note.lines().collect();
+        lines[2] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        std::fs::write(&record, lines.join("\n") + "\n").unwrap();
+        let said = refused_start(&audited.server);
+        assert!(said.contains("history was changed"), "{said}");
+        std::fs::write(&record, "torn").unwrap();
+        let said = refused_start(&audited.server);
+        assert!(said.contains("log-signing-key.signed"), "{said}");
+        std::fs::write(&record, note).unwrap();
+        audited.server.launch().await;
+    }
+}
