@@ -92,7 +92,7 @@ impl Append {
 
 impl NewEvent {
     /// What a database would refuse is refused here, where it concerns one caller and not a whole batch.
-    fn check(&self) -> Result<(), AppendError> {
+    pub(crate) fn check(&self) -> Result<(), AppendError> {
         if self.event_type.contains('\0') || self.event_version.contains('\0') {
             return Err(AppendError::Invalid("the event's type"));
         }

@@ -13,6 +13,7 @@ mod event;
 mod execute;
 mod feed;
 mod filter;
+mod line;
 mod log;
 mod merkle;
 mod postgres;
@@ -39,6 +40,7 @@ pub use event::{
 pub use execute::{CommandContext, ExecuteError, Outcome};
 pub use feed::CommitObserver;
 pub use filter::EventFilter;
+pub use line::LineError;
 pub use log::{Log, LogOptions};
 pub use merkle::{Frontier, Hash, leaf_hash};
 pub use projection::{Change, Column, Kind, Projection, Table, fold};
