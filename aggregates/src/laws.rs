@@ -6,6 +6,7 @@
 //! - even events in an impossible order fold without panic.
 
 mod commands;
+mod ended;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

@@ -11,6 +11,7 @@
 
 pub mod administrators;
 pub mod email_claim;
+pub mod ended;
 pub mod media;
 pub mod media_job;
 pub mod service_key;

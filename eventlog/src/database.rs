@@ -11,6 +11,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{Arguments as _, ConnectOptions as _, Connection as _};
 
+use crate::archive::{Archive, SegmentStore};
 use crate::projection::Change;
 use crate::sqlite::SqliteWriter;
 use crate::{DbError, Row, Value, postgres, sqlite};
@@ -33,6 +34,7 @@ pub enum Engine {
 #[derive(Debug, Clone)]
 pub struct Database {
     pub(crate) kind: Arc<DatabaseKind>,
+    pub(crate) archive: Option<Arc<Archive>>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,17 @@ impl Database {
         };
         Ok(Self {
             kind: Arc::new(kind),
+            archive: None,
         })
+    }
+
+    /// The same database with the store of its log's segments, without which what was archived cannot be read.
+    #[must_use]
+    pub fn with_archive(self, store: Arc<dyn SegmentStore>) -> Self {
+        Self {
+            archive: Some(Arc::new(Archive::new(store))),
+            ..self
+        }
     }
 
     /// Which engine it is.
@@ -257,7 +269,7 @@ impl LostConnections {
     }
 }
 
-fn sqlite_arguments(params: &[Value]) -> Result<SqliteArguments<'_>, DbError> {
+pub(crate) fn sqlite_arguments(params: &[Value]) -> Result<SqliteArguments<'_>, DbError> {
     let mut arguments = SqliteArguments::default();
     for param in params {
         let added = match param {

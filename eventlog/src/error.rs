@@ -26,6 +26,9 @@ pub enum DbError {
     /// A stored event is not one of its aggregate.
     #[error("an event cannot be read: {0}")]
     Event(String),
+    /// A segment of the archive is missing or damaged, or there is no store to read it from.
+    #[error("the archive of the log: {0}")]
+    Archive(String),
     /// More waits for the SQLite writer than it takes on.
     #[error("too much waits to be written")]
     Busy,

@@ -5,6 +5,7 @@
 //! together or not at all. Readers follow positions and can skip nothing. Streams are loaded through the
 //! cqrs-es persistence crates. This crate knows no domain and never interprets a payload.
 
+mod archive;
 mod batch;
 mod cache;
 mod database;
@@ -29,8 +30,13 @@ mod tail;
 pub mod testing;
 mod tiles;
 mod tree;
+mod transfer;
 mod value;
 
+pub use archive::{
+    ArchiveError, ArchiveLock, Ending, Pruned, SEGMENT_EVENTS_MAX, Sealed, SegmentError,
+    SegmentStore,
+};
 pub use database::{Database, Engine, Statement};
 pub use error::{AppendError, DbError, ProjectionError};
 pub use event::{
@@ -50,4 +56,5 @@ pub use store::{LogContext, LogEventStore};
 pub use tail::ProjectionTail;
 pub use tiles::TILE_WIDTH;
 pub use tree::{Tree, TreeHead};
+pub use transfer::{Copied, CopyError, Expected, ImportError, Imported};
 pub use value::{Row, Value};

@@ -17,7 +17,8 @@ use sqlx::postgres::{
 use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
-use changes::{group_statement, groups};
+pub(crate) use changes::{group_statement, groups};
+pub(crate) use statement::bind;
 use statement::{Outcome, append_statement, outcome};
 
 use crate::batch::{Batch, Head};
@@ -184,25 +185,28 @@ impl PostgresAppender {
             return false;
         };
         loop {
-            if let Ok(found) = self.look_for(first.position, first.event_id).await {
-                return found;
+            match self.look_for(first.position, first.event_id).await {
+                Ok(Some(found)) => return found,
+                // Archived since: nobody can tell any more.
+                Ok(None) => std::future::pending().await,
+                Err(_) => self.connection = None,
             }
-            self.connection = None;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    async fn look_for(&mut self, position: u64, event_id: Uuid) -> Result<bool, DbError> {
-        const SQL: &str = "SELECT 1 FROM events WHERE position = $1 AND event_id = $2";
+    async fn look_for(&mut self, position: u64, event_id: Uuid) -> Result<Option<bool>, DbError> {
+        const SQL: &str = "SELECT COALESCE((SELECT event_id = $2 FROM events WHERE position = $1), \
+            CASE WHEN EXISTS (SELECT 1 FROM log_segments WHERE last_position >= $1) THEN NULL ELSE FALSE END)";
         let connection = self.connect().await?;
         lock_head(connection).await?;
-        let row = sqlx::query(SQL)
+        let found = sqlx::query_scalar(SQL)
             .bind(position.cast_signed())
             .bind(event_id)
-            .fetch_optional(&mut *connection)
+            .fetch_one(&mut *connection)
             .await?;
         sqlx::query("ROLLBACK").execute(&mut *connection).await?;
-        Ok(row.is_some())
+        Ok(found)
     }
 
     async fn connect(&mut self) -> Result<&mut PgConnection, DbError> {

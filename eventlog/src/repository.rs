@@ -1,11 +1,12 @@
 //! Reading: the whole log by position, and streams through the cqrs-es persistence crates.
 
 use chrono::DateTime;
-use cqrs_es::persist::{PersistedEventRepository as _, PersistenceError};
+use cqrs_es::persist::{PersistedEventRepository as _, PersistenceError, SerializedEvent};
 use cqrs_es::{Aggregate, EventEnvelope};
 use postgres_es::PostgresEventRepository;
 use sqlite_es::SqliteEventRepository;
 
+use crate::archive;
 use crate::database::{DatabaseKind, LostConnections};
 use crate::{Database, DbError, Engine, RecordedEvent, Row, Value};
 
@@ -21,16 +22,36 @@ pub(crate) fn select(engine: Engine, rest: &str) -> String {
     format!("SELECT {COLUMNS}, {texts} FROM events {rest}")
 }
 
+/// Keeps a read of the table from reaching below the archive's end, where it has gaps. It holds for the whole statement:
+/// what is archived meanwhile is still there for it.
+pub(crate) const BEYOND_ARCHIVE: &str =
+    "$1 >= (SELECT COALESCE(MAX(last_position), 0) FROM log_segments)";
+
 /// Events after a position, in order.
 pub(crate) async fn read_all(
     database: &Database,
     after: u64,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, DbError> {
-    let sql = select(
-        database.engine(),
-        "WHERE position > $1 ORDER BY position LIMIT $2",
-    );
+    if after >= archive::known_position(database) {
+        let events = read_table(database, after, limit).await?;
+        if !events.is_empty() || after >= archive::position(database).await? {
+            return Ok(events);
+        }
+    }
+    let mut events = Vec::new();
+    archive::scan(database, after, u64::MAX, limit, &mut events, |_| true).await?;
+    Ok(events)
+}
+
+/// Events after a position that is not below the archive's end, in order; none after one that is.
+pub(crate) async fn read_table(
+    database: &Database,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<RecordedEvent>, DbError> {
+    let rest = format!("WHERE position > $1 AND {BEYOND_ARCHIVE} ORDER BY position LIMIT $2");
+    let sql = select(database.engine(), &rest);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = database
         .query(&sql, &[after.cast_signed().into(), limit.into()])
@@ -51,7 +72,18 @@ pub(crate) async fn read_stream(
     let rows = database
         .query(&sql, &[aggregate_type.into(), aggregate_id.into()])
         .await?;
-    rows.iter().map(recorded).collect()
+    let events: Vec<_> = rows.iter().map(recorded).collect::<Result<_, _>>()?;
+    if events.first().is_some_and(|event| event.sequence == 1) {
+        return Ok(events);
+    }
+    let Some(ended) = archive::ended_stream(database, aggregate_type, aggregate_id).await? else {
+        return Ok(events);
+    };
+    let archived = archive::whole_stream(database, aggregate_type, aggregate_id, ended).await?;
+    let later = events
+        .into_iter()
+        .filter(|event| event.sequence > ended.version);
+    Ok(archived.into_iter().chain(later).collect())
 }
 
 pub(crate) fn recorded(row: &Row) -> Result<RecordedEvent, DbError> {
@@ -103,10 +135,50 @@ pub(crate) async fn load<A: Aggregate>(
             }
         }
     };
+    let events = with_archived::<A>(database, id, events).await?;
     let envelopes = events.into_iter().map(EventEnvelope::try_from);
     envelopes
         .collect::<Result<_, PersistenceError>>()
         .map_err(DbError::from)
+}
+
+/// Of a stream that has ended, whose events went to the archive, the first and the last: they say as much as all.
+async fn with_archived<A: Aggregate>(
+    database: &Database,
+    id: &str,
+    events: Vec<SerializedEvent>,
+) -> Result<Vec<SerializedEvent>, DbError> {
+    if events.first().is_some_and(|event| event.sequence == 1) {
+        return Ok(events);
+    }
+    let Some(ended) = archive::ended_stream(database, A::TYPE, id).await? else {
+        return Ok(events);
+    };
+    let archived = archive::first_and_last(database, ended).await?;
+    let archived: Vec<_> = archived
+        .into_iter()
+        .map(serialized)
+        .collect::<Result<_, _>>()?;
+    let later = events
+        .into_iter()
+        .filter(|event| event.sequence as u64 > ended.version);
+    Ok(archived.into_iter().chain(later).collect())
+}
+
+/// As the cqrs-es persistence crates give it.
+fn serialized(event: RecordedEvent) -> Result<SerializedEvent, DbError> {
+    let json =
+        |text: &str| serde_json::from_str(text).map_err(|error| DbError::Event(error.to_string()));
+    Ok(SerializedEvent {
+        payload: json(&event.payload)?,
+        metadata: json(&event.metadata)?,
+        sequence: usize::try_from(event.sequence)
+            .map_err(|_| DbError::decode("a version out of range"))?,
+        aggregate_id: event.aggregate_id,
+        aggregate_type: event.aggregate_type,
+        event_type: event.event_type,
+        event_version: event.event_version,
+    })
 }
 
 /// As a parameter.

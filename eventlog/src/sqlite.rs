@@ -109,7 +109,9 @@ fn read_head(connection: &Connection) -> Result<Head, DbError> {
 }
 
 fn conflicts(connection: &Connection, batch: &Batch) -> Result<Vec<Conflict>, DbError> {
-    const VERSION: &str = "SELECT COALESCE(MAX(sequence), 0) FROM events WHERE aggregate_type = ?1 AND aggregate_id = ?2";
+    const VERSION: &str = "SELECT COALESCE( \
+        (SELECT MAX(sequence) FROM events WHERE aggregate_type = ?1 AND aggregate_id = ?2), \
+        (SELECT version FROM log_ended_streams WHERE aggregate_type = ?1 AND aggregate_id = ?2), 0)";
     const KNOWN: &str = "SELECT 1 FROM events WHERE event_id = ?1";
     let mut version = connection.prepare_cached(VERSION)?;
     let mut known = connection.prepare_cached(KNOWN)?;
@@ -230,7 +232,7 @@ fn apply(connection: &Connection, changes: &[Change]) -> Result<(), DbError> {
     Ok(())
 }
 
-fn statement_of(change: &Change) -> (String, Vec<&Value>) {
+pub(crate) fn statement_of(change: &Change) -> (String, Vec<&Value>) {
     match change {
         Change::Upsert { table, row } => (upsert(table), row.iter().collect()),
         Change::Update { table, key, set } => {

@@ -100,6 +100,11 @@ impl Row {
         }
     }
 
+    /// Every column.
+    pub(crate) fn into_values(self) -> Vec<Value> {
+        self.0
+    }
+
     pub(crate) fn from_sqlite(row: &SqliteRow) -> Result<Self, DbError> {
         let column = |index: usize| -> Result<Value, DbError> {
             let raw = row.try_get_raw(index)?;

@@ -8,7 +8,7 @@ use crate::projection::{Change, Kind, Table};
 use crate::{DbError, Value};
 
 /// Changes that one statement can make together.
-pub(super) fn groups(changes: &[Change]) -> Vec<Vec<&Change>> {
+pub(crate) fn groups(changes: &[Change]) -> Vec<Vec<&Change>> {
     let mut groups: Vec<Vec<&Change>> = Vec::new();
     for change in changes {
         let together =
@@ -43,7 +43,7 @@ fn is_alike(a: &Change, b: &Change) -> bool {
 }
 
 /// The statement for a group; `condition` keeps it from running when the batch is not written.
-pub(super) fn group_statement(
+pub(crate) fn group_statement(
     group: &[&Change],
     arguments: &mut PgArguments,
     condition: &str,

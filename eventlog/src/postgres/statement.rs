@@ -68,7 +68,9 @@ const APPEND: &str = "WITH stream AS (SELECT * FROM UNNEST($1::bigint[], $2::tex
        AS s(n, kind, id, expected)), \
      conflict AS (SELECT s.n, a.actual FROM stream s CROSS JOIN LATERAL \
        (SELECT COALESCE((SELECT e.sequence FROM events e WHERE e.aggregate_type = s.kind \
-          AND e.aggregate_id = s.id ORDER BY e.sequence DESC LIMIT 1), 0) AS actual) a \
+          AND e.aggregate_id = s.id ORDER BY e.sequence DESC LIMIT 1), \
+          (SELECT z.version FROM log_ended_streams z WHERE z.aggregate_type = s.kind AND z.aggregate_id = s.id), \
+          0) AS actual) a \
        WHERE a.actual <> s.expected), \
      duplicate AS (SELECT c.n FROM UNNEST($5::bigint[], $6::uuid[]) AS c(n, event_id) \
        WHERE EXISTS (SELECT 1 FROM events e WHERE e.event_id = c.event_id)), \
@@ -93,7 +95,7 @@ const RESULT: &str = " SELECT (SELECT COUNT(*) FROM (SELECT pg_notify('gatelog_l
      (SELECT array_agg(n ORDER BY n) FROM conflict), (SELECT array_agg(actual ORDER BY n) FROM conflict), \
      (SELECT array_agg(n) FROM duplicate)";
 
-pub(super) fn bind<'a, T>(arguments: &mut PgArguments, value: T) -> Result<(), DbError>
+pub(crate) fn bind<'a, T>(arguments: &mut PgArguments, value: T) -> Result<(), DbError>
 where
     T: sqlx::Encode<'a, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'a,
 {

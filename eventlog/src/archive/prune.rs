@@ -1,0 +1,153 @@
+//! Pruning: the archived events of streams that have ended leave the table, stream by stream, in small transactions.
+//! What stays of a stream is one row, so that its version is still known.
+
+use crate::{Database, DbError, Row, Statement, Value};
+
+use super::position;
+
+/// Streams of one look.
+const STREAMS: i64 = 500;
+/// Events of one transaction; those of one stream go together.
+const EVENTS: u64 = 1000;
+
+/// The events that end a stream of a type: after one of them the stream's first and last event say as much as all of
+/// them, and at most further ending events follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// The kind of stream.
+    pub aggregate_type: &'static str,
+    /// The types of the events that end it.
+    pub event_types: &'static [&'static str],
+}
+
+/// What went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Streams that shrank to their summary.
+    pub streams: u64,
+    /// Events that left the table.
+    pub events: u64,
+}
+
+/// A stream that can go.
+struct Ended {
+    place: u64,
+    params: Vec<Value>,
+    version: u64,
+}
+
+impl Database {
+    /// Removes the archived events of streams that have ended from the table. May be repeated, and cut off at any point.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune_archived(&self, endings: &[Ending]) -> Result<Pruned, DbError> {
+        let archived = position(self).await?;
+        let mut pruned = Pruned::default();
+        for ending in endings {
+            let mut after = 0;
+            loop {
+                let ended = find(self, ending, after, archived).await?;
+                let Some(last) = ended.last() else { break };
+                after = last.place;
+                for group in groups(ended) {
+                    let (streams, events) = remove(self, &group).await?;
+                    pruned.streams += streams;
+                    pruned.events += events;
+                }
+            }
+        }
+        Ok(pruned)
+    }
+}
+
+/// The streams of a type whose last event ends them and is archived. A stream that has a summary already is one that got
+/// a last event since.
+async fn find(
+    database: &Database,
+    ending: &Ending,
+    after: u64,
+    archived: u64,
+) -> Result<Vec<Ended>, DbError> {
+    let names: Vec<String> = (5..)
+        .take(ending.event_types.len())
+        .map(|n| format!("${n}"))
+        .collect();
+    let sql = format!(
+        "SELECT e.aggregate_id, e.sequence, e.position, \
+           (SELECT f.position FROM events f WHERE f.aggregate_type = e.aggregate_type \
+             AND f.aggregate_id = e.aggregate_id AND f.sequence = 1), \
+           (SELECT s.first_position FROM log_ended_streams s WHERE s.aggregate_type = e.aggregate_type \
+             AND s.aggregate_id = e.aggregate_id) \
+         FROM events e WHERE e.aggregate_type = $1 AND e.position > $2 AND e.position <= $3 \
+           AND e.event_type IN ({}) AND NOT EXISTS (SELECT 1 FROM events l \
+             WHERE l.aggregate_type = e.aggregate_type AND l.aggregate_id = e.aggregate_id \
+             AND l.sequence > e.sequence) \
+         ORDER BY e.position LIMIT $4",
+        names.join(", ")
+    );
+    let mut params: Vec<Value> = vec![
+        ending.aggregate_type.into(),
+        after.into(),
+        archived.into(),
+        STREAMS.into(),
+    ];
+    params.extend(ending.event_types.iter().map(|name| Value::from(*name)));
+    let rows = database.query(&sql, &params).await?;
+    rows.iter().map(|row| ended(ending, row)).collect()
+}
+
+fn ended(ending: &Ending, row: &Row) -> Result<Ended, DbError> {
+    let number =
+        |index| u64::try_from(row.int(index)?).map_err(|_| DbError::decode("a negative number"));
+    let first = match row.opt_int(4)? {
+        Some(first) => first,
+        None => row.int(3)?,
+    };
+    Ok(Ended {
+        place: number(2)?,
+        version: number(1)?,
+        params: vec![
+            ending.aggregate_type.into(),
+            row.text(0)?.into(),
+            number(1)?.into(),
+            first.into(),
+            number(2)?.into(),
+        ],
+    })
+}
+
+fn groups(ended: Vec<Ended>) -> Vec<Vec<Ended>> {
+    let mut groups: Vec<Vec<Ended>> = Vec::new();
+    let mut events = EVENTS;
+    for stream in ended {
+        events += stream.version;
+        if events > EVENTS {
+            groups.push(Vec::new());
+            events = stream.version;
+        }
+        if let Some(group) = groups.last_mut() {
+            group.push(stream);
+        }
+    }
+    groups
+}
+
+/// In one transaction; how many streams and events.
+async fn remove(database: &Database, group: &[Ended]) -> Result<(u64, u64), DbError> {
+    const SUMMARY: &str = "INSERT INTO log_ended_streams \
+        (aggregate_type, aggregate_id, version, first_position, last_position) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET version = excluded.version, \
+          last_position = excluded.last_position";
+    const EVENTS: &str =
+        "DELETE FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence <= $3";
+    let mut statements: Vec<Statement> = Vec::with_capacity(group.len() * 2);
+    for stream in group {
+        statements.push((SUMMARY.to_owned(), stream.params.clone()));
+        let which = stream.params.iter().take(3).cloned().collect();
+        statements.push((EVENTS.to_owned(), which));
+    }
+    let affected = database.execute(statements).await?;
+    let events = affected.iter().skip(1).step_by(2).sum();
+    Ok((group.len() as u64, events))
+}

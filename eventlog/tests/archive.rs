@@ -1,0 +1,311 @@
+//! The archive, on both engines: whatever was archived and pruned, the log reads as before, and what is damaged is an
+//! error and never a gap.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and names its own commands"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use eventlog::{
+    Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending, EventFilter, Log,
+    NewEvent, RecordedEvent, SegmentError, SegmentStore, cloud_event_line, leaf_hash,
+};
+use support::{ENGINES, append, database, everything, open};
+
+const ENDINGS: [Ending; 1] = [Ending {
+    aggregate_type: "thing",
+    event_types: &["Ended", "Forgotten"],
+}];
+
+#[derive(Debug, Default)]
+struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
+
+#[async_trait]
+impl SegmentStore for Memory {
+    async fn write(&self, object: &str, content: Vec<u8>) -> Result<(), SegmentError> {
+        self.0.lock().unwrap().insert(object.to_owned(), content);
+        Ok(())
+    }
+
+    async fn read(&self, object: &str, range: Range<u64>) -> Result<Vec<u8>, SegmentError> {
+        let objects = self.0.lock().unwrap();
+        let content = objects.get(object).and_then(|content| {
+            content.get(range.start.try_into().unwrap()..range.end.try_into().unwrap())
+        });
+        Ok(content
+            .ok_or_else(|| SegmentError("missing".to_owned()))?
+            .to_vec())
+    }
+}
+
+fn ending(stream: &str, version: u64, name: &str) -> Append {
+    let mut append = append(stream, version, 1);
+    append.events = vec![NewEvent {
+        event_type: name.to_owned(),
+        event_version: "1.0".to_owned(),
+        payload: format!("{{\"{name}\":{{}}}}"),
+    }];
+    append
+}
+
+/// Streams of 1 to 7 events; every other one ends.
+async fn fill(log: &Log, name: &str, streams: usize) {
+    for n in 0..streams {
+        let stream = format!("{name}-{n}");
+        let count = 1 + n % 6;
+        log.append(append(&stream, 0, count)).await.unwrap();
+        if n % 2 == 0 {
+            let end = ending(&stream, count as u64, "Ended");
+            log.append(end).await.unwrap();
+        }
+    }
+}
+
+async fn count(database: &Database, table: &str) -> i64 {
+    let sql = format!("SELECT COUNT(*) FROM {table}");
+    database.query(&sql, &[]).await.unwrap()[0].int(0).unwrap()
+}
+
+async fn archive(database: &Database, up_to: u64) -> u64 {
+    let _lock = ArchiveLock::take(database).await.unwrap().unwrap();
+    database.check_root().await.unwrap();
+    while database.seal_segment(up_to).await.unwrap().is_some() {}
+    database.prune_archived(&ENDINGS).await.unwrap().events
+}
+
+async fn fresh(engine: &str) -> (Database, Arc<Memory>, Log, Option<tempfile::TempDir>) {
+    let (database, _, folder) = database(engine).await;
+    let memory = Arc::new(Memory::default());
+    let database = database.with_archive(Arc::clone(&memory) as Arc<dyn SegmentStore>);
+    let log = open(&database).await;
+    (database, memory, log, folder)
+}
+
+async fn same(log: &Log, before: &[RecordedEvent]) {
+    let after = everything(log).await;
+    assert_eq!(&after[..before.len()], before);
+    for (event, position) in after.iter().zip(1..) {
+        assert_eq!(event.position, position);
+        assert_eq!(event.leaf_hash, leaf_hash(&cloud_event_line(event)));
+    }
+    for (after, limit) in [(0, 1), (250, 20), (511, 3), (600, 1000)] {
+        let part = log.read_all(after, limit).await.unwrap();
+        assert!(!part.is_empty() && part.len() <= limit);
+        let from = usize::try_from(after).unwrap();
+        assert_eq!(part, before[from..from + part.len()]);
+    }
+    for stream in ["a-0", "a-1", "a-4", "b-2", "none"] {
+        let own = before.iter().filter(|event| event.aggregate_id == stream);
+        let own: Vec<_> = own.cloned().collect();
+        assert_eq!(log.read_stream("thing", stream).await.unwrap(), own);
+        let filter = EventFilter {
+            stream: Some(format!("thing/{stream}")),
+            ..EventFilter::default()
+        };
+        let head = before.len() as u64;
+        let found = log.read_filtered(0, head, 1000, &filter).await.unwrap();
+        assert_eq!(found, own);
+    }
+    let filter = EventFilter {
+        event_type: Some("Ended".to_owned()),
+        ..EventFilter::default()
+    };
+    let ended = before.iter().filter(|event| event.event_type == "Ended");
+    let ended: Vec<_> = ended.cloned().collect();
+    let head = before.len() as u64;
+    for limit in [1, 70, ended.len(), ended.len() + 1] {
+        let found = log.read_filtered(0, head, limit, &filter).await.unwrap();
+        assert_eq!(found, ended[..limit.min(ended.len())], "limit {limit}");
+    }
+}
+
+#[tokio::test]
+async fn an_archived_log_reads_as_before() {
+    for engine in ENGINES {
+        let (database, memory, log, _folder) = fresh(engine).await;
+        fill(&log, "a", 200).await;
+        fill(&log, "b", 40).await;
+        let before = everything(&log).await;
+        assert!(before.len() > 900);
+        assert_eq!(archive(&database, 255).await, 0, "less than a frame");
+        let gone = archive(&database, 600).await;
+        assert!(gone > 200, "{gone}");
+        same(&log, &before).await;
+        // Another process that knows nothing yet of what this one archived.
+        let other = Database::clone(&database).with_archive(Arc::clone(&memory) as _);
+        same(&open(&other).await, &before).await;
+        assert!(archive(&database, u64::MAX).await > 50);
+        assert_eq!(archive(&database, u64::MAX).await, 0, "again");
+        same(&log, &before).await;
+        assert_eq!(count(&database, "log_segments").await, 2);
+        let kept = count(&database, "events").await;
+        assert_eq!(memory.0.lock().unwrap().len(), 2);
+        // It goes on as if nothing had been.
+        fill(&log, "c", 30).await;
+        let all = everything(&log).await;
+        assert_eq!(&all[..before.len()], before);
+        assert!(count(&database, "events").await > kept);
+        assert_eq!(Database::check_root(&database).await.ok(), Some(()));
+    }
+}
+
+#[tokio::test]
+async fn an_ended_stream_keeps_its_version() {
+    for engine in ENGINES {
+        let (database, _memory, log, _folder) = fresh(engine).await;
+        fill(&log, "a", 100).await;
+        archive(&database, u64::MAX).await;
+        // a-4 had five events and its end.
+        for expected in [0, 5, 7] {
+            let refused = log.append(append("a-4", expected, 1)).await.unwrap_err();
+            let AppendError::VersionConflict { actual, .. } = refused else {
+                panic!("{engine}: {refused}");
+            };
+            assert_eq!(actual, 6, "{engine}");
+        }
+        log.append(ending("a-4", 6, "Forgotten")).await.unwrap();
+        let stream = log.read_stream("thing", "a-4").await.unwrap();
+        let versions: Vec<u64> = stream.iter().map(|event| event.sequence).collect();
+        assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7], "{engine}");
+        fill(&log, "b", 100).await;
+        archive(&database, u64::MAX).await;
+        assert_eq!(log.read_stream("thing", "a-4").await.unwrap(), stream);
+        let refused = log.append(append("a-4", 6, 1)).await.unwrap_err();
+        assert!(matches!(
+            refused,
+            AppendError::VersionConflict { actual: 7, .. }
+        ));
+    }
+}
+
+#[tokio::test]
+async fn what_is_damaged_or_missing_is_an_error_and_never_a_gap() {
+    for engine in ENGINES {
+        let (database, memory, log, _folder) = fresh(engine).await;
+        fill(&log, "a", 100).await;
+        archive(&database, 300).await;
+        let (name, good) = {
+            let objects = memory.0.lock().unwrap();
+            let (name, content) = objects.first_key_value().unwrap();
+            (name.clone(), content.clone())
+        };
+        let put = |content: Option<Vec<u8>>| {
+            let mut objects = memory.0.lock().unwrap();
+            match content {
+                Some(content) => objects.insert(name.clone(), content),
+                None => objects.remove(&name),
+            };
+        };
+        let mut flipped = good.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        let other = zstd::bulk::compress(b"{}\n", 1).unwrap();
+        for bad in [
+            None,
+            Some(flipped),
+            Some(good[..good.len() - 1].to_vec()),
+            Some(Vec::new()),
+            Some([other, good.clone()].concat()),
+        ] {
+            put(bad);
+            let fresh = Database::clone(&database).with_archive(Arc::clone(&memory) as _);
+            let log = open(&fresh).await;
+            let refused = log.read_all(0, 10).await.unwrap_err();
+            assert!(matches!(&refused, DbError::Archive(why) if why.contains(&name)));
+            assert!(log.read_all(256, 10).await.is_ok(), "the rest is there");
+            assert!(log.read_stream("thing", "a-0").await.is_err());
+        }
+        put(Some(good));
+        assert_eq!(everything(&log).await.len(), 396, "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_archived_can_be_deleted_whoever_asks() {
+    for engine in ENGINES {
+        let (database, _memory, log, _folder) = fresh(engine).await;
+        fill(&log, "a", 150).await;
+        archive(&database, 300).await;
+        let before = count(&database, "events").await;
+        let summary = |version: i64, stream: &str| {
+            format!("INSERT INTO log_ended_streams VALUES ('thing', '{stream}', {version}, 1, 1)")
+        };
+        for sql in [
+            "DELETE FROM events WHERE position > 300".to_owned(),
+            "DELETE FROM events".to_owned(),
+            // Archived, but its stream lives.
+            "DELETE FROM events WHERE position = (SELECT MIN(position) FROM events)".to_owned(),
+            "UPDATE events SET event_type = 'Other' WHERE position = 300".to_owned(),
+            "DELETE FROM log_segments".to_owned(),
+            "UPDATE log_segments SET object = 'other'".to_owned(),
+            "INSERT INTO log_segments SELECT 512, 300, object, bytes, frames, frontier, root FROM log_segments".to_owned(),
+            "INSERT INTO log_segments SELECT 512000, 257, object, bytes, frames, frontier, root FROM log_segments".to_owned(),
+            "DELETE FROM log_ended_streams".to_owned(),
+            "UPDATE log_ended_streams SET version = version - 1".to_owned(),
+            // A summary of what is not there does no harm.
+            summary(99, "b-0"),
+        ] {
+            let is_harmless = sql.starts_with("INSERT INTO log_ended");
+            let outcome = database.execute(vec![(sql.clone(), Vec::new())]).await;
+            assert_eq!(outcome.is_ok(), is_harmless, "{engine}: {sql}");
+        }
+        assert_eq!(count(&database, "events").await, before);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_archived_of_a_log_that_was_tampered_with() {
+    for engine in ENGINES {
+        let (database, memory, log, _folder) = fresh(engine).await;
+        fill(&log, "a", 100).await;
+        let drop_guard = match engine {
+            "sqlite" => "DROP TRIGGER events_are_not_updated",
+            _ => "DROP TRIGGER events_are_append_only ON events",
+        };
+        for sql in [
+            drop_guard,
+            "UPDATE events SET leaf_hash = (SELECT leaf_hash FROM events WHERE position = 1) WHERE position = 9",
+        ] {
+            database
+                .execute(vec![(sql.to_owned(), Vec::new())])
+                .await
+                .unwrap();
+        }
+        let refused = database.check_root().await.unwrap_err();
+        assert!(matches!(refused, ArchiveError::WrongRoot), "{engine}");
+        // Even one who goes on without asking finds out when the segment is read back.
+        let refused = database.seal_segment(256).await.unwrap_err();
+        assert!(matches!(refused, ArchiveError::NotReadBack(_)), "{engine}");
+        assert_eq!(count(&database, "log_segments").await, 0);
+        drop(memory);
+    }
+}
+
+#[tokio::test]
+async fn one_archives_at_a_time() {
+    for engine in ENGINES {
+        let (database, _memory, _log, _folder) = fresh(engine).await;
+        let held = ArchiveLock::take(&database).await.unwrap();
+        assert!(held.is_some(), "{engine}");
+        assert!(ArchiveLock::take(&database).await.unwrap().is_none());
+        drop(held);
+        let again = async {
+            // The server of a connection that was dropped notices in a moment.
+            while ArchiveLock::take(&database).await.unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), again)
+            .await
+            .unwrap();
+    }
+}
