@@ -86,9 +86,7 @@ impl Core {
     /// # Errors
     /// The database, the migrations, or a master key that is not the database's.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&config.data_dir)?;
-        let database = Database::open(config.database_url.expose()).await?;
-        database.migrate().await?;
+        let database = open_database(config).await?;
         let vault = Vault::open(database.clone(), &config.master_keys, clock::now()).await?;
         let options = LogOptions {
             clock: Arc::new(clock::now),
@@ -101,6 +99,18 @@ impl Core {
             vault,
         })
     }
+}
+
+/// Opens and migrates the database, with the store of the log's segments.
+///
+/// # Errors
+/// The database, the migrations or the store.
+pub async fn open_database(config: &Config) -> anyhow::Result<Database> {
+    std::fs::create_dir_all(&config.data_dir)?;
+    let segments = Blobs::local(&config.media.storage_dir)?;
+    let database = Database::open(config.database_url.expose()).await?;
+    database.migrate().await?;
+    Ok(database.with_archive(Arc::new(segments)))
 }
 
 impl App {

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod administration;
 pub mod app;
+pub mod archiving;
 pub mod cli;
 pub mod config;
 pub mod email_change;
@@ -19,6 +20,7 @@ pub mod lifecycle;
 pub mod links;
 mod listener;
 pub mod mail;
+pub mod moving;
 pub mod notary;
 pub mod password_change;
 pub mod password_reset;

@@ -29,8 +29,8 @@ mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tiles;
-mod tree;
 mod transfer;
+mod tree;
 mod value;
 
 pub use archive::{
@@ -55,6 +55,6 @@ pub use reactor::{ReactError, Reactor, ReactorTail};
 pub use store::{LogContext, LogEventStore};
 pub use tail::ProjectionTail;
 pub use tiles::TILE_WIDTH;
-pub use tree::{Tree, TreeHead};
 pub use transfer::{Copied, CopyError, Expected, ImportError, Imported};
+pub use tree::{Tree, TreeHead};
 pub use value::{Row, Value};

@@ -2,7 +2,6 @@
 //! error and never a gap.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and names its own commands"

@@ -1,5 +1,6 @@
-//! `gatelog log`: the log's proof. `verify` needs no settings, no database and no server of its own.
+//! `gatelog log`: the log's proof, and the log as a whole. `verify` needs no settings, no database and no server of its own.
 
+mod moving;
 mod offline;
 mod source;
 
@@ -25,6 +26,8 @@ const STEP: usize = 1000;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    Moving(moving::Command),
     /// Says whether a log, from a server or from an export, is what its checkpoint was signed over.
     Verify(Verify),
     /// Prints the public key that the log is signed with.
@@ -61,6 +64,9 @@ pub enum Command {
 /// # Errors
 /// What to tell the person at the terminal.
 pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
+    if let Command::Moving(command) = command {
+        return moving::run(config, command).await;
+    }
     let core = Core::open(config).await?;
     let done = with(&core, config, command).await;
     core.log.shut_down().await;
@@ -92,7 +98,7 @@ async fn with(core: &Core, config: &Config, command: Command) -> anyhow::Result<
             super::print(&prove(&notary, position - 1, &signed).await?.text())
         }
         Command::Export { dir } => export(core, &*notary.covering(head).await?, dir).await,
-        Command::Verify(_) | Command::AcceptRollback { .. } => Ok(()),
+        Command::Moving(_) | Command::Verify(_) | Command::AcceptRollback { .. } => Ok(()),
     }
 }
 

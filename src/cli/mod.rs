@@ -1,6 +1,7 @@
 //! The command line. Each command opens only what it needs.
 
 mod admin;
+mod backup;
 mod events;
 mod keys;
 mod log;
@@ -39,9 +40,13 @@ enum Command {
     /// The log.
     #[command(subcommand)]
     Events(events::Command),
-    /// The log's proof.
+    /// The log's proof, and the log as a whole: verified, exported, archived, imported, copied.
     #[command(subcommand)]
     Log(log::Command),
+    /// Makes a backup of the database and the log's segments, without the master key. Works while the server runs.
+    Backup(backup::Backup),
+    /// Fills an empty database from a backup.
+    Restore(backup::Restore),
     /// The master key.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -70,6 +75,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Admin(command) => admin::run(&config, command).await,
             Command::Events(command) => events::run(&config, command).await,
             Command::Log(command) => log::run(&config, command).await,
+            Command::Backup(arguments) => backup::run(&config, arguments).await,
+            Command::Restore(arguments) => backup::restore(&config, arguments).await,
             Command::Keys(command) => keys::run(config, command).await,
             Command::Openapi => Ok(()),
         }

@@ -27,7 +27,8 @@ impl From<DbError> for Problem {
             | DbError::Sqlite(_)
             | DbError::NotCommitted(_)
             | DbError::Closed
-            | DbError::Io(_) => Self::unavailable(error),
+            | DbError::Io(_)
+            | DbError::Archive(_) => Self::unavailable(error),
             DbError::Migrate(_)
             | DbError::Decode(_)
             | DbError::Event(_)

@@ -172,6 +172,28 @@ impl Blobs {
         Ok(())
     }
 
+    /// Copies every object, or those of a folder, to another store: how many.
+    ///
+    /// # Errors
+    /// One of the stores failed.
+    pub async fn copy_folder(&self, to: &Self, folder: Option<&str>) -> Result<u64, BlobError> {
+        let prefix = folder.map(Path::from);
+        let mut objects = self.store.list(prefix.as_ref());
+        let mut copied = 0;
+        while let Some(object) = objects.try_next().await? {
+            let name = object.location.as_ref();
+            let content = match self.get(name, None).await {
+                Ok(content) => content,
+                // Deleted since it was listed.
+                Err(BlobError::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
+            to.put(name, content, u64::MAX).await?;
+            copied += 1;
+        }
+        Ok(copied)
+    }
+
     /// Whether the store answers.
     ///
     /// # Errors

@@ -6,4 +6,5 @@ pub mod clock;
 pub mod http_client;
 pub mod ids;
 pub mod passwords;
+mod segments;
 pub mod totp;
