@@ -1,0 +1,99 @@
+//! Backups: made while the server runs, restored elsewhere, on either engine; and the drill that an operator runs.
+
+use std::process::Command;
+
+use super::support::engines::servers;
+use super::support::{PASSWORD, Server, free_port};
+use super::{EMAIL, failed, fresh_postgres, goes_on, ran, settled};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_restored_on_either_engine() {
+    for (mut server, url, folder) in servers(&[]).await {
+        let mut installation = settled(&server).await;
+        let kept = folder.path().join("backup");
+        let kept = kept.to_str().unwrap();
+        let backup = ["backup", "--to", kept, "--with-blobs"];
+        let told = ran(&mut server.command(&backup));
+        let why = failed(&mut server.command(&backup));
+        assert!(why.contains("File exists"), "{why}");
+        server.kill();
+        let key = std::fs::read(folder.path().join("master.key")).unwrap();
+        for entry in walk(kept) {
+            let content = std::fs::read(&entry).unwrap();
+            let has_key = content.windows(key.len()).any(|part| part == key);
+            assert!(!has_key, "the master key is in {entry:?}");
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        let to = match url.starts_with("sqlite") {
+            true => fresh_postgres().await,
+            false => format!("sqlite://{}", elsewhere.path().join("gatelog.db").display()),
+        };
+        let mut other = Server::prepare(elsewhere.path(), &[("DATABASE_URL", &to)]);
+        let restore = ["restore", "--from", kept];
+        let why = failed(&mut other.command(&restore));
+        assert!(why.contains("put the master key"), "{why}");
+        std::fs::write(elsewhere.path().join("master.key"), &key).unwrap();
+        let restored = ran(&mut other.command(&restore));
+        assert_eq!(restored.replace("restored", "backed up"), told);
+        let why = failed(&mut other.command(&restore));
+        assert!(why.contains("is not empty"), "{why}");
+        other.launch().await;
+        goes_on(&other, &mut installation).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_backup_is_none() {
+    let (server, _, folder) = servers(&[]).await.remove(0);
+    server.register(EMAIL).await;
+    let kept = folder.path().join("backup");
+    let name = kept.to_str().unwrap();
+    ran(&mut server.command(&["backup", "--to", name]));
+    let manifest = std::fs::read_to_string(kept.join("backup.json")).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key = folder.path().join("master.key");
+    std::fs::copy(key, elsewhere.path().join("master.key")).unwrap();
+    let other = Server::prepare(elsewhere.path(), &[]);
+    std::fs::remove_file(kept.join("backup.json")).unwrap();
+    let why = failed(&mut other.command(&["restore", "--from", name]));
+    assert!(why.contains("not a whole backup"), "{why}");
+    let spoiled = manifest.replace("\"position\": ", "\"position\": 1");
+    std::fs::write(kept.join("backup.json"), spoiled).unwrap();
+    let why = failed(&mut other.command(&["restore", "--from", name]));
+    assert!(why.contains("does not hold the log that it says"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drill_restores_elsewhere_and_signs_in() {
+    for (server, url, folder) in servers(&[]).await {
+        server.register(EMAIL).await;
+        let drill = |password: &str| {
+            let mut command = Command::new("deploy/restore-drill");
+            command
+                .env("DATA_DIR", folder.path())
+                .env("DATABASE_URL", &url)
+                .env("GATELOG", env!("CARGO_BIN_EXE_gatelog"))
+                .env("DRILL_EMAIL", EMAIL)
+                .env("DRILL_PASSWORD", password)
+                .env("DRILL_PORT", free_port().to_string())
+                .env("DRILL_OPS_PORT", free_port().to_string());
+            command
+        };
+        let told = ran(&mut drill(PASSWORD));
+        assert!(told.contains("the drill has passed"), "{url}: {told}");
+        failed(&mut drill("Wrong-horse-7"));
+    }
+}
+
+fn walk(folder: &str) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(walk(path.to_str().unwrap()));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
