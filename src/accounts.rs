@@ -8,7 +8,7 @@ use aggregates::email_claim::{EmailClaim, EmailClaimCommand, EmailClaimError};
 use aggregates::user::{User, UserCommand, UserError};
 use aggregates::values::{DisplayName, EmailAddress, EmailClaimId, Role, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{CommandContext, ExecuteError};
+use eventlog::{AppendError, CommandContext, DbError, ExecuteError};
 
 use crate::app::{Acting, App};
 use crate::keyring::{PersonKey, Vault, VaultError};
@@ -48,12 +48,22 @@ pub enum RegisterError {
     /// The log did not take a command.
     #[error("{0}")]
     Log(String),
+    /// The log may have taken a command.
+    #[error("whether somebody was registered is not known")]
+    OutcomeUnknown,
     /// As above, because too much is waiting.
     #[error("too much is waiting")]
     Overloaded,
     /// Sealing or the vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+impl RegisterError {
+    /// Whether nothing was registered for certain.
+    fn is_certain(&self) -> bool {
+        !matches!(self, Self::OutcomeUnknown)
+    }
 }
 
 /// Registers an account with the hash of its password. Nothing is left behind when it fails, or only a
@@ -73,7 +83,10 @@ pub async fn register(
     let claim_id = vault.keyring().email_claim_id(&account.email);
     let key = vault.create_person(user_id, password, at).await?;
     let registered = claim_and_register(log, account, user_id, claim_id, &key, acting, at).await;
-    if registered.is_err() {
+    // Only where it is certain that there is no account; else the policy that releases claims finds out.
+    if let Err(error) = &registered
+        && error.is_certain()
+    {
         vault.remove_person(user_id).await?;
     }
     let position = registered?;
@@ -145,6 +158,9 @@ fn of_claim(error: ExecuteError<EmailClaimError>) -> RegisterError {
 fn of_log<E: std::error::Error>(error: &ExecuteError<E>) -> RegisterError {
     match error {
         ExecuteError::Overloaded => RegisterError::Overloaded,
+        ExecuteError::Append(
+            AppendError::OutcomeUnknown | AppendError::Database(DbError::Closed),
+        ) => RegisterError::OutcomeUnknown,
         other => RegisterError::Log(other.to_string()),
     }
 }

@@ -52,7 +52,7 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::second_factor::create))
         .routes(routes!(me::password::change))
         .routes(routes!(me::deletion::create))
-        .routes(routes!(me::email::change, me::email::cancel))
+        .routes(routes!(me::email::change))
         .routes(routes!(email_confirmations::create::create))
         .routes(routes!(password_resets::create::create))
         .routes(routes!(password_resets::confirm::confirm))
@@ -66,6 +66,7 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
 fn short_api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(me::show::show, me::update::update))
+        .routes(routes!(me::email::cancel))
         .routes(routes!(
             me::totp::show::show,
             me::totp::enrol::enrol,

@@ -30,6 +30,8 @@ pub struct PasswordChange {
     pub current: Zeroizing<String>,
     /// The one that shall count; it keeps the rules.
     pub new: Password,
+    /// The person's address and name, by which it is easily guessed.
+    pub identity: Vec<String>,
     /// Whether every other session ends.
     pub end_other_sessions: bool,
 }
@@ -40,6 +42,9 @@ pub enum PasswordChangeError {
     /// The current password is another one.
     #[error("the current password is another one")]
     WrongPassword,
+    /// The new one is easily guessed.
+    #[error("the new password is easily guessed")]
+    Guessable,
     /// Verifying it failed.
     #[error(transparent)]
     Verifying(SignInError),
@@ -67,7 +72,11 @@ pub async fn change(
     acting: &Acting,
 ) -> Result<Option<u64>, PasswordChangeError> {
     let proof = verify(app, change.user, change.session, change.current).await?;
-    let hash = app.passwords.hash(change.new).await?;
+    let (new, identity) = (change.new, change.identity);
+    if app.passwords.is_guessable(&new, identity).await? {
+        return Err(PasswordChangeError::Guessable);
+    }
+    let hash = app.passwords.hash(new).await?;
     let position = replace(
         app,
         &proof,

@@ -214,7 +214,7 @@ async fn try_password(
 ) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
     throttle::check(app, trial).await?;
     // Before the charge: whoever finds no place leaves nothing in the table.
-    let place = app.passwords.place()?;
+    let place = app.passwords.place(&trial.crowds())?;
     let charge = throttle::charge(app, trial).await?;
     match look(app, place, account, password).await {
         Ok(Some((verified, row))) => {

@@ -2,7 +2,7 @@
 
 use std::io::BufRead as _;
 
-use aggregates::values::{EmailAddress, Password, Role, UserId};
+use aggregates::values::{EmailAddress, Password, PasswordFailure, Role, UserId};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use projections::{email_claims, users};
@@ -73,13 +73,13 @@ async fn create(config: &Config, email: &str, roles: Vec<Role>) -> anyhow::Resul
         Peppers::load(&config.master_keys, &config.passwords),
     )?;
     let identity = accounts::identity(Some(&email), None);
-    let policy = &config.passwords.policy;
-    let failures = passwords.failures(policy, &password, identity).await?;
+    let known: Vec<&str> = identity.iter().map(String::as_str).collect();
+    let mut failures = config.passwords.policy.check(&password, &known, false);
+    if failures.is_empty() && passwords.is_guessable(&password, identity).await? {
+        failures.push(PasswordFailure::TooCommon);
+    }
     if !failures.is_empty() {
-        let reasons: Vec<String> = failures
-            .into_iter()
-            .map(aggregates::values::PasswordFailure::message)
-            .collect();
+        let reasons: Vec<String> = failures.into_iter().map(PasswordFailure::message).collect();
         bail!("the password {}", reasons.join("; "));
     }
     let core = Core::open(config).await?;

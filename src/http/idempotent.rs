@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::caller::bearer;
+use super::caller::{ClientIp, bearer};
 use super::extract::read_body;
 use super::problem::{Kind, Problem};
 use super::reads::POSITION;
 use crate::app::App;
 use crate::idempotency::{Answer, Claim, Record};
 use crate::ports::{clock, ids};
+use crate::throttle::network;
 
 /// The request header.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -33,11 +35,11 @@ async fn handle(app: &Arc<App>, request: Request, next: Next) -> Result<Response
     let Some(key) = key(&request)? else {
         return Ok(next.run(request).await);
     };
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let bytes = read_body(body).await?;
+    let who = caller(app, &mut parts).await?;
     let method = parts.method.as_str().as_bytes();
     let path = parts.uri.path().as_bytes();
-    let who = caller(app, &parts.headers).await?;
     let scope: [&[u8]; 4] = [&who, method, path, key.as_bytes()];
     let claim = app.idempotency.claim(&scope, &bytes, clock::now()).await?;
     let record = match begin(claim)? {
@@ -111,9 +113,11 @@ pub fn key_of(headers: &http::HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 /// Keys belong to the person, whichever session they use; without a good token, to the token as it stands.
-async fn caller(app: &App, headers: &http::HeaderMap) -> Result<Vec<u8>, Problem> {
-    let Ok(token) = bearer(headers) else {
-        return Ok(Vec::new());
+async fn caller(app: &Arc<App>, parts: &mut Parts) -> Result<Vec<u8>, Problem> {
+    let Ok(token) = bearer(&parts.headers) else {
+        // Keys of strangers are not one another's.
+        let ClientIp(ip) = ClientIp::from_request_parts(parts, app).await?;
+        return Ok(network(ip));
     };
     let good = app.tokens.check(token).await?;
     Ok(good.map_or_else(

@@ -24,6 +24,7 @@ use crate::mail::tokens::{self, CONFIRMATION_LIFE, MailToken, Purpose};
 use crate::mail::{MailError, Person, Recipient, budgets, link};
 use crate::ports::clock;
 use crate::ports::ids::Token;
+use crate::throttle;
 
 const NAME: &str = "settle_email_changes";
 /// Mails of this kind to one address in an hour; more are left out, silently.
@@ -109,6 +110,8 @@ async fn settle(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
             confirm(app, user, email_claim_id).await?;
             // Only a confirmed claim is released so; that of the registration may not be yet.
             confirm_made_at(app, user, replaced, replaced_claimed_at).await?;
+            // The networks of this account are nothing to whoever has the address next.
+            throttle::forget(app, replaced).await?;
             let reason = ReleaseReason::EmailChanged;
             release(app, user, replaced, replaced_claimed_at, reason).await
         }

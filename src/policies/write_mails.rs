@@ -21,13 +21,18 @@ use crate::mail::letters::Letter;
 use crate::mail::outbox::{self, NewMail};
 use crate::mail::tokens::{MailToken, Purpose};
 use crate::mail::wishes::{self, SessionWish, UserWish};
-use crate::mail::{MailError, Person, Recipient, devices, link};
+use crate::mail::{MailError, Person, Recipient, budgets, devices, link};
 use crate::ports::clock;
 use crate::ports::ids::Token;
 
 const NAME: &str = "write_mails";
 /// What is older is no news any more; and what was sent is remembered for longer than this.
 const NEWS: TimeDelta = TimeDelta::hours(24);
+
+/// What happened to an account is told to a confirmed address so often in an hour.
+const NOTICES_AN_HOUR: i64 = 20;
+/// And to one that nobody has confirmed.
+const NOTICES_AN_HOUR_TO_UNCONFIRMED: i64 = 6;
 
 /// The policy.
 pub struct WriteMails {
@@ -114,11 +119,11 @@ async fn of_user(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
             UserWish::Confirm => confirm(app, event, &person).await?,
             UserWish::Tell(kind, letter) => {
                 let to = at(app, event, &person, event.sequence).await?;
-                tell(app, event, to, kind, letter).await?;
+                tell(app, event, &person, to, kind, letter).await?;
             }
             UserWish::TellFormer(kind, letter) => {
                 let to = at(app, event, &person, event.sequence - 1).await?;
-                tell(app, event, to, kind, letter).await?;
+                tell(app, event, &person, to, kind, letter).await?;
             }
             UserWish::TellOfCodes => tell_of_codes(app, event, &person).await?,
         }
@@ -157,17 +162,38 @@ async fn at(
 async fn tell(
     app: &App,
     event: &RecordedEvent,
+    person: &Person,
     to: Recipient,
     kind: &str,
     letter: Letter,
 ) -> Result<(), MailError> {
+    let id = format!("{}/{kind}", event.event_id);
+    if outbox::has(app, &id).await? || !is_in_budget(app, person, &to).await? {
+        return Ok(());
+    }
     let mail = NewMail {
-        id: format!("{}/{kind}", event.event_id),
+        id,
         to,
         letter,
         token: None,
     };
     outbox::put(app, mail, Vec::new(), clock::now()).await
+}
+
+/// Whoever makes an account with a stranger's address must not make a nuisance of it.
+async fn is_in_budget(app: &App, person: &Person, to: &Recipient) -> Result<bool, MailError> {
+    let claim = app.vault.keyring().email_claim_id(&to.email);
+    let most = if person.row.is_email_verified {
+        NOTICES_AN_HOUR
+    } else {
+        NOTICES_AN_HOUR_TO_UNCONFIRMED
+    };
+    let budget = format!("notice/{claim}");
+    let is_in = budgets::take(&app.database, &budget, most, clock::now()).await?;
+    if !is_in {
+        metrics::counter!("gatelog_mails_over_budget_total").increment(1);
+    }
+    Ok(is_in)
 }
 
 async fn confirm(app: &App, event: &RecordedEvent, person: &Person) -> Result<(), MailError> {
@@ -208,7 +234,7 @@ async fn tell_of_codes(app: &App, event: &RecordedEvent, person: &Person) -> Res
     }
     let to = at(app, event, person, event.sequence).await?;
     let letter = Letter::RecoveryCodesMade(made_at);
-    tell(app, event, to, "recovery-codes-made", letter).await
+    tell(app, event, person, to, "recovery-codes-made", letter).await
 }
 
 async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
@@ -228,7 +254,7 @@ async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
         match wish {
             SessionWish::NewDevice => new_device(app, event, &person, &row).await?,
             SessionWish::Tell(kind, letter) if is_news(event) => {
-                tell(app, event, person.at_home()?, kind, letter).await?;
+                tell(app, event, &person, person.at_home()?, kind, letter).await?;
             }
             SessionWish::Tell(..) => {}
         }
@@ -247,13 +273,14 @@ async fn new_device(
     let device = devices::of_session(person, row)?;
     let (is_seen, has_any) = devices::seen(&app.database, user, &device.fingerprint).await?;
     let remember = devices::remember(user, &device.fingerprint, row.created_at);
-    if is_seen || !has_any || !is_news(event) {
+    let to = person.at_home()?;
+    if is_seen || !has_any || !is_news(event) || !is_in_budget(app, person, &to).await? {
         app.database.execute(remember).await?;
         return Ok(());
     }
     let mail = NewMail {
         id: format!("{}/new-device", event.event_id),
-        to: person.at_home()?,
+        to,
         letter: Letter::NewDevice(row.created_at, device.text, device.ip),
         token: None,
     };

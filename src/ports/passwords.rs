@@ -7,11 +7,12 @@
 mod hasher;
 mod strength;
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aggregates::values::{Password, PasswordFailure, PasswordId, PasswordPolicy, UserId};
+use aggregates::values::{Password, PasswordId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::PasswordConfig;
@@ -22,6 +23,9 @@ use hasher::{Hasher, Verdict};
 
 /// Hashes that may wait for each one that runs; at about 30 ms a hash that is about two seconds.
 const WAITING_PER_THREAD: usize = 64;
+
+/// New passwords whose strength is estimated at once.
+const MEASURED_AT_ONCE: usize = 4;
 
 /// The `nice` value of the threads.
 const LOWEST_PRIORITY: i32 = 19;
@@ -67,7 +71,48 @@ pub struct Verified {
 
 /// A place in the queue of hashes.
 #[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held, never read")] OwnedSemaphorePermit);
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    _crowds: Vec<InCrowd>,
+}
+
+/// How many places each crowd has at the moment.
+type Crowds = Arc<Mutex<HashMap<String, usize>>>;
+
+/// One of a crowd, as long as it is held.
+#[derive(Debug)]
+struct InCrowd {
+    crowds: Crowds,
+    name: String,
+}
+
+impl InCrowd {
+    /// None when the crowd has as many as it may.
+    fn join(crowds: &Crowds, name: &str, most: usize) -> Option<Self> {
+        let mut counts = crowds.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(name.to_owned()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Self {
+            crowds: Arc::clone(crowds),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl Drop for InCrowd {
+    fn drop(&mut self) {
+        let mut counts = self.crowds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.name) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.name);
+            }
+        }
+    }
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -76,6 +121,8 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Passwords {
     jobs: Sender<Job>,
     admitted: Arc<Semaphore>,
+    measuring: Arc<Semaphore>,
+    crowds: Crowds,
     hasher: Arc<Hasher>,
 }
 
@@ -104,27 +151,30 @@ impl Passwords {
         Ok(Self {
             jobs,
             admitted: Arc::new(Semaphore::new(threads * (1 + WAITING_PER_THREAD))),
+            measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
+            crowds: Crowds::default(),
             hasher: Arc::new(Hasher::new(config.cost, peppers)?),
         })
     }
 
-    /// Every rule that a new password breaks. `identity` are the person's address and name.
+    /// Whether a new password is easily guessed, though it keeps the rules. `identity` are the person's address and
+    /// name. Few are looked at at once, so that they leave room for sign-ins.
     ///
     /// # Errors
-    /// [`PasswordError::Busy`] when the queue is full.
-    pub async fn failures(
+    /// [`PasswordError::Busy`] when too many are.
+    pub async fn is_guessable(
         &self,
-        policy: &PasswordPolicy,
         password: &Password,
         identity: Vec<String>,
-    ) -> Result<Vec<PasswordFailure>, PasswordError> {
-        let (policy, password) = (*policy, password.clone());
-        self.run(move || {
-            let is_guessable = strength::is_guessable(&password, &identity);
-            let identity: Vec<&str> = identity.iter().map(String::as_str).collect();
-            policy.check(&password, &identity, is_guessable)
-        })
-        .await
+    ) -> Result<bool, PasswordError> {
+        let measuring = Arc::clone(&self.measuring).try_acquire_owned();
+        let place = Place {
+            _permit: measuring.map_err(|_| PasswordError::Busy)?,
+            _crowds: Vec::new(),
+        };
+        let password = password.clone();
+        self.run_at(place, move || strength::is_guessable(&password, &identity))
+            .await
     }
 
     /// The hash of a new password.
@@ -152,20 +202,26 @@ impl Passwords {
             .await?
     }
 
-    /// A place in the queue.
+    /// A place in the queue, for one of these crowds, each with the most that it may have.
     ///
     /// # Errors
-    /// [`PasswordError::Busy`] when it is full.
-    pub fn place(&self) -> Result<Place, PasswordError> {
+    /// [`PasswordError::Busy`] when it is full, or has too many of a crowd.
+    pub fn place(&self, crowds: &[(&str, usize)]) -> Result<Place, PasswordError> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
-        admitted.map(Place).map_err(|_| PasswordError::Busy)
+        let permit = admitted.map_err(|_| PasswordError::Busy)?;
+        let join = |(name, most): &(&str, usize)| InCrowd::join(&self.crowds, name, *most);
+        let joined: Option<Vec<InCrowd>> = crowds.iter().map(join).collect();
+        Ok(Place {
+            _permit: permit,
+            _crowds: joined.ok_or(PasswordError::Busy)?,
+        })
     }
 
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        self.run_at(self.place()?, work).await
+        self.run_at(self.place(&[])?, work).await
     }
 
     async fn run_at<T: Send + 'static>(
@@ -264,7 +320,7 @@ mod tests {
         let account = || Some((user, StoredPassword::for_test(id, hash.phc())));
         let right = pool
             .verify(
-                pool.place().unwrap(),
+                pool.place(&[]).unwrap(),
                 password("Correct horse 1!"),
                 account(),
             )
@@ -278,7 +334,7 @@ mod tests {
         assert!(right.upgrade.is_none());
         assert!(
             pool.verify(
-                pool.place().unwrap(),
+                pool.place(&[]).unwrap(),
                 password("correct horse 1!"),
                 account()
             )
@@ -292,7 +348,7 @@ mod tests {
     async fn an_unknown_account_is_never_verified_not_even_with_the_decoys_password() {
         let decoys = password("a password that nobody has");
         let pool = pool();
-        let place = pool.place().unwrap();
+        let place = pool.place(&[]).unwrap();
         assert!(pool.verify(place, decoys, None).await.unwrap().is_none());
     }
 
@@ -308,10 +364,31 @@ mod tests {
             pool.hash(password("x")).await,
             Err(PasswordError::Busy)
         ));
-        let policy = PasswordPolicy::default();
+        // Estimates have a queue of their own.
+        assert!(pool.is_guessable(&password("x"), Vec::new()).await.unwrap());
+        let _held = Arc::clone(&pool.measuring)
+            .acquire_many_owned(u32::try_from(MEASURED_AT_ONCE).unwrap())
+            .await
+            .unwrap();
         assert!(matches!(
-            pool.failures(&policy, &password("x"), Vec::new()).await,
+            pool.is_guessable(&password("x"), Vec::new()).await,
             Err(PasswordError::Busy)
         ));
+    }
+
+    #[tokio::test]
+    async fn nobody_alone_fills_the_queue() {
+        let pool = pool();
+        let of_one = |network| pool.place(&[("one", 2), (network, 3)]);
+        let held = [of_one("near").unwrap(), of_one("near").unwrap()];
+        assert!(matches!(of_one("near"), Err(PasswordError::Busy)));
+        assert!(matches!(of_one("far"), Err(PasswordError::Busy)));
+        let _other = pool.place(&[("other", 2), ("near", 3)]).unwrap();
+        assert!(pool.place(&[("third", 2), ("near", 3)]).is_err());
+        drop(held);
+        // Who was refused by one crowd is in no other.
+        assert!(of_one("near").is_ok());
+        drop(_other);
+        assert!(pool.crowds.lock().unwrap().is_empty());
     }
 }

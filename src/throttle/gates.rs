@@ -17,6 +17,11 @@ const REMEMBERED: TimeDelta = TimeDelta::hours(24);
 /// How long failures of a network are, and those of an account from a network that it does not know.
 const REMEMBERED_OF_STRANGERS: TimeDelta = TimeDelta::hours(1);
 
+/// Hashes at once of one account, from one network or from all of its sessions.
+const PLACES_OF_ONE: usize = 8;
+/// Hashes at once of one network, behind which may be many people.
+const PLACES_OF_A_NETWORK: usize = 32;
+
 /// A counter that an attempt must pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
@@ -81,6 +86,17 @@ impl Trial {
             claim: Some(claim),
             account: claim.to_string(),
             from: From::Session(subject),
+        }
+    }
+
+    /// With whom the attempt shares the places in the queue of hashes, and how many they have at most: nobody alone can
+    /// keep everybody else out of it.
+    pub fn crowds(&self) -> Vec<(&str, usize)> {
+        match &self.from {
+            From::Network([pair, _, network]) => {
+                vec![(pair, PLACES_OF_ONE), (network, PLACES_OF_A_NETWORK)]
+            }
+            From::Session(_) => vec![(&self.account, PLACES_OF_ONE)],
         }
     }
 
@@ -167,7 +183,7 @@ fn pair(keyring: &Keyring, account: &str, network: &[u8]) -> String {
 }
 
 /// What counts as one network: an IPv4 address, or the 64 bits of an IPv6 address that a site has for itself.
-pub(super) fn network(ip: IpAddr) -> Vec<u8> {
+pub fn network(ip: IpAddr) -> Vec<u8> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().into_iter().take(8).collect(),

@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::ports::clock;
 
 pub use anonymous::{Scope, charge as charge_anonymous};
-pub use gates::Trial;
+pub use gates::{Trial, network};
 
 /// Why a password is not looked at, or a call not answered.
 #[derive(Debug, thiserror::Error)]

@@ -75,6 +75,10 @@ async fn an_address_changes_once_its_owner_confirms_and_the_old_one_is_free_agai
         );
         assert_eq!(sign_in(&server, NEW, PASSWORD).await.status(), 201);
         until_claims(&url, &[("confirmed", 1)]).await;
+        settled(&url).await;
+        // Known is a network to the new address alone: nobody who has the old one next is known anywhere.
+        let known = "SELECT COUNT(*) FROM sign_in_throttles WHERE known_until > 0";
+        assert_eq!(count(&url, known).await, 1, "{url}");
         assert_eq!(
             sign_in(&server, EMAIL, PASSWORD).await.status(),
             401,

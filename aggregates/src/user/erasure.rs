@@ -45,7 +45,10 @@ impl User {
         };
         let is_due = match reason {
             ErasureReason::ByAdministrator => true,
-            ErasureReason::Requested => account.erase_at.is_some_and(|due| at >= due),
+            // Who is shut out can neither take it back nor be asked.
+            ErasureReason::Requested => {
+                matches!(self, Self::Active(_)) && account.erase_at.is_some_and(|due| at >= due)
+            }
         };
         if !is_due {
             return Err(UserError::ErasureNotDue);

@@ -98,19 +98,41 @@ fn what_was_asked_for_is_done_when_its_time_has_come_and_not_before() {
         .then_expect_error(UserError::ErasureNotDue);
 }
 
+/// Whoever is shut out cannot take back what a thief asked for.
 #[test]
-fn a_disabled_account_is_erased_when_its_time_has_come_all_the_same() {
+fn a_disabled_account_is_erased_only_by_an_administrator() {
     let disabled = UserEvent::UserDisabled {
-        reason: DisableReason::Abuse,
+        reason: DisableReason::Compromised,
         at: at(7),
     };
+    let enabled = UserEvent::UserEnabled { at: at(8) };
     let reason = ErasureReason::Requested;
-    given::<User>(vec![registered(), wanted(), disabled])
+    given::<User>(vec![registered(), wanted(), disabled.clone()])
+        .when(start(reason, 100))
+        .then_expect_error(UserError::ErasureNotDue);
+    given::<User>(vec![registered(), wanted(), disabled, enabled])
         .when(start(reason, 100))
         .then_expect_events(vec![UserEvent::UserErasureStarted {
             reason,
             at: at(100),
         }]);
+}
+
+/// Whoever knew the former password may have asked for it.
+#[test]
+fn a_new_password_takes_a_deletion_back() {
+    let reset = UserEvent::PasswordReset {
+        password_id: id(3),
+        replaced: id(1),
+        at: at(9),
+    };
+    given::<User>(vec![registered(), wanted()])
+        .when(UserCommand::ResetPassword {
+            password_id: id(3),
+            replaces: id(1),
+            at: at(9),
+        })
+        .then_expect_events(vec![reset, UserEvent::UserDeletionCancelled { at: at(9) }]);
 }
 
 #[test]

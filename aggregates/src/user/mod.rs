@@ -130,7 +130,8 @@ impl User {
         }
     }
 
-    /// Whoever knew the former password may have asked for another address: that ends with it.
+    /// Whoever knew the former password may have asked for another address, or for the end of the account: that ends
+    /// with it.
     fn decide_password(&self, command: &UserCommand) -> Result<Vec<UserEvent>, UserError> {
         let (replaces, event, at) = match *command {
             UserCommand::ChangePassword {
@@ -167,8 +168,10 @@ impl User {
         if account.password_id != replaces {
             return Err(UserError::PasswordReplaced);
         }
-        let cancelled = account.cancelled_change(at);
-        Ok([event].into_iter().chain(cancelled).collect())
+        let address = account.cancelled_change(at);
+        let deletion = account.erase_at;
+        let deletion = deletion.map(|_| UserEvent::UserDeletionCancelled { at });
+        Ok([event].into_iter().chain(address).chain(deletion).collect())
     }
 
     fn require_untouched(&self) -> Result<(), UserError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::values::Password;
+use aggregates::values::{Password, PasswordFailure};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use projections::users::{self, UserRow};
@@ -59,12 +59,13 @@ pub async fn change(
 ) -> Result<impl IntoResponse, Problem> {
     let new = Password::new(&body.new_password);
     let row = users::find(&app.database, caller.user_id).await?;
-    check_new(&app, &row.ok_or_else(Problem::not_found)?, &new).await?;
+    let identity = check_rules(&app, &row.ok_or_else(Problem::not_found)?, &new).await?;
     let change = PasswordChange {
         user: caller.user_id,
         session: caller.session_id,
         current: body.current_password,
         new,
+        identity,
         end_other_sessions: body.revoke_other_sessions,
     };
     let acting = caller.acting();
@@ -75,22 +76,31 @@ pub async fn change(
     })
 }
 
-/// Whether a new password keeps the rules.
+/// Whether a new password keeps the rules that cost nothing to check; the person's address and name.
 ///
 /// # Errors
 /// 422 that names every rule that it breaks.
-pub async fn check_new(app: &App, row: &UserRow, new: &Password) -> Result<(), Problem> {
+pub async fn check_rules(app: &App, row: &UserRow, new: &Password) -> Result<Vec<String>, Problem> {
     let user = view(app, row).await?;
-    let identity = std::iter::once(user.email).chain(user.name).collect();
-    let policy = &app.config.passwords.policy;
-    let failures = app.passwords.failures(policy, new, identity).await?;
+    let identity: Vec<String> = std::iter::once(user.email).chain(user.name).collect();
+    let known: Vec<&str> = identity.iter().map(String::as_str).collect();
+    let failures = app.config.passwords.policy.check(new, &known, false);
     if failures.is_empty() {
-        return Ok(());
+        return Ok(identity);
     }
+    Err(broken(&failures))
+}
+
+/// 422 that says that a new password is easily guessed.
+pub fn guessable() -> Problem {
+    broken(&[PasswordFailure::TooCommon])
+}
+
+fn broken(failures: &[PasswordFailure]) -> Problem {
     let errors = failures
-        .into_iter()
+        .iter()
         .map(|failure| FieldError::new("new_password", failure.code(), failure.message()));
-    Err(Problem::validation(errors.collect()))
+    Problem::validation(errors.collect())
 }
 
 impl From<PasswordChangeError> for Problem {
@@ -99,6 +109,7 @@ impl From<PasswordChangeError> for Problem {
             PasswordChangeError::WrongPassword => {
                 Self::new(Kind::WrongPassword, "the current password is another one")
             }
+            PasswordChangeError::Guessable => guessable(),
             PasswordChangeError::Verifying(error) => error.into(),
             PasswordChangeError::Password(error) => error.into(),
             PasswordChangeError::Vault(error) => error.into(),

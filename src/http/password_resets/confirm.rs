@@ -15,7 +15,7 @@ use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::email_confirmations::create::expired_or_used;
 use crate::http::extract::{Json, NO_CONTENT};
-use crate::http::me::password::check_new;
+use crate::http::me::password::{check_rules, guessable};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::password_reset::{self, PasswordResetError};
@@ -56,7 +56,10 @@ pub async fn confirm(
     throttle::charge_anonymous(&app, Scope::MailedToken, ip).await?;
     let link = password_reset::find(&app, &body.token).await?;
     let new = Password::new(&body.new_password);
-    check_new(&app, &link.row, &new).await?;
+    let identity = check_rules(&app, &link.row, &new).await?;
+    if app.passwords.is_guessable(&new, identity).await? {
+        return Err(guessable());
+    }
     let acting = Acting::person(link.row.user_id, request_id);
     let position = password_reset::reset(&app, &link, new, &acting).await?;
     Ok(Written {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::values::{DisplayName, EmailAddress, Password};
+use aggregates::values::{DisplayName, EmailAddress, Password, PasswordFailure};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -68,8 +68,15 @@ pub async fn create(
         ));
     }
     let password = Password::new(&body.password);
-    let account = check(&app, &body, &password).await?;
+    let account = check(&app, &body, &password)?;
+    // What follows costs something: it is counted.
     throttle::charge_anonymous(&app, Scope::Registration, ip).await?;
+    let identity = accounts::identity(Some(&account.email), account.name.as_ref());
+    if app.passwords.is_guessable(&password, identity).await? {
+        let failure = PasswordFailure::TooCommon;
+        let error = FieldError::new("password", failure.code(), failure.message());
+        return Err(Problem::validation(vec![error]));
+    }
     let hash = app.passwords.hash(password).await?;
     let acting = Acting {
         actor: None,
@@ -104,7 +111,7 @@ fn waiting(account: &NewAccount, hash: &HashedPassword) -> PendingAccount {
 }
 
 /// Every field that is wrong, at once.
-async fn check(app: &App, body: &Body, password: &Password) -> Result<NewAccount, Problem> {
+fn check(app: &App, body: &Body, password: &Password) -> Result<NewAccount, Problem> {
     let mut errors = Vec::new();
     let email = EmailAddress::parse(&body.email)
         .map_err(|error| errors.push(FieldError::new("email", error.code, error.message)))
@@ -114,8 +121,9 @@ async fn check(app: &App, body: &Body, password: &Password) -> Result<NewAccount
         .map_err(|error| errors.push(FieldError::new("name", error.code, error.message)))
         .unwrap_or_default();
     let identity = accounts::identity(email.as_ref(), name.as_ref());
+    let identity: Vec<&str> = identity.iter().map(String::as_str).collect();
     let policy = &app.config.passwords.policy;
-    let failures = app.passwords.failures(policy, password, identity).await?;
+    let failures = policy.check(password, &identity, false);
     errors.extend(
         failures
             .into_iter()
@@ -158,6 +166,7 @@ impl From<RegisterError> for Problem {
             }
             RegisterError::Vault(error) => error.into(),
             RegisterError::Log(cause) => Self::unavailable(cause),
+            RegisterError::OutcomeUnknown => Self::unavailable(error),
         }
     }
 }

@@ -1,0 +1,302 @@
+//! kill -9 of the server, of PostgreSQL and of the archiving at any moment of an append, a projection, a tile's writing
+//! or an archiving. After each: everything that was acknowledged stands where it was acknowledged, history was only
+//! added to, it verifies against what was signed before, and whoever follows the log has missed nothing.
+//! `CHAOS_ROUNDS` says how many kills each engine gets (`make chaos`: 200), `CHAOS_SEED` repeats a run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::pedantic,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use eventlog::testing::TestPostgres;
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use support::{PASSWORD, Server};
+use tokio::task::JoinHandle;
+
+const ROUNDS: u64 = 10;
+const PERSON: &str = "ada@example.com";
+
+/// A small generator, so that a failing run can be repeated by its seed (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// What was acknowledged: the position, and whose event stands there.
+type Acknowledged = (u64, String);
+
+/// Somebody who writes over connections of their own, which outlive the server's process.
+#[derive(Clone)]
+struct Writer {
+    client: Client,
+    base: String,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Writer {
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.base)).json(body)
+    }
+
+    /// The position and the body of what was acknowledged; nothing when the answer did not come, or was that the
+    /// database is away.
+    async fn send(&self, request: RequestBuilder) -> Option<(u64, Value)> {
+        let answer = request.send().await.ok()?;
+        let status = answer.status();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            return None;
+        }
+        assert!(status.is_success(), "{status} {:?}", answer.text().await);
+        let position = answer.headers()["gatelog-position"].to_str().unwrap();
+        let position = position.parse().unwrap();
+        Some((position, answer.json().await.unwrap_or_default()))
+    }
+
+    /// Signs in, refreshes some times and signs out, over and over. A refresh whose answer was lost is the end of that
+    /// session for this client; another sign-in is not.
+    async fn run(self) -> Vec<Acknowledged> {
+        let mut acknowledged = Vec::new();
+        while !self.is_over() {
+            let _ = self.session(&mut acknowledged).await;
+        }
+        acknowledged
+    }
+
+    async fn session(&self, acknowledged: &mut Vec<Acknowledged>) -> Option<()> {
+        let body = json!({"email": PERSON, "password": PASSWORD});
+        let Some((position, mut signed_in)) = self.send(self.post("/v1/sessions", &body)).await
+        else {
+            // The server is away: whoever runs the test starts it again, or ends the round.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            return None;
+        };
+        let session = signed_in["session"]["id"].as_str().unwrap().to_owned();
+        acknowledged.push((position, session.clone()));
+        for _ in 0..40 {
+            if self.is_over() {
+                return Some(());
+            }
+            let body = json!({"refresh_token": signed_in["refresh_token"]});
+            let refreshed = self.send(self.post("/v1/tokens/refresh", &body)).await?;
+            acknowledged.push((refreshed.0, session.clone()));
+            signed_in = refreshed.1;
+        }
+        let end = format!("{}/v1/sessions/current", self.base);
+        let token = signed_in["access_token"].as_str().unwrap();
+        let (position, _) = self
+            .send(self.client.delete(end).bearer_auth(token))
+            .await?;
+        acknowledged.push((position, session));
+        Some(())
+    }
+}
+
+/// Follows the log across every outage: each position once, in order.
+async fn follow(base: String, token: String, end: Arc<std::sync::OnceLock<u64>>) -> Vec<String> {
+    let client = Client::new();
+    let mut lines: Vec<String> = Vec::new();
+    while end.get().is_none_or(|end| *end > lines.len() as u64) {
+        let url = format!("{base}/v1/audit/events?after={}&limit=500", lines.len());
+        let request = client.get(url).header("accept", "application/x-ndjson");
+        let answer = request.bearer_auth(&token).send().await;
+        let text = match answer {
+            Ok(answer) if answer.status() == 200 => answer.text().await,
+            Ok(answer) if answer.status() == 503 => Ok(String::new()),
+            Ok(answer) => panic!("{}", answer.status()),
+            Err(error) => Err(error),
+        };
+        // An answer that broke off is asked for again, as a whole.
+        let text = text.unwrap_or_default();
+        if text.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for line in text.lines() {
+            assert_eq!(position(line), lines.len() as u64 + 1);
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+fn position(line: &str) -> u64 {
+    let event: Value = serde_json::from_str(line).unwrap();
+    event["position"].as_u64().unwrap()
+}
+
+/// A server, and what is known of its log.
+struct Run<'a> {
+    server: Server,
+    postgres: Option<&'a TestPostgres>,
+    folder: tempfile::TempDir,
+    vkey: String,
+    chance: Chance,
+    acknowledged: Vec<Acknowledged>,
+    known: Vec<String>,
+}
+
+impl Run<'_> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn log(&self, arguments: &[&str]) -> Command {
+        self.server.command(&[&["log"], arguments].concat())
+    }
+
+    async fn round(&mut self) {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let writing: Vec<JoinHandle<_>> = (0..3)
+            .map(|_| {
+                let (client, base) = (Client::new(), self.server.base.clone());
+                let is_over = Arc::clone(&is_over);
+                tokio::spawn(
+                    Writer {
+                        client,
+                        base,
+                        is_over,
+                    }
+                    .run(),
+                )
+            })
+            .collect();
+        let moment = Duration::from_millis(50 + self.chance.below(700));
+        match self
+            .chance
+            .below(if self.postgres.is_some() { 4 } else { 2 })
+        {
+            0 => {
+                tokio::time::sleep(moment).await;
+                self.kill_server().await;
+            }
+            1 => self.kill_archiving(moment).await,
+            _ => {
+                tokio::time::sleep(moment).await;
+                let postgres = self.postgres.unwrap();
+                postgres.kill().unwrap();
+                postgres.restart().unwrap();
+            }
+        }
+        // What comes after it is acknowledged as well.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        is_over.store(true, Ordering::SeqCst);
+        for writer in writing {
+            self.acknowledged.extend(writer.await.unwrap());
+        }
+        self.check();
+    }
+
+    /// With a tile that was half written, now and then.
+    async fn kill_server(&mut self) {
+        self.server.kill();
+        let tile = self.server.data.join("log/tile/0/000");
+        if self.chance.below(2) == 0
+            && let Ok(bytes) = std::fs::read(&tile)
+        {
+            std::fs::write(&tile, &bytes[..bytes.len() / 2]).unwrap();
+        }
+        self.server.launch().await;
+    }
+
+    async fn kill_archiving(&self, moment: Duration) {
+        let mut archiving = self.log(&["archive", "--before", "1000000000"]);
+        archiving.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut archiving = archiving.spawn().unwrap();
+        tokio::time::sleep(moment).await;
+        archiving.kill().unwrap();
+        archiving.wait().unwrap();
+    }
+
+    fn check(&mut self) {
+        let (folder, kept) = (self.path("export"), self.path("checkpoint"));
+        let folder_text = folder.display().to_string();
+        ran(self.log(&["export", "--dir", &folder_text]));
+        let mut verify = self.log(&["verify", "--vkey", &self.vkey, "--export", &folder_text]);
+        verify.arg("--keep").arg(&kept);
+        if kept.exists() {
+            verify.arg("--older").arg(&kept);
+        }
+        ran(verify);
+        let lines = std::fs::read_to_string(folder.join("events.ndjson")).unwrap();
+        let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+        assert!(lines.starts_with(&self.known), "history was rewritten");
+        for (position, session) in self.acknowledged.drain(..) {
+            let line = &lines[usize::try_from(position).unwrap() - 1];
+            let event: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(event["subject"], *session, "{line}");
+        }
+        self.known = lines;
+    }
+}
+
+fn ran(mut command: Command) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}
+
+async fn survives(settings: &[(&str, &str)], postgres: Option<&TestPostgres>) {
+    let seed = setting("CHAOS_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    println!("CHAOS_SEED={seed}");
+    let settings = [settings, &[("ACCESS_TOKEN_TTL", "86400")]].concat();
+    let server = Server::start_with(&settings).await;
+    server.register(PERSON).await;
+    let auditor = server.auditor("eve@example.org").await;
+    let key = server.get("/v1/audit/log/key", &auditor).await;
+    let mut run = Run {
+        vkey: key.text().await.unwrap().trim().to_owned(),
+        server,
+        postgres,
+        folder: tempfile::tempdir().unwrap(),
+        chance: Chance(seed),
+        acknowledged: Vec::new(),
+        known: Vec::new(),
+    };
+    let end = Arc::default();
+    let following = tokio::spawn(follow(run.server.base.clone(), auditor, Arc::clone(&end)));
+    for _ in 0..setting("CHAOS_ROUNDS").unwrap_or(ROUNDS) {
+        run.round().await;
+    }
+    assert!(run.known.len() > 50, "nobody wrote");
+    end.set(run.known.len() as u64).unwrap();
+    let followed = following.await.unwrap();
+    assert_eq!(followed[..run.known.len()], run.known[..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_survives_every_kill_on_sqlite() {
+    survives(&[], None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_survives_every_kill_on_postgres() {
+    let postgres = TestPostgres::start().unwrap();
+    let url = postgres.fresh_database().await.unwrap();
+    survives(&[("DATABASE_URL", &url)], Some(&postgres)).await;
+}
