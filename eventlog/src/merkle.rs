@@ -28,7 +28,9 @@ pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
 /// The root of the tree over these leaves, or of the subtree over these nodes.
 pub(crate) fn root_of(nodes: &[Hash]) -> Hash {
     let mut tree = Frontier::default();
-    nodes.iter().for_each(|node| tree.push(*node));
+    for node in nodes {
+        tree.push(*node);
+    }
     tree.root()
 }
 

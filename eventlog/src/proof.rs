@@ -152,6 +152,7 @@ pub fn verify_consistency(
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small trees")]
 mod tests {
     use proptest::prelude::*;
     use sha2::{Digest as _, Sha256};

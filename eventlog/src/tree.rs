@@ -55,10 +55,10 @@ impl Tree {
         index: u64,
         width: u64,
     ) -> Result<Option<Vec<Hash>>, DbError> {
+        const STORED: &str = "SELECT hashes FROM log_tiles WHERE level = $1 AND tile = $2";
         if width == 0 || width > TILE_WIDTH || index > u64::MAX >> (TILE_HEIGHT + 1) {
             return Ok(None);
         }
-        const STORED: &str = "SELECT hashes FROM log_tiles WHERE level = $1 AND tile = $2";
         let params = [i64::from(level).into(), index.into()];
         let rows = self.database.query(STORED, &params).await?;
         if let Some(bytes) = rows

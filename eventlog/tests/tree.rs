@@ -1,5 +1,7 @@
 //! The stored tiles are those of the definition, whoever appends, and every root and proof follows from them.
 #![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
@@ -58,7 +60,9 @@ async fn leaves(database: &Database) -> Vec<Hash> {
 
 fn root(leaves: &[Hash]) -> Hash {
     let mut tree = Frontier::default();
-    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    for leaf in leaves {
+        tree.push(*leaf);
+    }
     tree.root()
 }
 

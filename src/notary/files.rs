@@ -28,6 +28,7 @@ pub struct TileFiles {
     tree: Tree,
     /// The tree whose files are in the folder, and the position up to which that was looked at.
     size: Option<u64>,
+    note: String,
     checked: u64,
 }
 
@@ -39,6 +40,7 @@ impl TileFiles {
             log,
             tree,
             size: None,
+            note: String::new(),
             checked: 0,
         }
     }
@@ -53,13 +55,14 @@ impl TileFiles {
             Some(size) => size,
             None => self.published(&signed.checkpoint.origin)?,
         };
-        if self.size == Some(size) {
+        if self.size == Some(size) && self.note == signed.note {
             return Ok(());
         }
         self.write_tiles(before.min(size), size).await?;
         self.put("checkpoint", signed.note.clone().into_bytes())
             .await?;
         self.size = Some(size);
+        self.note.clone_from(&signed.note);
         Ok(())
     }
 

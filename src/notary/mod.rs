@@ -14,6 +14,7 @@ pub mod rollback;
 pub mod tile_path;
 pub mod upkeep;
 pub mod verify;
+pub mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,8 @@ pub struct Notary {
     /// One signature at a time.
     turn: Mutex<()>,
     latest: watch::Sender<Option<Arc<Signed>>>,
+    /// The last one with a witness' signature.
+    cosigned: watch::Sender<Option<Arc<Signed>>>,
 }
 
 impl Notary {
@@ -120,6 +123,7 @@ impl Notary {
             record: Record::new(config.record_file.clone()),
             turn: Mutex::default(),
             latest: watch::Sender::new(None),
+            cosigned: watch::Sender::new(None),
         }
     }
 
@@ -131,6 +135,16 @@ impl Notary {
     /// The last checkpoint that this node knows.
     pub fn latest(&self) -> Option<Arc<Signed>> {
         self.latest.borrow().clone()
+    }
+
+    /// The last checkpoint that a witness has signed as well.
+    pub fn cosigned(&self) -> Option<Arc<Signed>> {
+        self.cosigned.borrow().clone()
+    }
+
+    /// Keeps what a witness has signed.
+    fn keep_cosigned(&self, signed: Signed) {
+        self.cosigned.send_replace(Some(Arc::new(signed)));
     }
 
     /// A checkpoint over at least the first `position` events, which the log has.

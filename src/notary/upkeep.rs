@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::TileFiles;
+use super::witness::{Witness, WitnessError};
 use super::{NotaryError, Signed};
 use crate::app::App;
 use crate::lifecycle::Lifecycle;
@@ -16,6 +17,7 @@ const CHECKS: usize = 64;
 struct Upkeep {
     app: Arc<App>,
     files: Option<TileFiles>,
+    witness: Option<Witness>,
     /// What the last turn failed with: it is said once.
     failure: Option<String>,
 }
@@ -30,6 +32,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     let mut upkeep = Upkeep {
         app: Arc::clone(app),
         files,
+        witness: app.config.log.witness.clone().map(Witness::new),
         failure: None,
     };
     let stop = lifecycle.stop_token();
@@ -55,9 +58,28 @@ impl Upkeep {
         self.failure = failure;
     }
 
-    async fn try_turn(&mut self) -> Result<(), NotaryError> {
-        let signed = self.app.notary.keep_up(&self.app.log).await?;
-        self.write_files(&signed).await
+    /// Files are written whatever the witness says.
+    async fn try_turn(&mut self) -> Result<(), WitnessError> {
+        let notary = &self.app.notary;
+        let signed = notary.keep_up(&self.app.log).await?;
+        let cosigned = self.cosign(&signed).await;
+        let published = self.app.notary.cosigned();
+        let published = published.filter(|_| cosigned.is_ok()).unwrap_or(signed);
+        self.write_files(&published).await?;
+        cosigned
+    }
+
+    async fn cosign(&mut self, signed: &Signed) -> Result<(), WitnessError> {
+        let notary = &self.app.notary;
+        let is_new = |last: &Arc<Signed>| last.checkpoint != signed.checkpoint;
+        if signed.checkpoint.tree.size == 0 || !notary.cosigned().as_ref().is_none_or(is_new) {
+            return Ok(());
+        }
+        if let Some(witness) = &mut self.witness {
+            let cosigned = witness.cosign(notary.tree(), signed).await?;
+            notary.keep_cosigned(cosigned);
+        }
+        Ok(())
     }
 
     async fn write_files(&mut self, signed: &Signed) -> Result<(), NotaryError> {

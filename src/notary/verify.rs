@@ -97,7 +97,9 @@ mod tests {
 
     fn head(lines: &[&str]) -> TreeHead {
         let mut tree = Frontier::default();
-        lines.iter().for_each(|line| tree.push(leaf_hash(line)));
+        for line in lines {
+            tree.push(leaf_hash(line));
+        }
         TreeHead {
             size: tree.size(),
             root: tree.root(),

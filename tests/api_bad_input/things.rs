@@ -42,6 +42,10 @@ fn tokens_that_are_missing_or_misplaced() -> Vec<Row> {
         "/v1/jobs",
         "/v1/audit/events",
         "/v1/audit/events/live",
+        "/v1/audit/events/x/proof",
+        "/v1/audit/log/checkpoint",
+        "/v1/audit/log/key",
+        "/v1/audit/log/tile/0/000",
         "/v1/admin/users",
         "/v1/admin/users/x",
         "/v1/admin/users/x/sessions",
@@ -72,6 +76,7 @@ fn methods_and_paths_that_are_none(ada: &Things) -> Vec<Row> {
         get(Nobody, "/v1/users"),
         call(Ada, "PATCH", format!("/v1/media/{}", ada.media)),
         call(Ada, "TRACE", "/v1/sessions"),
+        call(Ada, "PUT", "/v1/audit/log/tile/0/000"),
     ];
     let paths = [
         "/v1/nothing",
@@ -163,6 +168,9 @@ fn roles() -> Vec<Row> {
     let requests = [
         get(Ada, "/v1/verify?role=auditor"),
         get(Ada, "/v1/audit/events"),
+        get(Ada, "/v1/audit/log/checkpoint?cosigned=perhaps"),
+        get(Ada, "/v1/audit/log/tile/%00/..%2f..%2fmaster.key"),
+        get(Ada, "/v1/audit/events/%00/proof"),
         get(Ada, "/v1/admin/users?limit=nonsense"),
         get(Ada, "/v1/admin/users/%00"),
         call(Ada, "DELETE", "/v1/admin/users/x/sessions"),

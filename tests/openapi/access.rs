@@ -67,6 +67,10 @@ pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
     ("get", "/v1/jobs/{id}/outputs/{name}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
     ("get", "/v1/audit/events", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
     ("get", "/v1/audit/events/live", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
+    ("get", "/v1/audit/events/{id}/proof", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
+    ("get", "/v1/audit/log/checkpoint", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
+    ("get", "/v1/audit/log/key", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
+    ("get", "/v1/audit/log/tile/{tile}", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
     ("post", "/v1/oauth/introspect", [401, 401, 401, 401, 401, 401, 200, 401, 401]),
     // The token is unknown, which is no error.
     ("post", "/v1/oauth/revoke", [401, 401, 401, 401, 401, 401, 200, 401, 401]),
@@ -200,6 +204,11 @@ async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
     let link = server.post(&links, &token, &json!({})).await;
     let link: Value = link.json().await.unwrap();
     let service_key = service_key(server, admin).await;
+    let url = format!("sqlite://{}", server.data.join("gatelog.db").display());
+    let event = "SELECT event_id FROM events WHERE position = 1";
+    let event = support::engines::rows(&url, event).await[0]
+        .text(0)
+        .unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Owned {
         session: text(&signed_in["session"]["id"]),
@@ -208,6 +217,7 @@ async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
         link: text(&link["url"]),
         user: victim.to_owned(),
         service_key: text(&service_key["id"]),
+        event,
     }
 }
 

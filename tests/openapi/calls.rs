@@ -16,6 +16,8 @@ pub struct Owned {
     /// An account that administrators act on.
     pub user: String,
     pub service_key: String,
+    /// The log's first.
+    pub event: String,
 }
 
 impl Owned {
@@ -25,6 +27,7 @@ impl Owned {
             _ if pattern.starts_with("/v1/media") => &self.media,
             _ if pattern.starts_with("/v1/admin/users") => &self.user,
             _ if pattern.starts_with("/v1/admin/service-keys") => &self.service_key,
+            _ if pattern.starts_with("/v1/audit") => &self.event,
             _ => &self.job,
         };
         if pattern.starts_with("/v1/links") {
@@ -37,6 +40,7 @@ impl Owned {
         pattern
             .replace("{id}", id)
             .replace("{name}", "metadata.json")
+            .replace("{tile}", "0/000.p/1")
     }
 }
 

@@ -17,6 +17,7 @@ mod nodes;
 mod rollback;
 mod serving;
 mod tampering;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

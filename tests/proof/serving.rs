@@ -3,8 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use eventlog::{Frontier, Hash, leaf_hash, verify_inclusion};
+use reqwest::Method;
 use serde_json::Value;
 
+use crate::support::engines::{outcome, refused};
 use crate::{Audited, register};
 
 fn root(leaves: &[Hash]) -> Hash {
@@ -56,6 +58,8 @@ async fn tiles_and_entries_and_the_checkpoint_are_of_the_exported_lines() {
             "63/000.p/1",
             "0/0",
             "x",
+            "%ff/000",
+            "0/%00",
         ] {
             let path = format!("/v1/audit/log/tile/{missing}");
             let answer = audited.server.get(&path, &audited.auditor).await;
@@ -77,6 +81,28 @@ async fn tiles_and_entries_and_the_checkpoint_are_of_the_exported_lines() {
             .await;
         assert_eq!(note.headers()["content-type"], "text/plain; charset=utf-8");
         assert_eq!(note.headers()["cache-control"], "no-cache");
+        for bad in ["cosigned=perhaps", "cosigned=1&cosigned=2", "after=3"] {
+            let path = format!("/v1/audit/log/checkpoint?{bad}");
+            let answer = audited.server.get(&path, &audited.auditor).await;
+            assert_eq!(
+                outcome(answer).await,
+                refused(400, "malformed-request"),
+                "{bad}"
+            );
+        }
+        for (position, expected) in [
+            ("x", refused(400, "malformed-request")),
+            ("9999999", refused(503, "read-model-behind")),
+        ] {
+            let path = "/v1/audit/log/checkpoint";
+            let request = audited.server.request(Method::GET, path);
+            let request = request.bearer_auth(&audited.auditor);
+            let answer = request
+                .header("gatelog-min-position", position)
+                .send()
+                .await;
+            assert_eq!(outcome(answer.unwrap()).await, expected);
+        }
         audited.verify_live(&audited.vkey).is_good();
     }
 }

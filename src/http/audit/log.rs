@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::http::caller::Auditor;
-use crate::http::extract::Id;
+use crate::http::extract::{Id, Params};
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::{InlineRead, min_position};
 use crate::notary::checkpoint::Proof;
@@ -23,14 +25,26 @@ const IMMUTABLE: &str = "private, max-age=31536000, immutable";
 /// What is another in a second.
 const NO_CACHE: &str = "no-cache";
 
+/// Which checkpoint.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Wanted {
+    /// The last one that the witness has signed as well, which may be some seconds older.
+    cosigned: Option<bool>,
+}
+
 /// The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this server has written, and the position of
 /// `Gatelog-Min-Position`.
 #[utoipa::path(
     get, path = "/v1/audit/log/checkpoint", tag = "audit", operation_id = "show_log_checkpoint",
+    params(Wanted),
     responses(
         (status = 200, body = String, content_type = "text/plain"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "malformed-request"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
         (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "read-model-behind"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
@@ -39,10 +53,17 @@ pub async fn checkpoint(
     State(app): State<Arc<App>>,
     _: Auditor,
     _: InlineRead,
+    Params(wanted): Params<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let cosigned = app.notary.cosigned();
+    if wanted.cosigned == Some(true) {
+        let cosigned = cosigned.ok_or_else(Problem::not_found)?;
+        return Ok(text(cosigned.note.clone()));
+    }
     let signed = signed(&app, &headers, 0).await?;
-    Ok(text(signed.note.clone()))
+    let same = cosigned.filter(|cosigned| cosigned.checkpoint == signed.checkpoint);
+    Ok(text(same.unwrap_or(signed).note.clone()))
 }
 
 /// The public key that the log's checkpoints are signed with, as `<name>+<id>+<key>` (C2SP signed-note).
@@ -76,7 +97,7 @@ pub async fn key(State(app): State<Arc<App>>, _: Auditor) -> Result<Response, Pr
 pub async fn tile(
     State(app): State<Arc<App>>,
     _: Auditor,
-    Path(tile): Path<String>,
+    Id(tile): Id<String>,
 ) -> Result<Response, Problem> {
     let path = TilePath::parse(&tile).ok_or_else(Problem::not_found)?;
     let content = match path.kind {
