@@ -115,7 +115,7 @@ async fn prove(notary: &Notary, index: u64, signed: &Signed) -> anyhow::Result<P
 /// The checkpoint is written last: where there is one, its lines are there.
 async fn export(core: &Core, signed: &Signed, dir: Option<PathBuf>) -> anyhow::Result<()> {
     let Some(dir) = dir else {
-        return lines(core, signed, |text| super::print(text)).await;
+        return lines(core, signed, super::print).await;
     };
     std::fs::create_dir_all(&dir)?;
     let checkpoint = dir.join("checkpoint");

@@ -64,14 +64,13 @@ impl LogConfig {
         let given = source.secret(KEY)?.map(Zeroizing::new);
         let key_is_own = given.is_none();
         let mut made_file = None;
-        let signing_key = match given {
-            Some(text) => parse(&text, &default())?,
-            None => {
-                let is_new = !key_file.exists();
-                let key = load_or_make(&key_file, &default())?;
-                made_file = is_new.then(|| key_file.display().to_string());
-                key
-            }
+        let signing_key = if let Some(text) = given {
+            parse(&text, &default())?
+        } else {
+            let is_new = !key_file.exists();
+            let key = load_or_make(&key_file, &default())?;
+            made_file = is_new.then(|| key_file.display().to_string());
+            key
         };
         if wanted.is_some_and(|origin| origin != signing_key.public().name()) {
             let name = signing_key.public().name();

@@ -19,6 +19,8 @@ use super::{NotaryError, Signed};
 /// What web servers of the same group may read.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
+/// Events whose tiles are written in one go.
+const STEP: u64 = 256 * TILE_WIDTH;
 
 /// The folder.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct TileFiles {
     tree: Tree,
     /// The tree whose files are in the folder, and the position up to which that was looked at.
     size: Option<u64>,
+    /// Up to where tiles were written.
+    written: Option<u64>,
     note: String,
     checked: u64,
 }
@@ -40,25 +44,31 @@ impl TileFiles {
             log,
             tree,
             size: None,
+            written: None,
             note: String::new(),
             checked: 0,
         }
     }
 
-    /// Brings the folder to a checkpoint.
+    /// Brings the folder to a checkpoint, or a step towards it.
     ///
     /// # Errors
     /// A file could not be written, or the database failed.
     pub async fn publish(&mut self, signed: &Signed) -> Result<(), NotaryError> {
         let size = signed.checkpoint.tree.size;
-        let before = match self.size {
-            Some(size) => size,
-            None => self.published(&signed.checkpoint.origin)?,
-        };
         if self.size == Some(size) && self.note == signed.note {
             return Ok(());
         }
-        self.write_tiles(before.min(size), size).await?;
+        let before = match self.written {
+            Some(written) => written,
+            None => self.published(&signed.checkpoint.origin)?,
+        };
+        let end = size.min(before.saturating_add(STEP));
+        self.write_tiles(before.min(end), end).await?;
+        self.written = Some(end);
+        if end < size {
+            return Ok(());
+        }
         self.put("checkpoint", signed.note.clone().into_bytes())
             .await?;
         self.size = Some(size);
@@ -151,7 +161,7 @@ impl TileFiles {
             match make().await? {
                 Some(content) => self.put(&name, content).await?,
                 None => {
-                    tracing::warn!(name, "a bundle is not written: an entry is too long for it")
+                    tracing::warn!(name, "a bundle is not written: an entry is too long for it");
                 }
             }
         }

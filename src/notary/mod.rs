@@ -321,9 +321,9 @@ impl Notary {
 
 /// The checkpoint that a database has as the last one.
 async fn row(database: &Database) -> Result<Option<Signed>, NotaryError> {
-    let none: [eventlog::Value; 0] = [];
+    let params: [eventlog::Value; 0] = [];
     let sql = "SELECT note, key FROM log_checkpoint";
-    let rows = database.query(sql, &none).await?;
+    let rows = database.query(sql, &params).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };

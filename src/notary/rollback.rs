@@ -50,7 +50,8 @@ pub async fn accept(
     database.execute(statements).await?;
     let suffix = format!("retired-{}", hex::encode(former.key.id()));
     if config.key_is_own {
-        put_in_place(&config.key_file, &suffix, &key)?;
+        let own = hex::encode(config.signing_key.public().id());
+        put_in_place(&config.key_file, &format!("retired-{own}"), &key)?;
     }
     if let Some(folder) = config.tiles_dir.as_deref().filter(|folder| folder.exists()) {
         std::fs::rename(folder, folder.with_added_extension(&suffix))?;
@@ -94,13 +95,13 @@ async fn is_held(notary: &Notary, former: &Signed) -> Result<bool, NotaryError> 
     }
 }
 
-/// A key that is the operator's must have been replaced by them; our own is made anew.
+/// Our own key is made anew, whether it was the log's or not; one that is the operator's must have been replaced by them.
 fn new_key(
     config: &LogConfig,
     former: &Signed,
     acceptance: &Acceptance,
 ) -> anyhow::Result<SigningKey> {
-    if config.key_is_own && former.key == *config.signing_key.public() {
+    if config.key_is_own {
         let origin = acceptance.origin.clone();
         let origin = origin.unwrap_or_else(|| next_origin(&former.checkpoint.origin));
         if origin == former.checkpoint.origin {

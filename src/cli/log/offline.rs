@@ -63,7 +63,9 @@ pub async fn verify(verify: &Verify) -> anyhow::Result<()> {
     let older = older.transpose()?.map(|older| older.tree);
     hold(lines, Verifier::new(checkpoint.tree, older)?).await?;
     if let Some(path) = &verify.keep {
-        std::fs::write(path, &note)?;
+        let draft = path.with_added_extension("new");
+        std::fs::write(&draft, &note)?;
+        std::fs::rename(draft, path)?;
     }
     let (size, root) = (checkpoint.tree.size, hex::encode(checkpoint.tree.root));
     crate::cli::print(&format!(
