@@ -147,8 +147,8 @@ fn witness(source: &Source) -> Result<Option<WitnessConfig>, ConfigError> {
     let key = source.text(WITNESS_KEY, "")?;
     match (url.is_empty(), key.is_empty()) {
         (true, true) => return Ok(None),
-        (true, false) => return Err(ConfigError::bad(WITNESS_URL, "is needed with the key")),
-        (false, true) => return Err(ConfigError::bad(WITNESS_KEY, "is needed with the URL")),
+        (true, false) => return Err(ConfigError::bad(WITNESS_KEY, "needs LOG_WITNESS_URL")),
+        (false, true) => return Err(ConfigError::bad(WITNESS_URL, "needs LOG_WITNESS_KEY")),
         (false, false) => {}
     }
     if !url.starts_with("http://") && !url.starts_with("https://") {

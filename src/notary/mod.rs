@@ -39,8 +39,8 @@ const TRIES: usize = 16;
 pub enum NotaryError {
     /// The database lacks events that a signed checkpoint covers.
     #[error(
-        "the log has {have} events, but a checkpoint over {signed} was signed: the database was set back. Restore a later \
-         backup, or see `gatelog log accept-rollback` in docs/guides/verify-the-log.md"
+        "the log has {have} events, but a checkpoint over {signed} was signed: the database was set back. Restore a \
+         later backup, or see `gatelog log accept-rollback` in docs/guides/verify-the-log.md"
     )]
     Behind {
         /// Events of the database.
@@ -264,7 +264,8 @@ impl Notary {
     async fn publish(&self, before: Option<&Signed>, signed: &Signed) -> Result<bool, NotaryError> {
         const FIRST: &str = "INSERT INTO log_checkpoint (singleton, size, root, note, key) \
                              VALUES (1, $1, $2, $3, $4) ON CONFLICT (singleton) DO NOTHING";
-        const NEXT: &str = "UPDATE log_checkpoint SET size = $1, root = $2, note = $3, key = $4 WHERE note = $5 AND size < $1";
+        const NEXT: &str = "UPDATE log_checkpoint SET size = $1, root = $2, note = $3, key = $4 \
+             WHERE note = $5 AND size < $1";
         let tree = signed.checkpoint.tree;
         let mut params = vec![
             tree.size.into(),

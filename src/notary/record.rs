@@ -1,5 +1,5 @@
-//! The file beside the key that remembers the last checkpoint that was signed or taken over, so that a database that was
-//! set back is noticed. It only ever moves forwards.
+//! The file beside the key that remembers the last checkpoint that was signed or taken over, so that a database that
+//! was set back is noticed. It only ever moves forwards.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -1,5 +1,5 @@
-//! The way on after a restore that is behind what was signed, or with another key: a new log begins, under a new name and
-//! key, with the events that are left. The former one is never signed again, and stays on record.
+//! The way on after a restore that is behind what was signed, or with another key: a new log begins, under a new name
+//! and key, with the events that are left. The former one is never signed again, and stays on record.
 
 use std::path::Path;
 
@@ -95,7 +95,7 @@ async fn is_held(notary: &Notary, former: &Signed) -> Result<bool, NotaryError> 
     }
 }
 
-/// Our own key is made anew, whether it was the log's or not; one that is the operator's must have been replaced by them.
+/// Our own key is made anew, whether it was the log's or not; one that is the operator's they must have replaced.
 fn new_key(
     config: &LogConfig,
     former: &Signed,

@@ -81,6 +81,13 @@ async fn tiles_and_entries_and_the_checkpoint_are_of_the_exported_lines() {
             .await;
         assert_eq!(note.headers()["content-type"], "text/plain; charset=utf-8");
         assert_eq!(note.headers()["cache-control"], "no-cache");
+        audited.verify_live(&audited.vkey).is_good();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_cannot_be_given_is_refused_with_the_reason() {
+    for audited in Audited::on_both_engines(&[]).await {
         for bad in ["cosigned=perhaps", "cosigned=1&cosigned=2", "after=3"] {
             let path = format!("/v1/audit/log/checkpoint?{bad}");
             let answer = audited.server.get(&path, &audited.auditor).await;
@@ -103,7 +110,13 @@ async fn tiles_and_entries_and_the_checkpoint_are_of_the_exported_lines() {
                 .await;
             assert_eq!(outcome(answer.unwrap()).await, expected);
         }
-        audited.verify_live(&audited.vkey).is_good();
+        let path = "/v1/audit/log/checkpoint?cosigned=true";
+        let answer = audited.server.get(path, &audited.auditor).await;
+        assert_eq!(
+            outcome(answer).await,
+            refused(404, "not-found"),
+            "there is no witness"
+        );
     }
 }
 

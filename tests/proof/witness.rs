@@ -1,5 +1,5 @@
-//! A witness over HTTP, which checks consistency itself: it signs each tree that goes on from the one before, and refuses
-//! a log that was set back.
+//! A witness over HTTP, which checks consistency itself: it signs each tree that goes on from the one before, and
+//! refuses a log that was forked.
 
 use std::sync::{Arc, Mutex};
 

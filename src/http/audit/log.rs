@@ -1,5 +1,5 @@
-//! `/v1/audit/log`: the log as C2SP tlog-tiles has it: the signed checkpoint, tiles of hashes and bundles of entries; and
-//! the proof that an event is in it.
+//! `/v1/audit/log`: the log as C2SP tlog-tiles has it: the signed checkpoint, tiles of hashes and bundles of entries;
+//! and the proof that an event is in it.
 
 use std::sync::Arc;
 
