@@ -101,20 +101,23 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 }
 
 fn told(archived: &Archived) -> String {
-    let mut text = String::new();
-    for sealed in &archived.sealed {
-        text += &format!("{} ({} bytes)\n", sealed.object, sealed.bytes);
-    }
+    let sealed = archived.sealed.iter();
+    let mut lines: Vec<String> = sealed
+        .map(|sealed| format!("{} ({} bytes)", sealed.object, sealed.bytes))
+        .collect();
     if let Some((tail, position)) = &archived.held_back_by {
-        text += &format!("not further than position {position}, where the tail {tail} is\n");
+        lines.push(format!(
+            "not further than position {position}, where the tail {tail} is"
+        ));
     }
     let pruned = archived.pruned;
-    text + &format!(
+    lines.push(format!(
         "{} segments sealed; {} events of {} ended streams left the database\n",
         archived.sealed.len(),
         pruned.events,
         pruned.streams
-    )
+    ));
+    lines.join("\n")
 }
 
 fn duration(text: &str) -> Result<TimeDelta, String> {
