@@ -183,6 +183,31 @@ impl Database {
             .map(|_| ())
     }
 
+    /// Closes, and leaves everything that was written in SQLite's one file, for one that is to be copied.
+    ///
+    /// # Errors
+    /// Somebody else is using it.
+    pub async fn close_whole(&self) -> Result<(), DbError> {
+        const SQL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let DatabaseKind::Sqlite {
+            readers, writer, ..
+        } = &*self.kind
+        else {
+            self.close().await;
+            return Ok(());
+        };
+        readers.close().await;
+        let is_busy = |connection: &mut rusqlite::Connection| {
+            Ok(connection.query_row(SQL, [], |row| row.get::<_, bool>(0))?)
+        };
+        let is_busy = writer.run(is_busy).await;
+        writer.close().await;
+        if is_busy? {
+            return Err(DbError::Busy);
+        }
+        Ok(())
+    }
+
     /// Waits for what is being written and closes every connection.
     pub async fn close(&self) {
         match &*self.kind {

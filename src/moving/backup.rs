@@ -80,13 +80,10 @@ pub async fn backup(
     let file = sqlite(&path).await?;
     let file = file.with_archive(std::sync::Arc::new(store.clone()));
     let copied = copy(&database, &file).await;
-    file.close().await;
+    let closed = file.close_whole().await;
     database.close().await;
     let copied = copied?;
-    // Closing brings everything into the one file.
-    if std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|wal| wal.len() > 0) {
-        bail!("the backup's database could not be closed");
-    }
+    closed?;
     // After the database: what it names is there by now.
     let only = (!with_blobs).then_some(SEGMENTS);
     store.copy_folder(&kept, only).await?;
