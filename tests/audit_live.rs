@@ -184,6 +184,8 @@ async fn a_filter_takes_the_same_events_from_the_stream_as_from_the_list() {
             "?type=SessionStarted".to_owned(),
             format!("?subject={subject}"),
             format!("?stream=session/{subject}&type=TokensIssued"),
+            format!("?actor={}", event["actor"].as_str().unwrap()),
+            format!("?since={}", event["time"].as_str().unwrap()),
         ] {
             let expected = exported(&server, &auditor, &query).await;
             assert!(
@@ -298,6 +300,9 @@ async fn a_start_that_is_no_position_is_refused() {
         "after=9223372036854775808",
         "limit=5",
         "type=a%00b",
+        "actor=a%00b",
+        "since=soon",
+        "until=2026-01-01T00:00:00Z",
     ] {
         let answer = server.get(&format!("{LIVE}?{query}"), &auditor).await;
         assert_eq!(answer.status(), 400, "{query}");

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::event::{cloud_event_line, event_id};
+use crate::event::event_id;
+use crate::line::cloud_event_line;
 use crate::merkle::{Frontier, leaf_hash};
 use crate::projection::{Change, Projection, fold};
 use crate::tiles::{Edge, TILE_WIDTH, Tile};

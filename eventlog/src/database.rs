@@ -13,7 +13,7 @@ use sqlx::{Arguments as _, ConnectOptions as _, Connection as _};
 
 use crate::archive::{Archive, SegmentStore};
 use crate::projection::Change;
-use crate::sqlite::SqliteWriter;
+use crate::sqlite::{LineReaders, SqliteWriter};
 use crate::{DbError, Row, Value, postgres, sqlite};
 
 /// Connections of a pool.
@@ -43,6 +43,7 @@ pub(crate) enum DatabaseKind {
         path: PathBuf,
         readers: SqlitePool,
         writer: SqliteWriter,
+        lines: Arc<LineReaders>,
     },
     Postgres {
         pool: PgPool,
@@ -189,21 +190,12 @@ impl Database {
     /// Somebody else is using it.
     pub async fn close_whole(&self) -> Result<(), DbError> {
         const SQL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let DatabaseKind::Sqlite {
-            readers, writer, ..
-        } = &*self.kind
-        else {
-            self.close().await;
-            return Ok(());
-        };
-        readers.close().await;
-        let is_busy = |connection: &mut rusqlite::Connection| {
-            Ok(connection.query_row(SQL, [], |row| row.get::<_, bool>(0))?)
-        };
-        let is_busy = writer.run(is_busy).await;
-        writer.close().await;
-        if is_busy? {
-            return Err(DbError::Busy);
+        self.close().await;
+        if let DatabaseKind::Sqlite { path, .. } = &*self.kind {
+            let connection = rusqlite::Connection::open(path)?;
+            if connection.query_row(SQL, [], |row| row.get(0))? {
+                return Err(DbError::Busy);
+            }
         }
         Ok(())
     }
@@ -212,9 +204,13 @@ impl Database {
     pub async fn close(&self) {
         match &*self.kind {
             DatabaseKind::Sqlite {
-                readers, writer, ..
+                readers,
+                writer,
+                lines,
+                ..
             } => {
                 writer.close().await;
+                lines.close();
                 readers.close().await;
             }
             DatabaseKind::Postgres { pool, .. } => pool.close().await,
@@ -237,6 +233,7 @@ async fn open_sqlite(path: &Path) -> Result<DatabaseKind, DbError> {
         .connect_with(options)
         .await?;
     Ok(DatabaseKind::Sqlite {
+        lines: Arc::new(LineReaders::new(path.to_owned())),
         path: path.to_owned(),
         readers,
         writer,

@@ -1,8 +1,6 @@
 //! Events: as they are appended, as they are recorded, and as they are exported.
 
-use std::fmt::Write as _;
-
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,8 +16,6 @@ const NAMES_BYTES_MAX: usize = 512;
 pub const LINE_BYTES_MAX: usize = 65_535;
 /// The most events of one append.
 pub const EVENTS_PER_APPEND_MAX: usize = 256;
-/// The `source` of every exported event. It is part of the Merkle leaf, so no setting may change it.
-const SOURCE: &str = "gatelog";
 
 /// An event to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +142,7 @@ impl RecordedEvent {
 }
 
 /// The text inside `{"<event_type>":…}`.
-fn inner<'a>(payload: &'a str, event_type: &str) -> Option<&'a str> {
+pub(crate) fn inner<'a>(payload: &'a str, event_type: &str) -> Option<&'a str> {
     let rest = payload
         .strip_prefix("{\"")?
         .strip_prefix(event_type)?
@@ -168,89 +164,9 @@ pub fn event_id(command_id: Uuid, n: usize) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// The line that is exported, without a line end: CloudEvents 1.0 JSON with a fixed order of keys. It is the
-/// Merkle leaf, byte for byte.
-pub fn cloud_event_line(event: &RecordedEvent) -> String {
-    let metadata: Metadata = serde_json::from_str(&event.metadata).unwrap_or_default();
-    let mut line = String::with_capacity(event.payload.len() + 512);
-    line.push_str("{\"specversion\":\"1.0\",\"id\":\"");
-    line.push_str(
-        event
-            .event_id
-            .hyphenated()
-            .encode_lower(&mut Uuid::encode_buffer()),
-    );
-    line.push_str("\",\"source\":\"");
-    line.push_str(SOURCE);
-    text_field(&mut line, "\",\"type\":", &event.event_type);
-    text_field(&mut line, ",\"subject\":", &event.aggregate_id);
-    let time = event
-        .recorded_at
-        .to_rfc3339_opts(SecondsFormat::Micros, true);
-    // No text of ours needs escaping; what comes from callers goes through `text_field`.
-    let _ = write!(
-        line,
-        ",\"time\":\"{time}\",\"datacontenttype\":\"application/json\",\"data\":"
-    );
-    line.push_str(event.data_text());
-    let _ = write!(line, ",\"position\":{}", event.position);
-    let stream = format!("{}/{}", event.aggregate_type, event.aggregate_id);
-    text_field(&mut line, ",\"stream\":", &stream);
-    let _ = write!(line, ",\"version\":{}", event.sequence);
-    text_field(&mut line, ",\"eventversion\":", &event.event_version);
-    if let Some(actor) = &metadata.actor {
-        text_field(&mut line, ",\"actor\":", actor);
-    }
-    if let Some(request_id) = &metadata.request_id {
-        text_field(&mut line, ",\"requestid\":", request_id);
-    }
-    line.push('}');
-    line
-}
-
-/// Appends `name` as it is and `text` as JSON.
-fn text_field(line: &mut String, name: &str, text: &str) {
-    line.push_str(name);
-    if text
-        .bytes()
-        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\' && byte.is_ascii())
-    {
-        line.push('"');
-        line.push_str(text);
-        line.push('"');
-    } else {
-        line.push_str(&serde_json::Value::from(text).to_string());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_exported_line_is_one_cloud_event_with_a_fixed_order() {
-        let event = RecordedEvent {
-            position: 7,
-            event_id: Uuid::nil(),
-            recorded_at: DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(),
-            aggregate_type: "user".to_owned(),
-            aggregate_id: "u\"1".to_owned(),
-            sequence: 2,
-            event_type: "UserRegistered".to_owned(),
-            event_version: "1.0".to_owned(),
-            payload: r#"{"UserRegistered":{"b":1,"a":"\u0000"}}"#.to_owned(),
-            metadata: r#"{"actor":"me"}"#.to_owned(),
-            leaf_hash: [0; 32],
-        };
-        let expected = concat!(
-            r#"{"specversion":"1.0","id":"00000000-0000-0000-0000-000000000000","source":"gatelog","#,
-            r#""type":"UserRegistered","subject":"u\"1","time":"2023-11-14T22:13:20.000001Z","#,
-            r#""datacontenttype":"application/json","data":{"b":1,"a":"\u0000"},"position":7,"#,
-            r#""stream":"user/u\"1","version":2,"eventversion":"1.0","actor":"me"}"#,
-        );
-        assert_eq!(cloud_event_line(&event), expected);
-        serde_json::from_str::<serde_json::Value>(&cloud_event_line(&event)).unwrap();
-    }
 
     #[test]
     fn the_longest_line_fits_into_an_entry_of_a_bundle() {

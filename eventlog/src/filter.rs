@@ -1,55 +1,57 @@
-//! Reading with a filter, for auditors.
+//! Which events an auditor wants, as a condition of a query, and where in the log a time is.
 
-use crate::archive;
-use crate::repository::{BEYOND_ARCHIVE, recorded, select};
-use crate::{Database, DbError, Log, RecordedEvent, Value};
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+
+use crate::repository::read_all;
+use crate::{Database, DbError, Engine, Log, Metadata, RecordedEvent};
 
 /// Which events; an absent part takes all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// The event's type.
-    pub event_type: Option<String>,
+    /// The event's types, any of them; none takes every type.
+    pub event_types: Vec<String>,
     /// The stream's identifier.
     pub subject: Option<String>,
     /// The stream, `<aggregate_type>/<aggregate_id>`.
     pub stream: Option<String>,
-}
-
-impl Log {
-    /// Events after a position that the filter takes, in order, at most `limit`, and none beyond `up_to`.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn read_filtered(
-        &self,
-        after: u64,
-        up_to: u64,
-        limit: usize,
-        filter: &EventFilter,
-    ) -> Result<Vec<RecordedEvent>, DbError> {
-        let database = &self.inner.database;
-        let (mut after, mut events) = (after, Vec::new());
-        loop {
-            if after < archive::known_position(database) {
-                let takes = |event: &RecordedEvent| filter.takes(event);
-                after = archive::scan(database, after, up_to, limit, &mut events, takes).await?;
-            }
-            if events.len() >= limit || after >= up_to {
-                return Ok(events);
-            }
-            let more = read_table(database, after, up_to, limit - events.len(), filter).await?;
-            // Nothing may also mean that the archive has grown beyond `after` since.
-            if !more.is_empty() || after >= archive::position(database).await? {
-                events.extend(more);
-                return Ok(events);
-            }
-        }
-    }
+    /// Who acted.
+    pub actor: Option<String>,
 }
 
 impl EventFilter {
-    /// As the statement for the table does.
-    fn takes(&self, event: &RecordedEvent) -> bool {
+    /// The filter as further conditions of a query, each with `AND` before it. Texts stand in it as hexadecimal digits,
+    /// which nothing can break out of.
+    pub(crate) fn conditions(&self, engine: Engine) -> String {
+        let mut conditions = String::new();
+        let mut also = |expression: &str, value: &str| {
+            let _ = write!(conditions, " AND {expression} = {}", literal(engine, value));
+        };
+        if let Some(subject) = &self.subject {
+            also("aggregate_id", subject);
+        }
+        if let Some(stream) = &self.stream {
+            let (kind, id) = stream.split_once('/').unwrap_or((stream, ""));
+            also("aggregate_type", kind);
+            also("aggregate_id", id);
+        }
+        if let Some(actor) = &self.actor {
+            also(actor_of(engine), actor);
+        }
+        if !self.event_types.is_empty() {
+            let types: Vec<String> = self
+                .event_types
+                .iter()
+                .map(|one| literal(engine, one))
+                .collect();
+            let _ = write!(conditions, " AND event_type IN ({})", types.join(", "));
+        }
+        conditions
+    }
+
+    /// Whether the filter takes an event, as the conditions do.
+    pub(crate) fn takes(&self, event: &RecordedEvent) -> bool {
         let is = |wanted: &Option<String>, value: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == value)
         };
@@ -57,42 +59,85 @@ impl EventFilter {
             let (kind, id) = stream.split_once('/').unwrap_or((stream, ""));
             event.aggregate_type == kind && event.aggregate_id == id
         });
-        is(&self.event_type, &event.event_type)
-            && is(&self.subject, &event.aggregate_id)
+        let is_of_actor = || {
+            let metadata: Metadata = serde_json::from_str(&event.metadata).unwrap_or_default();
+            metadata.actor == self.actor
+        };
+        is(&self.subject, &event.aggregate_id)
             && is_of_stream
+            && (self.event_types.is_empty() || self.event_types.contains(&event.event_type))
+            && (self.actor.is_none() || is_of_actor())
+    }
+
+    /// Whether the filter takes every event.
+    pub(crate) fn takes_all(&self) -> bool {
+        *self == Self::default()
     }
 }
 
-/// What the table holds beyond the archive.
-async fn read_table(
-    database: &Database,
-    after: u64,
-    up_to: u64,
-    limit: usize,
-    filter: &EventFilter,
-) -> Result<Vec<RecordedEvent>, DbError> {
-    let mut params: Vec<Value> = vec![after.into(), up_to.into()];
-    let mut conditions = format!("WHERE position > $1 AND position <= $2 AND {BEYOND_ARCHIVE}");
-    let mut also = |column: &str, value: &str| {
-        params.push(value.into());
-        conditions = format!("{conditions} AND {column} = ${}", params.len());
-    };
-    if let Some(event_type) = &filter.event_type {
-        also("event_type", event_type);
+fn actor_of(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "json_extract(metadata, '$.actor')",
+        Engine::Postgres => "(metadata->>'actor')",
     }
-    if let Some(subject) = &filter.subject {
-        also("aggregate_id", subject);
+}
+
+/// A text in a statement. `COPY` takes no parameters.
+fn literal(engine: Engine, text: &str) -> String {
+    let mut digits = String::with_capacity(2 * text.len());
+    for byte in text.bytes() {
+        let _ = write!(digits, "{byte:02x}");
     }
-    if let Some(stream) = &filter.stream {
-        let (kind, id) = stream.split_once('/').unwrap_or((stream, ""));
-        also("aggregate_type", kind);
-        also("aggregate_id", id);
+    match engine {
+        Engine::Sqlite => format!("CAST(x'{digits}' AS TEXT)"),
+        Engine::Postgres => format!("convert_from(decode('{digits}', 'hex'), 'UTF8')"),
     }
-    params.push((limit as u64).into());
-    let sql = select(
-        database.engine(),
-        &format!("{conditions} ORDER BY position LIMIT ${}", params.len()),
-    );
-    let rows = database.query(&sql, &params).await?;
-    rows.iter().map(recorded).collect()
+}
+
+/// The kinds of stream that have one with this identifier. Kinds are few, and each is one look-up in the index of the
+/// streams; those whose events are in the archive have left a summary.
+pub(crate) async fn kinds_of(database: &Database, subject: &str) -> Result<Vec<String>, DbError> {
+    let mut kinds = Vec::new();
+    for table in ["events", "log_ended_streams"] {
+        let sql = format!(
+            "WITH RECURSIVE kinds (kind) AS (\
+                SELECT MIN(aggregate_type) FROM {table} \
+                UNION ALL \
+                SELECT (SELECT MIN(aggregate_type) FROM {table} WHERE aggregate_type > kind) FROM kinds \
+                WHERE kind IS NOT NULL\
+            ) SELECT kind FROM kinds WHERE kind IS NOT NULL AND EXISTS (\
+                SELECT 1 FROM {table} WHERE aggregate_type = kind AND aggregate_id = $1)"
+        );
+        for row in database.query(&sql, &[subject.into()]).await? {
+            kinds.push(row.text(0)?);
+        }
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
+}
+
+impl Log {
+    /// The last position whose event was recorded before `at`; 0 when none was. Times never fall along the log, so
+    /// this is a binary search by position and needs no index of its own.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn position_before(&self, at: DateTime<Utc>) -> Result<u64, DbError> {
+        // Up to `low` all are before, behind `high` none is.
+        let (mut low, mut high) = (0, self.head().await?);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            let events = read_all(&self.inner.database, middle - 1, 1).await?;
+            let event = events
+                .first()
+                .ok_or_else(|| DbError::decode("a head beyond its events"))?;
+            if event.recorded_at < at {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        Ok(low)
+    }
 }

@@ -14,7 +14,9 @@ mod event;
 mod execute;
 mod feed;
 mod filter;
+mod from_line;
 mod line;
+mod lines;
 mod log;
 mod merkle;
 mod postgres;
@@ -41,12 +43,14 @@ pub use database::{Database, Engine, Statement};
 pub use error::{AppendError, DbError, ProjectionError};
 pub use event::{
     Append, EVENTS_PER_APPEND_MAX, LINE_BYTES_MAX, Metadata, NewEvent, PAYLOAD_BYTES_MAX,
-    RecordedEvent, cloud_event_line, event_id,
+    RecordedEvent, event_id,
 };
 pub use execute::{CommandContext, ExecuteError, Outcome};
 pub use feed::CommitObserver;
 pub use filter::EventFilter;
-pub use line::LineError;
+pub use from_line::LineError;
+pub use line::cloud_event_line;
+pub use lines::{LineStream, Lines, SCAN_POSITIONS, Stretch};
 pub use log::{Log, LogOptions};
 pub use merkle::{Frontier, Hash, leaf_hash};
 pub use projection::{Change, Column, Kind, Projection, Table, fold};

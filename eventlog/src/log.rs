@@ -456,8 +456,8 @@ async fn notified(listener: &mut Option<sqlx::postgres::PgListener>) {
 /// The one place that starts this crate's tasks; each ends when its log is shut down or dropped.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the log's own two tasks; they end with it"
+    reason = "the log's own tasks; they end with it or with whom they work for"
 )]
-fn start(task: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn start(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }

@@ -7,6 +7,7 @@
 //! transaction that locks the row first.
 
 mod changes;
+mod lines;
 mod statement;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
 pub(crate) use changes::{group_statement, groups};
+pub(crate) use lines::read_lines;
 pub(crate) use statement::bind;
 use statement::{Outcome, append_statement, outcome};
 

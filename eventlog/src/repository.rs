@@ -24,8 +24,9 @@ pub(crate) fn select(engine: Engine, rest: &str) -> String {
 
 /// Keeps a read of the table from reaching below the archive's end, where it has gaps. It holds for the whole statement:
 /// what is archived meanwhile is still there for it.
-pub(crate) const BEYOND_ARCHIVE: &str =
-    "$1 >= (SELECT COALESCE(MAX(last_position), 0) FROM log_segments)";
+pub(crate) fn beyond_archive(after: &str) -> String {
+    format!("{after} >= (SELECT COALESCE(MAX(last_position), 0) FROM log_segments)")
+}
 
 /// Events after a position, in order.
 pub(crate) async fn read_all(
@@ -50,7 +51,8 @@ pub(crate) async fn read_table(
     after: u64,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, DbError> {
-    let rest = format!("WHERE position > $1 AND {BEYOND_ARCHIVE} ORDER BY position LIMIT $2");
+    let beyond = beyond_archive("$1");
+    let rest = format!("WHERE position > $1 AND {beyond} ORDER BY position LIMIT $2");
     let sql = select(database.engine(), &rest);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = database

@@ -1,5 +1,6 @@
 //! SQLite: one thread writes, in WAL mode with `synchronous=FULL`; the group commit is one transaction.
 
+mod lines;
 mod writer;
 
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -7,6 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
+
+pub(crate) use lines::{LineReaders, read_lines};
 
 use crate::batch::{Batch, Conflict, Head};
 use crate::database::Statement;

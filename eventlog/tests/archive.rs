@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use eventlog::{
     Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending, EventFilter, Log,
-    NewEvent, RecordedEvent, SegmentError, SegmentStore, cloud_event_line, leaf_hash,
+    NewEvent, RecordedEvent, SegmentError, SegmentStore, Stretch, cloud_event_line, leaf_hash,
 };
 use support::{ENGINES, append, database, everything, open};
 
@@ -102,29 +102,71 @@ async fn same(log: &Log, before: &[RecordedEvent]) {
         let from = usize::try_from(after).unwrap();
         assert_eq!(part, before[from..from + part.len()]);
     }
+    let head = before.len() as u64;
     for stream in ["a-0", "a-1", "a-4", "b-2", "none"] {
         let own = before.iter().filter(|event| event.aggregate_id == stream);
         let own: Vec<_> = own.cloned().collect();
         assert_eq!(log.read_stream("thing", stream).await.unwrap(), own);
-        let filter = EventFilter {
+        let of_stream = EventFilter {
             stream: Some(format!("thing/{stream}")),
             ..EventFilter::default()
         };
-        let head = before.len() as u64;
-        let found = log.read_filtered(0, head, 1000, &filter).await.unwrap();
-        assert_eq!(found, own);
+        let of_subject = EventFilter {
+            subject: Some(stream.to_owned()),
+            ..EventFilter::default()
+        };
+        for filter in [of_stream, of_subject] {
+            for limit in [1, 1000] {
+                assert_eq!(
+                    read_lines(log, head, limit, &filter).await,
+                    lines(&own),
+                    "{filter:?}"
+                );
+            }
+        }
     }
+    let all = EventFilter::default();
+    assert_eq!(read_lines(log, head, 1000, &all).await, lines(before));
     let filter = EventFilter {
-        event_type: Some("Ended".to_owned()),
+        event_types: vec!["Ended".to_owned()],
         ..EventFilter::default()
     };
     let ended = before.iter().filter(|event| event.event_type == "Ended");
     let ended: Vec<_> = ended.cloned().collect();
-    let head = before.len() as u64;
     for limit in [1, 70, ended.len(), ended.len() + 1] {
-        let found = log.read_filtered(0, head, limit, &filter).await.unwrap();
-        assert_eq!(found, ended[..limit.min(ended.len())], "limit {limit}");
+        assert_eq!(
+            read_lines(log, head, limit, &filter).await,
+            lines(&ended),
+            "limit {limit}"
+        );
     }
+    for event in before.iter().step_by(97) {
+        let earlier = before
+            .iter()
+            .filter(|one| one.recorded_at < event.recorded_at);
+        let position = log.position_before(event.recorded_at).await.unwrap();
+        assert_eq!(position, earlier.count() as u64);
+    }
+}
+
+fn lines(events: &[RecordedEvent]) -> Vec<String> {
+    events.iter().map(cloud_event_line).collect()
+}
+
+/// The lines that a filter takes, step by step.
+async fn read_lines(log: &Log, head: u64, limit: usize, filter: &EventFilter) -> Vec<String> {
+    let mut stretch = Stretch {
+        after: 0,
+        up_to: head,
+    };
+    let mut found = Vec::new();
+    while stretch.after < stretch.up_to {
+        let step = log.read_lines(stretch, limit, filter).await.unwrap();
+        assert!(step.len() <= limit && step.reached() > stretch.after);
+        stretch.after = step.reached();
+        found.extend(step.iter().map(|(_, line)| line.to_owned()));
+    }
+    found
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! `gatelog events`: the log, one exported line an event.
 
 use clap::Subcommand;
-use eventlog::{RecordedEvent, cloud_event_line};
+use eventlog::{EventFilter, Stretch};
+use futures::TryStreamExt as _;
 
 use crate::app::Core;
 use crate::config::Config;
 use crate::lifecycle;
-
-/// Events of one read.
-const STEP: usize = 1000;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -52,15 +50,16 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 }
 
 /// Prints up to the head; the position reached.
-async fn export(core: &Core, mut after: u64) -> anyhow::Result<u64> {
-    loop {
-        let events = core.log.read_all(after, STEP).await?;
-        let Some(last) = events.last() else {
-            return Ok(after);
-        };
-        after = last.position;
-        print_lines(&events)?;
+async fn export(core: &Core, after: u64) -> anyhow::Result<u64> {
+    let up_to = core.log.head().await?;
+    let stretch = Stretch { after, up_to };
+    let mut chunks = core
+        .log
+        .stream_lines(stretch, usize::MAX, EventFilter::default());
+    while let Some(lines) = chunks.try_next().await? {
+        super::print(&lines.into_text())?;
     }
+    Ok(up_to.max(after))
 }
 
 async fn tail(core: &Core, mut after: u64) -> anyhow::Result<()> {
@@ -69,12 +68,4 @@ async fn tail(core: &Core, mut after: u64) -> anyhow::Result<()> {
         after = export(core, after).await?;
         head.wait_for(|head| *head > after).await?;
     }
-}
-
-fn print_lines(events: &[RecordedEvent]) -> anyhow::Result<()> {
-    let lines: String = events
-        .iter()
-        .map(|event| cloud_event_line(event) + "\n")
-        .collect();
-    super::print(&lines)
 }

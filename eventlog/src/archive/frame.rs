@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::ops::Range;
 
-use crate::line;
+use crate::from_line;
 use crate::merkle::{Frontier, Hash};
 use crate::{Database, DbError, RecordedEvent, cloud_event_line};
 
@@ -92,7 +92,7 @@ impl Frame {
         let mut tree = Frontier::default();
         let mut events = Vec::new();
         for (line, position) in text.lines().zip(first..) {
-            let event = line::read(line).map_err(|_| DAMAGED)?;
+            let event = from_line::read(line).map_err(|_| DAMAGED)?;
             if event.position != position {
                 return Err(DAMAGED);
             }

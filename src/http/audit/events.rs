@@ -6,8 +6,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use eventlog::{DbError, EventFilter, Log, RecordedEvent, cloud_event_line};
-use futures::{Stream, TryStreamExt as _};
+use chrono::{DateTime, Utc};
+use eventlog::{DbError, EventFilter, Lines, Log, SCAN_POSITIONS, Stretch};
+use futures::TryStreamExt as _;
 use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -19,8 +20,8 @@ use crate::http::extract::Params;
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::InlineRead;
 
-/// Events of one read of the database while streaming.
-const STEP: usize = 500;
+/// Positions that one request for a page looks at; what lies behind them is another page's.
+const PAGE_SCAN: u64 = 10 * SCAN_POSITIONS;
 
 /// Which events.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,6 +39,12 @@ pub struct Selection {
     subject: Option<String>,
     /// Only events of this stream, `<kind>/<identifier>`.
     stream: Option<String>,
+    /// Only events that this person or policy caused, as `actor` of an event names them.
+    actor: Option<String>,
+    /// Only events that were recorded at this time or later.
+    since: Option<DateTime<Utc>>,
+    /// Only events that were recorded before this time.
+    until: Option<DateTime<Utc>>,
 }
 
 /// A page of the log. An item is a CloudEvents 1.0 event, byte for byte as it is exported.
@@ -46,7 +53,8 @@ pub struct Selection {
 pub struct EventPage {
     #[schema(value_type = Vec<Object>)]
     items: Vec<Box<RawValue>>,
-    /// Where to go on: pass it as `after`.
+    /// Where to go on: pass it as `after`. With a filter a page may have fewer events than its limit, or none, although
+    /// more follow; the last page is the one whose `next_after` is `head` or beyond.
     next_after: u64,
     /// The position of the log's last event.
     head: u64,
@@ -59,6 +67,7 @@ pub struct EventPage {
         (status = 200, body = EventPage),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
 )]
@@ -69,33 +78,25 @@ pub async fn list(
     Params(query): Params<Selection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let after = position(query.after.unwrap_or(0))?;
     let limit = query.limit.map(limit).transpose()?;
+    let filter = filter(query.r#type, query.subject, query.stream, query.actor)?;
+    let asked = position(query.after.unwrap_or(0))?;
     let head = app.log.head().await?;
-    let filter = filter(query.r#type, query.subject, query.stream)?;
+    let after = asked.max(first_after(&app.log, query.since).await?);
+    let up_to = match query.until {
+        Some(until) => app.log.position_before(until).await?.min(head),
+        None => head,
+    };
+    let stretch = Stretch { after, up_to };
     if wants_ndjson(&headers) {
-        let lines = lines(
-            app.log.clone(),
-            filter,
-            after,
-            head,
-            limit.unwrap_or(usize::MAX),
-        );
-        let content_type = HeaderValue::from_static("application/x-ndjson");
-        return Ok((
-            [(header::CONTENT_TYPE, content_type)],
-            Body::from_stream(lines),
-        )
-            .into_response());
+        return export(&app, stretch, limit.unwrap_or(usize::MAX), filter);
     }
-    let limit = limit.unwrap_or(100);
-    let events = app.log.read_filtered(after, head, limit, &filter).await?;
-    let is_full = events.len() == limit;
-    let next_after = events
-        .last()
-        .filter(|_| is_full)
-        .map_or(head.max(after), |last| last.position);
-    let items = events.iter().map(raw).collect::<Result<_, _>>()?;
+    let (items, reached) = page(&app.log, stretch, limit.unwrap_or(100), &filter).await?;
+    let next_after = if reached < up_to {
+        reached
+    } else {
+        head.max(asked)
+    };
     Ok(axum::Json(EventPage {
         items,
         next_after,
@@ -104,16 +105,65 @@ pub async fn list(
     .into_response())
 }
 
+/// The events of a page, and how far the log was looked at for them.
+async fn page(
+    log: &Log,
+    mut stretch: Stretch,
+    limit: usize,
+    filter: &EventFilter,
+) -> Result<(Vec<Box<RawValue>>, u64), Problem> {
+    let mut items = Vec::new();
+    let end = stretch.after.saturating_add(PAGE_SCAN);
+    while items.len() < limit && stretch.after < stretch.up_to.min(end) {
+        let lines = log.read_lines(stretch, limit - items.len(), filter).await?;
+        stretch.after = lines.reached();
+        for (_, line) in lines.iter() {
+            items.push(RawValue::from_string(line.to_owned()).map_err(Problem::internal)?);
+        }
+    }
+    Ok((items, stretch.after))
+}
+
+/// Lines up to the head at the time of asking, a few chunks of them in memory at once.
+fn export(
+    app: &App,
+    stretch: Stretch,
+    limit: usize,
+    filter: EventFilter,
+) -> Result<Response, Problem> {
+    let place = app.live_streams.take_export()?;
+    let chunks = app.log.stream_lines(stretch, limit, filter);
+    let chunks = chunks
+        .map_ok(move |lines: Lines| {
+            let _held = &place;
+            Bytes::from(lines.into_text())
+        })
+        .inspect_err(|error: &DbError| tracing::error!(%error, "an export of the log broke off"));
+    let content_type = HeaderValue::from_static("application/x-ndjson");
+    let headers = [(header::CONTENT_TYPE, content_type)];
+    Ok((headers, Body::from_stream(chunks)).into_response())
+}
+
 pub(super) fn filter(
     event_type: Option<String>,
     subject: Option<String>,
     stream: Option<String>,
+    actor: Option<String>,
 ) -> Result<EventFilter, Problem> {
     Ok(EventFilter {
-        event_type: event_type.map(name).transpose()?,
+        event_types: event_type.map(name).transpose()?.into_iter().collect(),
         subject: subject.map(name).transpose()?,
         stream: stream.map(name).transpose()?,
+        actor: actor.map(name).transpose()?,
     })
+}
+
+/// The position behind which the first event from `since` on is.
+pub(super) async fn first_after(log: &Log, since: Option<DateTime<Utc>>) -> Result<u64, DbError> {
+    match since {
+        Some(since) => log.position_before(since).await,
+        None => Ok(0),
+    }
 }
 
 pub(super) fn position(after: u64) -> Result<u64, Problem> {
@@ -155,39 +205,4 @@ fn wants_ndjson(headers: &HeaderMap) -> bool {
     accept
         .split(',')
         .any(|entry| entry.split(';').next().unwrap_or_default().trim() == "application/x-ndjson")
-}
-
-fn raw(event: &RecordedEvent) -> Result<Box<RawValue>, Problem> {
-    RawValue::from_string(cloud_event_line(event)).map_err(Problem::internal)
-}
-
-/// Lines up to the head at the time of asking, a few hundred events in memory at once.
-fn lines(
-    log: Log,
-    filter: EventFilter,
-    after: u64,
-    head: u64,
-    limit: usize,
-) -> impl Stream<Item = Result<Bytes, DbError>> + Send {
-    futures::stream::try_unfold(
-        (log, filter, after, limit),
-        move |(log, filter, after, left)| async move {
-            if left == 0 || after >= head {
-                return Ok(None);
-            }
-            let events = log
-                .read_filtered(after, head, left.min(STEP), &filter)
-                .await?;
-            let Some(last) = events.last() else {
-                return Ok(None);
-            };
-            let (next, left) = (last.position, left - events.len());
-            let text: String = events
-                .iter()
-                .map(|event| cloud_event_line(event) + "\n")
-                .collect();
-            Ok(Some((Bytes::from(text), (log, filter, next, left))))
-        },
-    )
-    .inspect_err(|error: &DbError| tracing::error!(%error, "an export of the log broke off"))
 }

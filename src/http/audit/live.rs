@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use eventlog::{DbError, EventFilter, cloud_event_line};
+use chrono::{DateTime, Utc};
+use eventlog::{DbError, EventFilter, Stretch};
 use futures::{Stream, TryStreamExt as _};
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 use zeroize::Zeroizing;
 
-use super::events::{filter, position};
+use super::events::{filter, first_after, position};
 use crate::app::App;
 use crate::http::caller::{Auditor, MayAudit, bearer, may_audit};
 use crate::http::extract::Params;
@@ -28,6 +29,8 @@ use crate::http::problem::{Kind, Problem, ProblemBody};
 const STEP: usize = 100;
 /// Streams of this server at once.
 const MAX_STREAMS: usize = 128;
+/// Exports of this server at once; each has a few chunks of a MiB in memory.
+const MAX_EXPORTS: usize = 32;
 /// How often a stream with nothing to send looks whether its token is still good.
 const CHECK: Duration = Duration::from_millis(500);
 /// A comment goes out when nothing else did for so long, so that proxies keep the connection.
@@ -38,10 +41,11 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx shall hand on each event as it comes.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The streams of this server: how many there may be, and their end.
+/// The streams and exports of this server: how many there may be, and the streams' end.
 #[derive(Debug)]
 pub struct LiveStreams {
     places: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
@@ -49,12 +53,18 @@ impl Default for LiveStreams {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(MAX_STREAMS)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             stop: CancellationToken::new(),
         }
     }
 }
 
 impl LiveStreams {
+    /// A place for an export, until it is dropped.
+    pub(super) fn take_export(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        take_place(&self.exports, "exports")
+    }
+
     /// Ends every stream, and those that come.
     pub fn end(&self) {
         self.stop.cancel();
@@ -74,6 +84,10 @@ pub struct LiveSelection {
     subject: Option<String>,
     /// Only events of this stream, `<kind>/<identifier>`.
     stream: Option<String>,
+    /// Only events that this person or policy caused, as `actor` of an event names them.
+    actor: Option<String>,
+    /// Only events that were recorded at this time or later.
+    since: Option<DateTime<Utc>>,
 }
 
 /// The log as server-sent events: catches up, then follows. `id` is the position and `data` the exported line. The
@@ -99,12 +113,13 @@ pub async fn follow(
     Params(query): Params<LiveSelection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let begin = start(&headers, query.after)?;
     let follower = Follower {
-        after: start(&headers, query.after)?,
-        filter: filter(query.r#type, query.subject, query.stream)?,
+        after: begin.max(first_after(&app.log, query.since).await?),
+        filter: filter(query.r#type, query.subject, query.stream, query.actor)?,
         token: bearer(&headers)?.to_owned().into(),
         head: app.log.watch_head(),
-        _place: take_place(&app.live_streams)?,
+        _place: take_place(&app.live_streams.places, "live streams")?,
         app,
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
@@ -127,12 +142,12 @@ fn start(headers: &HeaderMap, after: Option<u64>) -> Result<u64, Problem> {
     position(last)
 }
 
-fn take_place(streams: &LiveStreams) -> Result<OwnedSemaphorePermit, Problem> {
-    let place = Arc::clone(&streams.places).try_acquire_owned();
+fn take_place(places: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, Problem> {
+    let place = Arc::clone(places).try_acquire_owned();
     place.map_err(|_| {
         Problem::new(
             Kind::TooManyAttempts,
-            "as many live streams as this server has are open",
+            format!("as many {what} as this server has are open"),
         )
     })
 }
@@ -181,18 +196,15 @@ impl Follower {
     }
 
     async fn read(&mut self, head: u64) -> Result<Vec<Event>, DbError> {
-        let log = &self.app.log;
-        let events = log
-            .read_filtered(self.after, head, STEP, &self.filter)
-            .await?;
-        let is_full = events.len() == STEP;
-        let last = events.last().filter(|_| is_full);
-        self.after = last.map_or(head, |last| last.position);
-        let sent = events.iter().map(|event| {
-            Event::default()
-                .id(event.position.to_string())
-                .data(cloud_event_line(event))
-        });
+        let stretch = Stretch {
+            after: self.after,
+            up_to: head,
+        };
+        let lines = self.app.log.read_lines(stretch, STEP, &self.filter).await?;
+        self.after = lines.reached();
+        let sent = lines
+            .iter()
+            .map(|(position, line)| Event::default().id(position.to_string()).data(line));
         Ok(sent.collect())
     }
 

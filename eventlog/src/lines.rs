@@ -1,0 +1,288 @@
+//! Reading the log as the lines that are exported, straight from the rows.
+//!
+//! A step reads a bounded number of rows, looks at a bounded stretch of the log, and stops at a bounded number of bytes,
+//! so that neither a filter that takes little nor a reader that is slow holds memory, a connection or a transaction. No
+//! index serves a filter by type or actor: it would cost every append, and a step of plain reading does not.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use tokio::sync::mpsc;
+
+use crate::database::DatabaseKind;
+use crate::filter::kinds_of;
+use crate::line::{LineParts, write_line};
+use crate::log::start;
+use crate::repository::beyond_archive;
+use crate::{DbError, EventFilter, Log, RecordedEvent, archive, postgres, sqlite};
+
+/// Positions that one step with a filter looks at.
+pub const SCAN_POSITIONS: u64 = 20_000;
+/// A step ends with the line that reaches so many bytes.
+const STEP_BYTES: usize = 1024 * 1024;
+/// Rows of one step at most.
+const STEP_ROWS: usize = 4096;
+/// Rows of the first step of a stream; those that follow go by the size of the lines.
+const FIRST_ROWS: usize = 256;
+
+/// A stretch of the log: behind `after`, up to `up_to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The position before the first.
+    pub after: u64,
+    /// The last position.
+    pub up_to: u64,
+}
+
+/// What one step found.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The lines, each with its line end.
+    text: String,
+    /// The position of each line and where it ends in the text.
+    ends: Vec<(u64, usize)>,
+    /// How far the step has looked: go on behind it.
+    reached: u64,
+    /// More rows may be behind the last line.
+    is_cut: bool,
+}
+
+impl Lines {
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// How far the log has been looked at: go on behind it.
+    pub fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    /// Each line, without its line end, and its position.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
+        let mut begin = 0;
+        self.ends.iter().map(move |&(position, end)| {
+            let line = self.text.get(begin..end).unwrap_or_default();
+            begin = end;
+            (position, line.trim_end_matches('\n'))
+        })
+    }
+
+    /// All lines, each with its line end.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Takes one row; false when the step is full with it.
+    pub(crate) fn take(&mut self, event: &LineParts<'_>) -> bool {
+        write_line(&mut self.text, event);
+        self.text.push('\n');
+        self.ends.push((event.position, self.text.len()));
+        self.is_cut = self.text.len() >= STEP_BYTES;
+        !self.is_cut
+    }
+}
+
+/// The columns of [`LineParts`], in its order.
+pub(crate) const COLUMNS: &str = "position, event_id, recorded_at, aggregate_type, aggregate_id, sequence, event_type, \
+                                  event_version, payload, metadata";
+
+impl Log {
+    /// The next lines of a stretch that the filter takes, at most `limit`, in order. Fewer, or none, does not mean that
+    /// the stretch is at its end: that is when [`Lines::reached`] has come to it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn read_lines(
+        &self,
+        stretch: Stretch,
+        limit: usize,
+        filter: &EventFilter,
+    ) -> Result<Lines, DbError> {
+        let Stretch { after, up_to } = stretch;
+        let mut nothing = Lines {
+            reached: up_to.max(after),
+            ..Lines::default()
+        };
+        if after >= up_to || limit == 0 {
+            nothing.reached = after;
+            return Ok(nothing);
+        }
+        let Some(filter) = self.narrowed(filter).await? else {
+            return Ok(nothing);
+        };
+        let stretch = Stretch {
+            after,
+            up_to: if filter.stream.is_some() || filter.takes_all() {
+                up_to
+            } else {
+                up_to.min(after.saturating_add(SCAN_POSITIONS))
+            },
+        };
+        let limit = limit.min(STEP_ROWS);
+        if let Some(archived) = self.archived_part(stretch, &filter).await? {
+            return self.archived_lines(archived, limit, &filter).await;
+        }
+        let lines = self.table_lines(stretch, limit, &filter).await?;
+        // What is not in the table may have gone to the archive while it was read.
+        if (lines.is_empty() || filter.stream.is_some())
+            && let Some(archived) = self.archived_part(stretch, &filter).await?
+        {
+            return self.archived_lines(archived, limit, &filter).await;
+        }
+        Ok(lines)
+    }
+
+    /// As much of a stretch as has to be read from the archive before the rest is read from the table. A stream that has
+    /// not ended is in the table as a whole.
+    async fn archived_part(
+        &self,
+        stretch: Stretch,
+        filter: &EventFilter,
+    ) -> Result<Option<Stretch>, DbError> {
+        let database = &self.inner.database;
+        if database.archive.is_none() {
+            return Ok(None);
+        }
+        let (first, last) = match &filter.stream {
+            None => (1, archive::position(database).await?),
+            Some(stream) => {
+                let (kind, id) = stream.split_once('/').unwrap_or((stream, ""));
+                match archive::ended_stream(database, kind, id).await? {
+                    Some(ended) => (ended.first_position, ended.last_position),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let archived = Stretch {
+            after: stretch.after.max(first - 1),
+            up_to: stretch.up_to.min(last),
+        };
+        Ok((archived.after < archived.up_to).then_some(archived))
+    }
+
+    async fn archived_lines(
+        &self,
+        stretch: Stretch,
+        limit: usize,
+        filter: &EventFilter,
+    ) -> Result<Lines, DbError> {
+        let (mut lines, mut events) = (Lines::default(), Vec::new());
+        let Stretch { after, up_to } = stretch;
+        let limit = limit.min(FIRST_ROWS);
+        let takes = |event: &RecordedEvent| filter.takes(event);
+        let database = &self.inner.database;
+        lines.reached = archive::scan(database, after, up_to, limit, &mut events, takes).await?;
+        for event in &events {
+            if !lines.take(&LineParts::of(event)) {
+                lines.reached = event.position;
+                break;
+            }
+        }
+        Ok(lines)
+    }
+
+    async fn table_lines(
+        &self,
+        stretch: Stretch,
+        limit: usize,
+        filter: &EventFilter,
+    ) -> Result<Lines, DbError> {
+        let Stretch { after, up_to } = stretch;
+        // The events of one stream are found by its index, whose order is that of the log.
+        let (order, beyond) = match &filter.stream {
+            Some(_) => ("sequence", String::new()),
+            None => (
+                "position",
+                format!(" AND {}", beyond_archive(&after.to_string())),
+            ),
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE position > {after} AND position <= {up_to}{beyond}{} \
+             ORDER BY {order} LIMIT {limit}",
+            filter.conditions(self.inner.database.engine()),
+        );
+        let mut lines = match &*self.inner.database.kind {
+            DatabaseKind::Sqlite { lines, .. } => sqlite::read_lines(lines, sql).await?,
+            DatabaseKind::Postgres { pool, .. } => postgres::read_lines(pool, &sql).await?,
+        };
+        let last = lines.ends.last().map(|(position, _)| *position);
+        let is_full = lines.is_cut || lines.len() >= limit;
+        lines.reached = last.filter(|_| is_full).unwrap_or(up_to);
+        Ok(lines)
+    }
+
+    /// A subject is the stream with that identifier, unless several kinds have one; nothing when none has.
+    async fn narrowed(&self, filter: &EventFilter) -> Result<Option<EventFilter>, DbError> {
+        let mut narrowed = filter.clone();
+        let Some(subject) = &filter.subject else {
+            return Ok(Some(narrowed));
+        };
+        if filter.stream.is_some() {
+            return Ok(Some(narrowed));
+        }
+        let kinds = kinds_of(&self.inner.database, subject).await?;
+        if let [kind] = kinds.as_slice() {
+            narrowed.stream = Some(format!("{kind}/{subject}"));
+        }
+        Ok((!kinds.is_empty()).then_some(narrowed))
+    }
+
+    /// The lines of a stretch as chunks of text, read ahead by one. Dropping the stream ends the reading.
+    pub fn stream_lines(&self, stretch: Stretch, limit: usize, filter: EventFilter) -> LineStream {
+        let (chunks, receiver) = mpsc::channel(1);
+        let log = self.clone();
+        start(async move {
+            tokio::select! {
+                () = chunks.closed() => {}
+                () = send_lines(&log, stretch, limit, &filter, &chunks) => {}
+            }
+        });
+        LineStream(receiver)
+    }
+}
+
+/// Chunks of lines, each line with its line end.
+#[derive(Debug)]
+pub struct LineStream(mpsc::Receiver<Result<Lines, DbError>>);
+
+impl Stream for LineStream {
+    type Item = Result<Lines, DbError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+async fn send_lines(
+    log: &Log,
+    mut stretch: Stretch,
+    mut left: usize,
+    filter: &EventFilter,
+    chunks: &mpsc::Sender<Result<Lines, DbError>>,
+) {
+    let mut rows = FIRST_ROWS;
+    while left > 0 && stretch.after < stretch.up_to {
+        let lines = log.read_lines(stretch, left.min(rows), filter).await;
+        if let Ok(lines) = &lines {
+            stretch.after = lines.reached;
+            left = left.saturating_sub(lines.len());
+            if let Some(size) = lines.text.len().checked_div(lines.len()) {
+                rows = (STEP_BYTES / size.max(1)).clamp(1, STEP_ROWS);
+            }
+            if lines.is_empty() {
+                continue;
+            }
+        }
+        let is_over = lines.is_err();
+        if chunks.send(lines).await.is_err() || is_over {
+            return;
+        }
+    }
+}
