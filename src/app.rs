@@ -25,6 +25,7 @@ use crate::ports::passwords::Passwords;
 use crate::ports::{clock, ids};
 use crate::read_models::ReadModels;
 use crate::token_check::{Lease, TokenCheck};
+use crate::webhooks::WebhookClient;
 
 /// Everything that a request or a policy may need.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub struct App {
     pub jobs: JobQueue,
     /// The way out for mails.
     pub transport: Transport,
+    /// The way out for webhooks.
+    pub webhooks: WebhookClient,
     /// What wakes those who see to mails.
     pub bells: Bells,
     /// The media worker.
@@ -146,6 +149,7 @@ impl App {
             live_streams: LiveStreams::default(),
             jobs: JobQueue::new(config.media.jobs_per_node),
             transport: Transport::new(&config.mail)?,
+            webhooks: WebhookClient::new(&config.webhooks)?,
             bells: Bells::default(),
             worker,
             node_id,

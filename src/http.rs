@@ -60,6 +60,7 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(me::totp::recovery_codes::create))
         .routes(routes!(jobs::create::create))
         .routes(routes!(admin::service_keys::create::create))
+        .routes(routes!(admin::webhooks::create::create))
 }
 
 /// Calls that answer within the request time-out.
@@ -92,6 +93,15 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(oauth::revoke::revoke))
         .routes(routes!(admin::service_keys::list::list))
         .routes(routes!(admin::service_keys::revoke::revoke))
+        .routes(routes!(admin::webhooks::list::list))
+        .routes(routes!(
+            admin::webhooks::show::show,
+            admin::webhooks::act::remove
+        ))
+        .routes(routes!(admin::webhooks::act::pause))
+        .routes(routes!(admin::webhooks::act::resume))
+        .routes(routes!(admin::webhooks::act::retry))
+        .routes(routes!(admin::webhooks::secret::rotate))
         .routes(routes!(admin::users::list::list))
         .routes(routes!(admin::users::show::show))
         .routes(routes!(admin::users::disable::disable))

@@ -2,6 +2,8 @@
 //!
 //! It hands whole requests to the service and decides nothing about them.
 
+mod patience;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
+
+use patience::Patient;
 
 /// More connections wait in the operating system's queue.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -46,7 +50,8 @@ impl Arrival {
 
 /// Serves until `stop`, then until every request under way is answered. Dropping the future cuts the rest off.
 ///
-/// `patience` is what a connection has for the headers of its next request, idle time included.
+/// `patience` is what a connection has for the headers of its next request, idle time included, and for taking some more
+/// of an answer.
 pub async fn serve<S>(
     listener: TcpListener,
     service: S,
@@ -71,8 +76,10 @@ pub async fn serve<S>(
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(patience);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = builder.serve_connection(
+            TokioIo::new(Patient::new(stream, patience)),
+            TowerToHyperService::new(service),
+        );
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             // A client that goes away is no news.

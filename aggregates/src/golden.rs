@@ -100,6 +100,11 @@ fn service_key_events_are_stored_like_their_golden_files() {
 }
 
 #[test]
+fn webhook_sink_events_are_stored_like_their_golden_files() {
+    check(&samples::webhook_sink(), crate::webhook_sink::EVENT_TYPES);
+}
+
+#[test]
 fn every_event_type_has_a_name_of_its_own_and_a_golden_file_and_no_file_is_left_over() {
     let types = crate::all_event_types();
     let wanted: BTreeSet<String> = types

@@ -28,6 +28,7 @@ use crate::media_job::MediaJob;
 use crate::service_key::ServiceKey;
 use crate::session::Session;
 use crate::user::User;
+use crate::webhook_sink::WebhookSink;
 
 /// Handles a command without any runtime: a decision that waited for something would be caught.
 fn handle<A>(aggregate: &mut A, command: A::Command) -> Result<Vec<A::Event>, A::Error>
@@ -149,6 +150,11 @@ proptest! {
     #[test]
     fn service_keys_keep_the_laws(commands in commands::service_key(), shuffle in shuffle()) {
         check::<ServiceKey>(commands, &shuffle)?;
+    }
+
+    #[test]
+    fn webhook_sinks_keep_the_laws(commands in commands::webhook_sink(), shuffle in shuffle()) {
+        check::<WebhookSink>(commands, &shuffle)?;
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The pure domain: what may happen to users, e-mail claims, sessions, media, media jobs,
-//! administrators and service keys.
+//! administrators, service keys and webhook sinks.
 //!
 //! Each aggregate is an enum of its life stages. Its `decide` takes a command that carries plain
 //! facts and gives events or the reason for refusing; `apply` folds an event into the stage. An
@@ -18,6 +18,7 @@ pub mod service_key;
 pub mod session;
 pub mod user;
 pub mod values;
+pub mod webhook_sink;
 
 mod domain_event;
 mod sink;
@@ -39,6 +40,7 @@ pub fn all_event_types() -> Vec<&'static str> {
         media_job::EVENT_TYPES,
         administrators::EVENT_TYPES,
         service_key::EVENT_TYPES,
+        webhook_sink::EVENT_TYPES,
     ]
     .concat()
 }

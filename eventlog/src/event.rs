@@ -167,6 +167,7 @@ pub fn event_id(command_id: Uuid, n: usize) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud_event_line;
 
     #[test]
     fn the_longest_line_fits_into_an_entry_of_a_bundle() {

@@ -14,13 +14,14 @@ pub mod sessions;
 pub mod spent_refresh_tokens;
 mod support;
 pub mod users;
+pub mod webhook_sinks;
 
 use std::sync::Arc;
 
 use eventlog::Projection;
 
 /// What must be true at the moment of the commit: claims on addresses, accounts, live sessions and tokens,
-/// service keys.
+/// service keys, webhook sinks.
 pub fn inline() -> Vec<Arc<dyn Projection>> {
     vec![
         Arc::new(email_claims::EmailClaims),
@@ -28,6 +29,7 @@ pub fn inline() -> Vec<Arc<dyn Projection>> {
         Arc::new(sessions::Sessions),
         Arc::new(spent_refresh_tokens::SpentRefreshTokens),
         Arc::new(service_keys::ServiceKeys),
+        Arc::new(webhook_sinks::WebhookSinks),
     ]
 }
 

@@ -53,6 +53,7 @@ fn samples() -> Vec<(&'static str, NewEvent)> {
         ("media_job", aggregates::media_job::EVENT_TYPES),
         ("administrators", aggregates::administrators::EVENT_TYPES),
         ("service_key", aggregates::service_key::EVENT_TYPES),
+        ("webhook_sink", aggregates::webhook_sink::EVENT_TYPES),
     ];
     let of_kind = |(kind, types): (&'static str, &'static [&'static str])| {
         let folder = folder.clone();

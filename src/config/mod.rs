@@ -13,6 +13,7 @@ mod secrets;
 mod source;
 mod throttles;
 mod tokens;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub use secrets::Secret;
 pub use source::{ConfigError, Source};
 pub use throttles::ThrottleConfig;
 pub use tokens::{Registration, TokenConfig, TotpDisablePolicy};
+pub use webhooks::WebhookConfig;
 
 /// Where and how log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct Config {
     pub log: LogConfig,
     /// How mails leave.
     pub mail: MailConfig,
+    /// How the log is sent to others.
+    pub webhooks: WebhookConfig,
     /// Log line format.
     pub log_format: LogFormat,
     /// `tracing` filter directives.
@@ -85,6 +89,7 @@ impl Config {
             passwords: PasswordConfig::load(source)?,
             throttles: ThrottleConfig::load(source)?,
             mail: MailConfig::load(source, &data_dir)?,
+            webhooks: WebhookConfig::load(source)?,
             log_format: log_format(source)?,
             log_filter: source.text("LOG_FILTER", "info,sqlx=warn")?,
             web_dir: web_dir(source)?,
@@ -166,6 +171,10 @@ mod tests {
             ("MAIL_RETRY_DELAY", "0"),
             ("SMTP_CA_FILE", "/nowhere/ca.pem"),
             ("PUBLIC_URL", "not a url"),
+            ("WEBHOOKS_ALLOW_PRIVATE", "perhaps"),
+            ("WEBHOOK_ATTEMPTS", "0"),
+            ("WEBHOOK_RETRY_DELAY", "0"),
+            ("WEBHOOK_CA_FILE", "/nowhere/ca.pem"),
             ("PASSWORD_HASH_THREADS", "0"),
             ("SIGN_IN_FREE_PER_DEVICE", "0"),
             ("SIGN_IN_FREE_PER_ACCOUNT", "-1"),

@@ -3,3 +3,4 @@
 
 pub mod service_keys;
 pub mod users;
+pub mod webhooks;

@@ -7,6 +7,7 @@ use aggregates::media_job::MediaJobError;
 use aggregates::service_key::ServiceKeyError;
 use aggregates::session::SessionError;
 use aggregates::user::UserError;
+use aggregates::webhook_sink::WebhookSinkError;
 use eventlog::{AppendError, DbError, ExecuteError};
 
 use super::problem::{FieldError, Kind, Problem};
@@ -16,6 +17,7 @@ use crate::ports::passwords::PasswordError;
 use crate::second_factor::SecondFactorError;
 use crate::service_keys::ServiceKeysError;
 use crate::throttle::ThrottleError;
+use crate::webhooks::WebhooksError;
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -129,6 +131,23 @@ impl From<ServiceKeysError> for Problem {
         match error {
             ServiceKeysError::NoRandomness(error) => Self::internal(error),
             ServiceKeysError::Log(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhooksError> for Problem {
+    fn from(error: WebhooksError) -> Self {
+        match error {
+            WebhooksError::Database(error) => error.into(),
+            WebhooksError::Vault(error) => error.into(),
+            WebhooksError::NoRandomness(error) => Self::internal(error),
+            WebhooksError::Log(error) => error.into(),
+            WebhooksError::Address(error) => Self::validation(vec![FieldError::new(
+                "url",
+                "not_allowed",
+                error.to_string(),
+            )]),
+            WebhooksError::TooMany => Self::new(Kind::Conflict, error.to_string()),
         }
     }
 }
@@ -256,6 +275,15 @@ impl Refusal for ServiceKeyError {
             Self::NotCreated => Problem::not_found(),
             Self::NoScope => field("scopes", "required", "must not be empty"),
             Self::ExpiresInThePast => field("expires_at", "in_the_past", "must be in the future"),
+            Self::AlreadyCreated => Problem::internal(self),
+        }
+    }
+}
+
+impl Refusal for WebhookSinkError {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::NotThere => Problem::not_found(),
             Self::AlreadyCreated => Problem::internal(self),
         }
     }

@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
+use projections::webhook_sinks;
 use serde_json::json;
 
 use crate::app::App;
@@ -43,6 +44,13 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         within(app.blobs.check()),
         within(app.worker.health()),
     );
+    let parked = webhook_sinks::in_state(&app.database, "parked");
+    let parked = tokio::time::timeout(PATIENCE, parked).await;
+    // A sink that is parked is told and makes the server not unready: nobody but its receiver misses anything.
+    let parked = parked.ok().and_then(Result::ok).map(|sinks| {
+        let ids = sinks.iter().map(|sink| sink.webhook_sink_id.to_string());
+        ids.collect::<Vec<_>>()
+    });
     let head = *app.log.watch_head().borrow();
     let tails = app.read_models.positions();
     let lag: Vec<_> = tails
@@ -58,6 +66,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         "blobs": word(blobs),
         "read_models": { "state": word(is_current), "events_behind": lag.into_iter().collect::<std::collections::BTreeMap<_, _>>() },
         "media_worker": word(worker),
+        "webhooks": { "parked": parked },
         "log_position": head,
         "live_tokens": app.tokens.live_tokens(),
     });

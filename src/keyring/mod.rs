@@ -13,6 +13,7 @@ mod vault;
 mod vault_mails;
 mod vault_passwords;
 mod vault_second_factor;
+mod vault_webhooks;
 mod wraps;
 
 use aggregates::values::{EmailAddress, EmailClaimId, Sealed};

@@ -27,7 +27,7 @@ use eventlog::{CommandContext, ReactError, Reactor, ReactorTail};
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
 use crate::ports::clock;
-use crate::{last_seen, mail, token_check};
+use crate::{last_seen, mail, token_check, webhooks};
 
 /// Starts every policy and every periodic chore.
 pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
@@ -93,6 +93,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     start_rights_and_keys(app, lifecycle);
     start_seen_and_lease(app, lifecycle);
     start_mails(app, lifecycle);
+    start_webhooks(app, lifecycle);
 }
 
 fn start_rights_and_keys(app: &Arc<App>, lifecycle: &Lifecycle) {
@@ -125,6 +126,14 @@ fn start_mails(app: &Arc<App>, lifecycle: &Lifecycle) {
         60,
         settle_email_changes::give_up,
     );
+}
+
+fn start_webhooks(app: &Arc<App>, lifecycle: &Lifecycle) {
+    webhooks::sender::start(app, lifecycle);
+    chore(app, lifecycle, "sweep webhooks", 600, |app| async move {
+        let swept = webhooks::deliveries::sweep(&app, clock::now()).await;
+        swept.map_err(|error| error.to_string())
+    });
 }
 
 fn start_seen_and_lease(app: &Arc<App>, lifecycle: &Lifecycle) {

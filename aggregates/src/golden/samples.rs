@@ -12,6 +12,7 @@ use crate::session::{RevokeReason, SessionEvent, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
 use crate::user::{DisableReason, ErasureReason, UserEvent};
 use crate::values::{AuthMethod, Role};
+use crate::webhook_sink::{WebhookFormat, WebhookSinkEvent};
 
 pub fn user() -> Vec<UserEvent> {
     let mut samples = vec![
@@ -342,5 +343,36 @@ pub fn service_key() -> Vec<ServiceKeyEvent> {
             by: id(1),
             at: at(1),
         },
+    ]
+}
+
+pub fn webhook_sink() -> Vec<WebhookSinkEvent> {
+    let by = id(1);
+    vec![
+        WebhookSinkEvent::WebhookSinkCreated {
+            webhook_sink_id: id(12),
+            name: "siem".to_owned(),
+            origin: "https://siem.example.com".to_owned(),
+            event_types: vec!["SessionStarted".to_owned()],
+            format: WebhookFormat::CloudEvents,
+            after: 41,
+            secret_id: id(13),
+            created_by: id(1),
+            at: at(0),
+        },
+        WebhookSinkEvent::WebhookSinkPaused { by, at: at(1) },
+        WebhookSinkEvent::WebhookSinkResumed { by, at: at(2) },
+        WebhookSinkEvent::WebhookSinkParked {
+            position: 42,
+            attempts: 16,
+            at: at(3),
+        },
+        WebhookSinkEvent::WebhookSinkRetried { by, at: at(4) },
+        WebhookSinkEvent::WebhookSecretRotated {
+            secret_id: id(14),
+            by,
+            at: at(5),
+        },
+        WebhookSinkEvent::WebhookSinkRemoved { by, at: at(6) },
     ]
 }

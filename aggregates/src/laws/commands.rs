@@ -18,7 +18,8 @@ use crate::user::{
     DisableReason, EmailCommand, ErasureCommand, ErasureReason, SecondFactorCommand,
     SignInFailuresCommand, UserCommand,
 };
-use crate::values::{AuthMethod, Role, ServiceKeyName};
+use crate::values::{AuthMethod, Role, ServiceKeyName, WebhookSinkName};
+use crate::webhook_sink::{WebhookFormat, WebhookSinkCommand};
 
 const MAX_COMMANDS: usize = 40;
 
@@ -368,5 +369,30 @@ pub fn service_key() -> impl Strategy<Value = Vec<ServiceKeyCommand>> {
             }
         }),
         1 => seconds().prop_map(|s| ServiceKeyCommand::Revoke { by: id(1), at: at(s) }),
+    ])
+}
+
+pub fn webhook_sink() -> impl Strategy<Value = Vec<WebhookSinkCommand>> {
+    let name = WebhookSinkName::parse("siem").unwrap();
+    let create = seconds().prop_map(move |s| WebhookSinkCommand::Create {
+        webhook_sink_id: id(12),
+        name: name.clone(),
+        origin: "https://siem.example.com".to_owned(),
+        event_types: vec!["SessionStarted".to_owned()],
+        format: WebhookFormat::Ocsf,
+        after: 3,
+        secret_id: id(13),
+        created_by: id(1),
+        at: at(s),
+    });
+    let by = id(1);
+    some(prop_oneof![
+        2 => create,
+        2 => seconds().prop_map(move |s| WebhookSinkCommand::Pause { by, at: at(s) }),
+        2 => seconds().prop_map(move |s| WebhookSinkCommand::Resume { by, at: at(s) }),
+        2 => seconds().prop_map(|s| WebhookSinkCommand::Park { position: 4, attempts: 2, at: at(s) }),
+        2 => seconds().prop_map(move |s| WebhookSinkCommand::Retry { by, at: at(s) }),
+        1 => seconds().prop_map(move |s| WebhookSinkCommand::RotateSecret { secret_id: id(14), by, at: at(s) }),
+        1 => seconds().prop_map(move |s| WebhookSinkCommand::Remove { by, at: at(s) }),
     ])
 }

@@ -74,6 +74,14 @@ id! {
     ServiceKeyId
 }
 id! {
+    /// A webhook sink (`UUIDv7`).
+    WebhookSinkId
+}
+id! {
+    /// A secret that a webhook sink has or had: names it in the vault and tells nothing about it.
+    WebhookSecretId
+}
+id! {
     /// The claim on an e-mail address: made of a keyed hash of its normalised form, so that the
     /// version check of one stream makes addresses unique and the id does not tell the address.
     EmailClaimId

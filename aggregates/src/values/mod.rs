@@ -15,10 +15,10 @@ pub use error::ValueError;
 pub use hash::{Sha256Hex, TokenHash};
 pub use ids::{
     EmailClaimId, JobId, MediaId, PasswordId, RecoveryCodesId, ServiceKeyId, SessionId, TotpId,
-    UserId,
+    UserId, WebhookSecretId, WebhookSinkId,
 };
 pub use named::UnknownName;
-pub use names::{DeviceName, DisplayName, MediaName, ServiceKeyName};
+pub use names::{DeviceName, DisplayName, MediaName, ServiceKeyName, WebhookSinkName};
 pub use password::{Password, PasswordFailure, PasswordPolicy};
 pub use proof::{AuthMethod, Role};
 pub use sealed::Sealed;

@@ -60,6 +60,10 @@ name! {
     ServiceKeyName, check_name
 }
 name! {
+    /// A webhook sink's name, by the same rules as a person's; it names no person.
+    WebhookSinkName, check_name
+}
+name! {
     /// A file's name: 1 to 255 bytes, one path segment, no control characters.
     MediaName, check_file_name
 }

@@ -1,5 +1,6 @@
 //! `GET /v1/audit/events`: the log, in the order of its positions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -19,6 +20,7 @@ use crate::http::caller::Auditor;
 use crate::http::extract::Params;
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::InlineRead;
+use crate::ocsf;
 
 /// Positions that one request for a page looks at; what lies behind them is another page's.
 const PAGE_SCAN: u64 = 10 * SCAN_POSITIONS;
@@ -45,6 +47,30 @@ pub struct Selection {
     since: Option<DateTime<Utc>>,
     /// Only events that were recorded before this time.
     until: Option<DateTime<Utc>>,
+    /// How an event is written: `cloudevents` (default), or `ocsf` with only the events that have a place in it.
+    #[param(value_type = Option<String>)]
+    format: Option<Format>,
+}
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Format {
+    /// The exported line, byte for byte.
+    #[default]
+    CloudEvents,
+    /// As the Open Cybersecurity Schema Framework has it.
+    Ocsf,
+}
+
+impl Format {
+    /// The line in this format; nothing when it has none.
+    pub(super) fn write(self, line: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Self::CloudEvents => Some(line.into()),
+            Self::Ocsf => ocsf::line(line).map(Into::into),
+        }
+    }
 }
 
 /// A page of the log. An item is a CloudEvents 1.0 event, byte for byte as it is exported.
@@ -79,7 +105,9 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let limit = query.limit.map(limit).transpose()?;
-    let filter = filter(query.r#type, query.subject, query.stream, query.actor)?;
+    let format = query.format.unwrap_or_default();
+    let parts = [query.r#type, query.subject, query.stream, query.actor];
+    let filter = filter(parts, format)?;
     let asked = position(query.after.unwrap_or(0))?;
     let head = app.log.head().await?;
     let after = asked.max(first_after(&app.log, query.since).await?);
@@ -89,9 +117,12 @@ pub async fn list(
     };
     let stretch = Stretch { after, up_to };
     if wants_ndjson(&headers) {
-        return export(&app, stretch, limit.unwrap_or(usize::MAX), filter);
+        return export(&app, stretch, limit.unwrap_or(usize::MAX), filter, format);
     }
-    let (items, reached) = page(&app.log, stretch, limit.unwrap_or(100), &filter).await?;
+    let (lines, reached) = page(&app.log, stretch, limit.unwrap_or(100), &filter).await?;
+    let written = lines.iter().filter_map(|line| format.write(line));
+    let raw = written.map(|line| RawValue::from_string(line.into_owned()));
+    let items = raw.collect::<Result<_, _>>().map_err(Problem::internal)?;
     let next_after = if reached < up_to {
         reached
     } else {
@@ -111,15 +142,13 @@ async fn page(
     mut stretch: Stretch,
     limit: usize,
     filter: &EventFilter,
-) -> Result<(Vec<Box<RawValue>>, u64), Problem> {
+) -> Result<(Vec<String>, u64), Problem> {
     let mut items = Vec::new();
     let end = stretch.after.saturating_add(PAGE_SCAN);
     while items.len() < limit && stretch.after < stretch.up_to.min(end) {
         let lines = log.read_lines(stretch, limit - items.len(), filter).await?;
         stretch.after = lines.reached();
-        for (_, line) in lines.iter() {
-            items.push(RawValue::from_string(line.to_owned()).map_err(Problem::internal)?);
-        }
+        items.extend(lines.iter().map(|(_, line)| line.to_owned()));
     }
     Ok((items, stretch.after))
 }
@@ -130,13 +159,14 @@ fn export(
     stretch: Stretch,
     limit: usize,
     filter: EventFilter,
+    format: Format,
 ) -> Result<Response, Problem> {
     let place = app.live_streams.take_export()?;
     let chunks = app.log.stream_lines(stretch, limit, filter);
     let chunks = chunks
         .map_ok(move |lines: Lines| {
             let _held = &place;
-            Bytes::from(lines.into_text())
+            Bytes::from(text(lines, format))
         })
         .inspect_err(|error: &DbError| tracing::error!(%error, "an export of the log broke off"));
     let content_type = HeaderValue::from_static("application/x-ndjson");
@@ -144,14 +174,31 @@ fn export(
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
 
+/// The lines of a chunk in a format, each with its line end.
+fn text(lines: Lines, format: Format) -> String {
+    if format == Format::CloudEvents {
+        return lines.into_text();
+    }
+    let mut text = String::new();
+    for line in lines.iter().filter_map(|(_, line)| format.write(line)) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+/// The filter by type, subject, stream and actor. A format that has no place for some types takes only the others.
 pub(super) fn filter(
-    event_type: Option<String>,
-    subject: Option<String>,
-    stream: Option<String>,
-    actor: Option<String>,
+    [event_type, subject, stream, actor]: [Option<String>; 4],
+    format: Format,
 ) -> Result<EventFilter, Problem> {
+    let event_types = match (event_type.map(name).transpose()?, format) {
+        (Some(event_type), _) => vec![event_type],
+        (None, Format::CloudEvents) => Vec::new(),
+        (None, Format::Ocsf) => ocsf::event_types(),
+    };
     Ok(EventFilter {
-        event_types: event_type.map(name).transpose()?.into_iter().collect(),
+        event_types,
         subject: subject.map(name).transpose()?,
         stream: stream.map(name).transpose()?,
         actor: actor.map(name).transpose()?,

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 use zeroize::Zeroizing;
 
-use super::events::{filter, first_after, position};
+use super::events::{Format, filter, first_after, position};
 use crate::app::App;
 use crate::http::caller::{Auditor, MayAudit, bearer, may_audit};
 use crate::http::extract::Params;
@@ -88,6 +88,9 @@ pub struct LiveSelection {
     actor: Option<String>,
     /// Only events that were recorded at this time or later.
     since: Option<DateTime<Utc>>,
+    /// How an event is written: `cloudevents` (default), or `ocsf` with only the events that have a place in it.
+    #[param(value_type = Option<String>)]
+    format: Option<Format>,
 }
 
 /// The log as server-sent events: catches up, then follows. `id` is the position and `data` the exported line. The
@@ -114,9 +117,12 @@ pub async fn follow(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let begin = start(&headers, query.after)?;
+    let format = query.format.unwrap_or_default();
+    let parts = [query.r#type, query.subject, query.stream, query.actor];
     let follower = Follower {
         after: begin.max(first_after(&app.log, query.since).await?),
-        filter: filter(query.r#type, query.subject, query.stream, query.actor)?,
+        filter: filter(parts, format)?,
+        format,
         token: bearer(&headers)?.to_owned().into(),
         head: app.log.watch_head(),
         _place: take_place(&app.live_streams.places, "live streams")?,
@@ -156,6 +162,7 @@ fn take_place(places: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermi
 struct Follower {
     app: Arc<App>,
     filter: EventFilter,
+    format: Format,
     /// How far the filter has been applied.
     after: u64,
     head: watch::Receiver<u64>,
@@ -202,9 +209,10 @@ impl Follower {
         };
         let lines = self.app.log.read_lines(stretch, STEP, &self.filter).await?;
         self.after = lines.reached();
-        let sent = lines
-            .iter()
-            .map(|(position, line)| Event::default().id(position.to_string()).data(line));
+        let sent = lines.iter().filter_map(|(position, line)| {
+            let line = self.format.write(line)?;
+            Some(Event::default().id(position.to_string()).data(line))
+        });
         Ok(sent.collect())
     }
 
