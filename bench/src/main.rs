@@ -2,6 +2,7 @@
 //! writes its table to `bench/results`. Nothing here is a test: figures are measured and reported, never asserted.
 
 mod counter;
+mod export;
 mod log;
 mod process;
 mod report;
@@ -48,6 +49,15 @@ enum Command {
         #[arg(long, default_value_t = 4)]
         seconds: u64,
     },
+    /// NDJSON export over HTTP, against raw reads of the same rows, and the memory that it takes.
+    Export {
+        /// Events of the log.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        /// Rounds; medians are taken over them.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
     /// The bare axum handler that `verify` compares with.
     Bare {
         /// Where it listens.
@@ -66,6 +76,7 @@ async fn main() -> anyhow::Result<()> {
         } => log::run(rounds, milliseconds, only).await,
         Command::Verify { rounds, seconds } => verify::run(rounds, seconds),
         Command::SignIn { rounds, seconds } => sign_in::run(rounds, seconds).await,
+        Command::Export { events, rounds } => export::run(events, rounds).await,
         Command::Bare { listen } => verify::serve_bare(listen).await,
     }
 }

@@ -18,15 +18,22 @@ impl Drop for Process {
 
 /// A release build of the server on SQLite, in a folder of its own.
 pub struct Server {
-    _process: Process,
+    process: Process,
     _folder: tempfile::TempDir,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for its operator.
+    pub ops: SocketAddr,
 }
 
 impl Server {
     /// Starts it and waits until it listens.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// As [`Self::start`], with further settings.
+    pub fn start_with(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (address, ops) = (free_address()?, free_address()?);
         let process = Command::new(std::env::current_exe()?.with_file_name("gatelog"))
@@ -34,6 +41,7 @@ impl Server {
             .env("DATA_DIR", folder.path())
             .env("LISTEN_ADDR", address.to_string())
             .env("OPS_LISTEN_ADDR", ops.to_string())
+            .envs(settings.iter().copied())
             .stderr(Stdio::null())
             .spawn()
             .context("build the server first: cargo build --release -p gatelog")?;
@@ -47,10 +55,16 @@ impl Server {
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(Self {
-            _process: process,
+            process,
+            ops,
             _folder: folder,
             address,
         })
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// The address of a path.

@@ -1,0 +1,306 @@
+//! NDJSON export over HTTP, against raw reads of the same rows in the same run, and what memory it takes.
+//!
+//! Baselines: the columns of a line by a plain SELECT (sqlx on PostgreSQL, rusqlite on SQLite) and, on PostgreSQL, by COPY
+//! in text form; each row is only counted with its bytes. Ours goes through the server and a client that counts lines.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use eventlog::testing::TestPostgres;
+use eventlog::{Append, Database, Log, LogOptions, Metadata, NewEvent};
+use futures::TryStreamExt as _;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnection, PgPoolCopyExt as _, PgPoolOptions};
+use sqlx::{Connection as _, Row as _};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use uuid::Uuid;
+
+use crate::process::Server;
+use crate::report::{machine, median, publish, table};
+
+const EMAIL: &str = "auditor@example.com";
+const PASSWORD: &str = "Correct-horse-7";
+/// Events of one append while the log is filled.
+const FILL: u64 = 250;
+const SELECT: &str = "SELECT position, event_id, recorded_at, aggregate_type, aggregate_id, sequence, event_type, \
+                      event_version, payload, metadata FROM events ORDER BY position";
+
+/// What one way of reading gave.
+struct Figures {
+    what: &'static str,
+    rates: Vec<f64>,
+}
+
+pub async fn run(events: u64, rounds: usize) -> anyhow::Result<()> {
+    let mut text = format!(
+        "# NDJSON export against raw reads of the same rows\n\n{}\nMedians of {rounds} alternating rounds over {events} \
+         events.\n\n",
+        machine()
+    );
+    let fault = |error: eventlog::testing::Failure| anyhow::anyhow!("{error}");
+    let postgres = TestPostgres::start().map_err(fault)?;
+    let url = postgres.fresh_database().await.map_err(fault)?;
+    text += &on_engine("PostgreSQL", &url, events, rounds).await?;
+    let folder = tempfile::tempdir()?;
+    let url = format!("sqlite://{}", folder.path().join("bench.db").display());
+    text += &on_engine("SQLite", &url, events, rounds).await?;
+    publish("export", &text)
+}
+
+async fn on_engine(engine: &str, url: &str, events: u64, rounds: usize) -> anyhow::Result<String> {
+    let key = "5b".repeat(32);
+    let settings = [("DATABASE_URL", url), ("MASTER_KEY", key.as_str())];
+    make_auditor(&settings)?;
+    fill(url, events).await?;
+    let server = Server::start_with(&settings)?;
+    let token = sign_in(&server).await?;
+    settle(&server).await?;
+    let is_postgres = url.starts_with("postgres");
+    let mut figures = vec![
+        Figures {
+            what: "plain SELECT (baseline)",
+            rates: Vec::new(),
+        },
+        Figures {
+            what: "export over HTTP",
+            rates: Vec::new(),
+        },
+    ];
+    if is_postgres {
+        figures.push(Figures {
+            what: "COPY (baseline)",
+            rates: Vec::new(),
+        });
+    }
+    let mut above_idle = 0;
+    for _ in 0..rounds {
+        for figure in &mut figures {
+            let began = Instant::now();
+            let rows = match (figure.what, is_postgres) {
+                ("export over HTTP", _) => {
+                    let idle = memory(&server, "VmRSS:")?;
+                    reset_peak(&server)?;
+                    let lines = export(&server, &token).await?;
+                    above_idle = above_idle.max(memory(&server, "VmHWM:")?.saturating_sub(idle));
+                    lines
+                }
+                ("COPY (baseline)", _) => copy(url).await?,
+                (_, true) => select_postgres(url).await?,
+                (_, false) => select_sqlite(url)?,
+            };
+            if rows < events {
+                bail!("{}: {rows} rows", figure.what);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a rate needs no more")]
+            figure
+                .rates
+                .push(rows as f64 / began.elapsed().as_secs_f64());
+        }
+    }
+    Ok(report(engine, figures, above_idle))
+}
+
+fn report(engine: &str, mut figures: Vec<Figures>, above_idle: u64) -> String {
+    let rates: Vec<f64> = figures
+        .iter_mut()
+        .map(|one| median(&mut one.rates))
+        .collect();
+    let ours = rates.get(1).copied().unwrap_or_default();
+    let rows: Vec<Vec<String>> = figures
+        .iter()
+        .zip(&rates)
+        .map(|(one, rate)| {
+            vec![
+                one.what.to_owned(),
+                format!("{rate:.0}"),
+                format!("{:.2}", ours / rate),
+            ]
+        })
+        .collect();
+    format!(
+        "## {engine}\n\n{}\nPeak memory of the server during an export, above idle: {:.1} MiB.\n\n",
+        table(&["what", "events/s", "export : this"], &rows),
+        f64::from(u32::try_from(above_idle).unwrap_or(u32::MAX)) / 1024.0,
+    )
+}
+
+/// Fills the log with events of the size of the server's own.
+async fn fill(url: &str, events: u64) -> anyhow::Result<()> {
+    let database = Database::open(url).await?;
+    database.migrate().await?;
+    let log = Log::open(database.clone(), Vec::new(), LogOptions::default()).await?;
+    let appends = (0..events.div_ceil(FILL)).map(|_| append());
+    futures::stream::iter(appends.map(anyhow::Ok))
+        .try_for_each_concurrent(16, |append| {
+            let log = log.clone();
+            async move { Ok(log.append(append).await.map(|_| ())?) }
+        })
+        .await?;
+    log.shut_down().await;
+    database.close().await;
+    Ok(())
+}
+
+fn append() -> Append {
+    let hash = "0f".repeat(32);
+    let data = json!({"TokensIssued": {
+        "access_token": hash, "access_expires_at": "2026-01-01T00:15:00Z", "refresh_token": hash,
+        "refresh_expires_at": "2026-01-31T00:00:00Z", "at": "2026-01-01T00:00:00Z",
+    }});
+    let event = NewEvent {
+        event_type: "TokensIssued".to_owned(),
+        event_version: "1.0".to_owned(),
+        payload: data.to_string(),
+    };
+    Append {
+        aggregate_type: "bench".to_owned(),
+        aggregate_id: new_id().to_string(),
+        expected_version: 0,
+        command_id: new_id(),
+        events: (0..FILL).map(|_| event.clone()).collect(),
+        metadata: Metadata {
+            actor: Some(new_id().to_string()),
+            request_id: Some(new_id().to_string()),
+        },
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark makes its own identifiers"
+)]
+fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+fn make_auditor(settings: &[(&str, &str)]) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut child = Command::new(std::env::current_exe()?.with_file_name("gatelog"))
+        .args(["admin", "create", "--email", EMAIL, "--role", "auditor"])
+        .env("DATA_DIR", folder.path())
+        .envs(settings.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("build the server first: cargo build --release -p gatelog")?;
+    let mut input = child.stdin.take().context("no standard input")?;
+    input.write_all(format!("{PASSWORD}\n").as_bytes())?;
+    drop(input);
+    if !child.wait()?.success() {
+        bail!("no auditor was made");
+    }
+    Ok(())
+}
+
+async fn sign_in(server: &Server) -> anyhow::Result<String> {
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let request = reqwest::Client::new().post(server.url("/v1/sessions"));
+        let answer = request.json(&body).send().await;
+        if let Ok(answer) = answer
+            && answer.status() == 201
+        {
+            let answer: Value = answer.json().await?;
+            let token = answer.get("access_token").and_then(Value::as_str);
+            return Ok(token.context("no token")?.to_owned());
+        }
+        if Instant::now() > deadline {
+            bail!("nobody can sign in");
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Waits until the server has nothing of its own to do with the log any more.
+async fn settle(server: &Server) -> anyhow::Result<()> {
+    let url = format!("http://{}/readyz", server.ops);
+    let deadline = Instant::now() + Duration::from_secs(600);
+    loop {
+        let answer: Value = reqwest::get(&url).await?.json().await?;
+        let lags = answer
+            .pointer("/read_models/events_behind")
+            .and_then(Value::as_object);
+        if lags.is_some_and(|lags| lags.values().all(|lag| lag == 0)) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("the read models do not catch up");
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// The lines of an export.
+async fn export(server: &Server, token: &str) -> anyhow::Result<u64> {
+    let request = reqwest::Client::new().get(server.url("/v1/audit/events"));
+    let request = request
+        .bearer_auth(token)
+        .header("accept", "application/x-ndjson");
+    let mut answer = request.send().await?.error_for_status()?;
+    let mut lines = 0;
+    while let Some(chunk) = answer.chunk().await? {
+        lines += chunk
+            .iter()
+            .map(|byte| u64::from(*byte == b'\n'))
+            .sum::<u64>();
+    }
+    Ok(lines)
+}
+
+async fn select_postgres(url: &str) -> anyhow::Result<u64> {
+    let mut connection = PgConnection::connect(url).await?;
+    let mut rows = sqlx::query(SELECT).fetch(&mut connection);
+    let (mut count, mut bytes) = (0, 0);
+    while let Some(row) = rows.try_next().await? {
+        count += 1;
+        bytes += row.try_get_unchecked::<&str, _>(8)?.len();
+    }
+    anyhow::ensure!(bytes > 0);
+    Ok(count)
+}
+
+fn select_sqlite(url: &str) -> anyhow::Result<u64> {
+    let path = url.trim_start_matches("sqlite://");
+    let connection = rusqlite::Connection::open(path)?;
+    let mut statement = connection.prepare(SELECT)?;
+    let mut rows = statement.query([])?;
+    let (mut count, mut bytes) = (0, 0);
+    while let Some(row) = rows.next()? {
+        count += 1;
+        for column in [1, 3, 4, 6, 7, 8, 9] {
+            bytes += row.get_ref(column)?.as_str()?.len();
+        }
+    }
+    anyhow::ensure!(bytes > 0);
+    Ok(count)
+}
+
+async fn copy(url: &str) -> anyhow::Result<u64> {
+    let pool = PgPoolOptions::new().max_connections(1).connect(url).await?;
+    let sql = format!("COPY ({SELECT}) TO STDOUT");
+    let mut messages = pool.copy_out_raw(&sql).await?;
+    let mut count = 0;
+    while let Some(message) = messages.try_next().await? {
+        count += u64::from(!message.is_empty());
+    }
+    Ok(count)
+}
+
+/// A figure of the server's memory in KiB.
+fn memory(server: &Server, name: &str) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let figure = line.and_then(|line| line.split_whitespace().next());
+    Ok(figure.context("no such figure")?.parse()?)
+}
+
+/// The peak counts from now on.
+fn reset_peak(server: &Server) -> anyhow::Result<()> {
+    Ok(std::fs::write(
+        format!("/proc/{}/clear_refs", server.id()),
+        "5",
+    )?)
+}
