@@ -14,6 +14,7 @@ pub mod email_claim;
 pub mod ended;
 pub mod media;
 pub mod media_job;
+pub mod schema;
 pub mod service_key;
 pub mod session;
 pub mod user;

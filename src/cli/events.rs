@@ -17,6 +17,12 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         after: u64,
     },
+    /// Prints the JSON Schema of every event's line, by type and version.
+    Schema {
+        /// As the page `docs/events.md` instead.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Prints everything, then what comes, until interrupted.
     Tail {
         /// Events after this position; without it, only what comes.
@@ -32,6 +38,8 @@ pub enum Command {
 pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     let core = Core::open(config).await?;
     match command {
+        // Needs no database; the caller has seen to it.
+        Command::Schema { .. } => {}
         Command::Export { after } => drop(export(&core, after).await?),
         Command::Tail { after } => {
             let after = match after {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod event_docs;
 mod events;
 mod keys;
 mod log;
@@ -64,6 +65,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
     if let Command::Log(log::Command::Verify(verify)) = &cli.command {
         return runtime()?.block_on(log::verify(verify));
+    }
+    if let Command::Events(events::Command::Schema { markdown }) = cli.command {
+        return print(&event_docs::schemas(markdown)?);
     }
     let config = Config::load(&Source::from_process(cli.config.as_deref())?)?;
     telemetry::install(&config)?;

@@ -2,6 +2,7 @@
 //! away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
@@ -9,7 +10,7 @@ use crate::user::DisableReason;
 use crate::values::UserId;
 
 /// A fact of who administers. `at` is when it was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum AdministratorsEvent {
     /// An account counts as an administrator's.
     AdministratorAdded {

@@ -2,13 +2,14 @@
 //! and never changed or taken away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
 use crate::values::{UserId, named};
 
 /// A fact of a claim's life. `at` is when it was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum EmailClaimEvent {
     /// An account that is about to be registered took the address.
     EmailClaimed {

@@ -2,13 +2,14 @@
 //! never changed or taken away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
 use crate::values::{MediaId, Sealed, Sha256Hex, UserId};
 
 /// A fact of a file's life. `at` is when it was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum MediaEvent {
     /// The file was taken in.
     MediaStored {

@@ -2,6 +2,7 @@
 //! changed or taken away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FailureClass, FailureCode, MediaMetadata};
@@ -9,7 +10,7 @@ use crate::domain_event::domain_event;
 use crate::values::{JobId, MediaId, Sha256Hex, UserId, named};
 
 /// A fact of a job's life. `at` is when it was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum MediaJobEvent {
     /// The job was asked for.
     MediaJobRequested {
@@ -132,7 +133,7 @@ named! {
 }
 
 /// What a caller may choose. Numbers only: no text of theirs reaches a command line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobOptions {
     /// `poster` and `preview`: where to take it, in milliseconds. Without it the worker chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,7 +141,7 @@ pub struct JobOptions {
 }
 
 /// A file that a job made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobOutput {
     /// One of the recipe's fixed names.
     pub name: String,

@@ -1,10 +1,11 @@
 //! What a job learns about its input. The worker makes every text short and printable and every
 //! number finite; what a file does not tell is absent.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Container and streams.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct MediaMetadata {
     /// `FFmpeg`'s name of the container, for example `mov,mp4,m4a,3gp,3g2,mj2`.
@@ -26,7 +27,7 @@ pub struct MediaMetadata {
 }
 
 /// A moving or still picture.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct VideoStream {
     /// For example `h264`.
@@ -56,7 +57,7 @@ pub struct VideoStream {
 }
 
 /// A sound track.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AudioStream {
     /// For example `aac`.

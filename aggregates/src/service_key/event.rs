@@ -1,13 +1,14 @@
 //! What happened to a service key. Stored for ever: fields may be added, with a default, and never changed or taken away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
 use crate::values::{ServiceKeyId, TokenHash, UserId, named};
 
 /// A fact of a service key's life. `at` is when it was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum ServiceKeyEvent {
     /// The key was made.
     ServiceKeyCreated {

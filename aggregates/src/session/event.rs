@@ -2,13 +2,14 @@
 //! changed or taken away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
 use crate::values::{AuthMethod, Sealed, SessionId, TokenHash, UserId, named};
 
 /// A fact of a session's life. `at` is when it was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum SessionEvent {
     /// A person signed in. `TokensIssued` follows in the same append.
     SessionStarted {
@@ -87,7 +88,7 @@ pub enum SessionEvent {
 }
 
 /// An access token and the refresh token that replaces both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenPair {
     /// Opens the API.
     pub access_token: TokenHash,

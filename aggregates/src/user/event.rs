@@ -2,6 +2,7 @@
 //! changed or taken away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
@@ -10,7 +11,7 @@ use crate::values::{
 };
 
 /// A fact of an account's life. `at` is when it was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum UserEvent {
     /// The account was opened.
     UserRegistered {

@@ -15,8 +15,9 @@ macro_rules! named {
         $(#[$enum_meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
-            serde::Serialize, serde::Deserialize,
+            serde::Serialize, serde::Deserialize, schemars::JsonSchema,
         )]
+        #[schemars(inline)]
         pub enum $name { $($(#[$meta])* #[serde(rename = $text)] $variant,)+ }
 
         impl $name {

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Opaque AEAD text, `v1.…`: sealed under the person's key and bound to the event that carries it.
 /// When the key is destroyed it says nothing any more. `Debug` never prints it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline, extend("pattern" = "^v1[.]"))]
 pub struct Sealed(String);
 
 impl Sealed {

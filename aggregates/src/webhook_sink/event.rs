@@ -1,13 +1,14 @@
 //! What happened to a webhook sink. Stored for ever: fields may be added, with a default, and never changed or taken away.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_event::domain_event;
 use crate::values::{UserId, WebhookSecretId, WebhookSinkId, named};
 
 /// A fact of a webhook sink's life. `at` is when it was decided. What is sent is no event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum WebhookSinkEvent {
     /// The sink was made.
     WebhookSinkCreated {
