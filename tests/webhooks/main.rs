@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../support/mod.rs"]
 mod support;
+mod tls;
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -107,7 +109,8 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waited).await.expect(what);
+    let came = tokio::time::timeout(PATIENCE, waited).await;
+    assert!(came.is_ok(), "{what}");
 }
 
 async fn create(server: &Server, admin: &str, body: &Value) -> Value {
@@ -177,7 +180,7 @@ async fn a_receiver_gets_every_line_in_order_signed_and_only_the_log_knows_no_se
         let body = json!({"name": "siem", "url": receiver.url, "after": 0});
         let sink = create(&server, &admin, &body).await;
         let secret = sink["secret"].as_str().unwrap();
-        for n in 0..20 {
+        for n in 0..8 {
             server.register(&format!("user{n}@example.com")).await;
         }
         let expected = exported(&server, &auditor, "").await;
@@ -362,6 +365,40 @@ async fn nothing_is_sent_into_places_where_it_must_not_go() {
             refused(422, "validation-failed"),
             "{url}"
         );
+    }
+    let url = "https://hooks.example.com/";
+    for (body, status, slug) in [
+        (json!({}), 422, "validation-failed"),
+        (json!({"name": "", "url": url}), 422, "validation-failed"),
+        (json!({"name": "x", "url": 7}), 422, "validation-failed"),
+        (
+            json!({"name": "x", "url": url, "event_types": ["Nothing"]}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "format": "xml"}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "after": -1}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "after": u64::MAX}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "secret": "mine"}),
+            422,
+            "validation-failed",
+        ),
+    ] {
+        let answer = server.post(WEBHOOKS, &admin, &body).await;
+        assert_eq!(outcome(answer).await, refused(status, slug), "{body}");
     }
     // A name is judged by what it resolves to, when something is sent.
     let port = receiver
