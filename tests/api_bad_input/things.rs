@@ -50,6 +50,8 @@ fn tokens_that_are_missing_or_misplaced() -> Vec<Row> {
         "/v1/admin/users/x",
         "/v1/admin/users/x/sessions",
         "/v1/admin/service-keys",
+        "/v1/admin/webhooks",
+        "/v1/admin/webhooks/x",
         "/v1/verify",
     ];
     let in_url = [
@@ -178,6 +180,9 @@ fn roles() -> Vec<Row> {
         post(Ada, "/v1/admin/users/x/roles", json!({"roles": 7})),
         post(Ada, "/v1/admin/users/x/disable", json!([])),
         post(Ada, "/v1/admin/service-keys", json!({})),
+        post(Ada, "/v1/admin/webhooks", json!({"url": 7})),
+        post(Ada, "/v1/admin/webhooks/x/retry", json!([])),
+        call(Ada, "DELETE", "/v1/admin/webhooks/%00"),
     ];
     all_get(requests, 403, "forbidden")
 }

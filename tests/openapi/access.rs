@@ -86,6 +86,14 @@ pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
     ("get", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
     ("post", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 201, 401, 401, 401]),
     ("delete", "/v1/admin/service-keys/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
+    ("get", "/v1/admin/webhooks", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("post", "/v1/admin/webhooks", [401, 403, 403, 401, 403, 201, 401, 401, 401]),
+    ("get", "/v1/admin/webhooks/{id}", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("post", "/v1/admin/webhooks/{id}/pause", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
+    ("post", "/v1/admin/webhooks/{id}/resume", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
+    ("post", "/v1/admin/webhooks/{id}/retry", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
+    ("post", "/v1/admin/webhooks/{id}/secret", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
+    ("delete", "/v1/admin/webhooks/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
     ("delete", "/v1/sessions/current", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
 ];
 
@@ -164,6 +172,16 @@ async fn pending(server: &Server) -> String {
     body["challenge"].as_str().unwrap().to_owned()
 }
 
+async fn webhook(server: &Server, admin: &str) -> Value {
+    let body = json!({"name": "sink", "url": "https://hooks.example.com/"});
+    let answer = server.post("/v1/admin/webhooks", admin, &body).await;
+    let made: Value = answer.json().await.unwrap();
+    // Nothing is to be sent from here.
+    let pause = format!("/v1/admin/webhooks/{}/pause", made["id"].as_str().unwrap());
+    assert_eq!(server.post(&pause, admin, &json!({})).await.status(), 204);
+    made
+}
+
 async fn service_key(server: &Server, admin: &str) -> Value {
     let body = json!({"name": "all", "scopes": ["audit", "introspect", "revoke"]});
     let answer = server.post("/v1/admin/service-keys", admin, &body).await;
@@ -209,6 +227,7 @@ async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
     let event = support::engines::rows(&url, event).await[0]
         .text(0)
         .unwrap();
+    let webhook = webhook(server, admin).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Owned {
         session: text(&signed_in["session"]["id"]),
@@ -218,6 +237,7 @@ async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
         user: victim.to_owned(),
         service_key: text(&service_key["id"]),
         event,
+        webhook: text(&webhook["id"]),
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Owned {
     pub service_key: String,
     /// The log's first.
     pub event: String,
+    pub webhook: String,
 }
 
 impl Owned {
@@ -28,6 +29,7 @@ impl Owned {
             _ if pattern.starts_with("/v1/admin/users") => &self.user,
             _ if pattern.starts_with("/v1/admin/service-keys") => &self.service_key,
             _ if pattern.starts_with("/v1/audit") => &self.event,
+            _ if pattern.starts_with("/v1/admin/webhooks") => &self.webhook,
             _ => &self.job,
         };
         if pattern.starts_with("/v1/links") {
@@ -89,6 +91,9 @@ pub async fn well_formed(
         ("post", "/v1/admin/users/{id}/roles") => request.json(&json!({"roles": ["auditor"]})),
         ("post", "/v1/admin/service-keys") => {
             request.json(&json!({"name": format!("service {n}"), "scopes": ["audit"]}))
+        }
+        ("post", "/v1/admin/webhooks") => {
+            request.json(&json!({"name": format!("sink {n}"), "url": "https://hooks.example.com/"}))
         }
         _ => request,
     }

@@ -1,0 +1,112 @@
+//! Reads the log behind the last position, proves that nothing is missing, and keeps how far it has come.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// How many lines were read, and the roots of the complete subtrees over them (RFC 6962), the largest first.
+#[derive(Default, Serialize, Deserialize)]
+pub struct State {
+    pub size: u64,
+    peaks: Vec<[u8; 32]>,
+}
+
+fn node(left: &[u8], right: &[u8]) -> [u8; 32] {
+    Sha256::digest([&[1], left, right].concat()).into()
+}
+
+impl State {
+    fn push(&mut self, line: &[u8]) {
+        let mut hash: [u8; 32] = Sha256::digest([&[0], line].concat()).into();
+        for _ in 0..self.size.trailing_ones() {
+            let left = self.peaks.pop().unwrap_or_default();
+            hash = node(&left, &hash);
+        }
+        self.peaks.push(hash);
+        self.size += 1;
+    }
+
+    /// The root of the tree, in base64.
+    pub fn root(&self) -> String {
+        let mut peaks = self.peaks.iter().rev();
+        let root = match peaks.next() {
+            Some(last) => peaks.fold(*last, |right, left| node(left, &right)),
+            None => Sha256::digest([]).into(),
+        };
+        STANDARD.encode(root)
+    }
+}
+
+/// Makes something of an event. It must be harmless to do so twice: the state is kept after it.
+fn handle(event: &Value) {
+    let _ = event;
+}
+
+/// Reads up to the log's head, or to `up_to`.
+pub async fn read(
+    url: &str,
+    token: &str,
+    file: &str,
+    up_to: Option<u64>,
+) -> Result<State, Failure> {
+    let mut state: State = match std::fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(_) => State::default(),
+    };
+    let address = format!("{url}/v1/audit/events?after={}", state.size);
+    let request = reqwest::Client::new().get(address).bearer_auth(token);
+    let request = request.header("accept", "application/x-ndjson");
+    let mut answer = request.send().await?.error_for_status()?;
+    let mut rest = Vec::new();
+    'reading: while let Some(chunk) = answer.chunk().await? {
+        rest.extend_from_slice(&chunk);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            if up_to.is_some_and(|end| state.size >= end) {
+                break 'reading;
+            }
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let line = line.get(..end).unwrap_or_default();
+            let event: Value = serde_json::from_slice(line)?;
+            if event.get("position").and_then(Value::as_u64) != Some(state.size + 1) {
+                return Err(format!("a gap behind {}", state.size).into());
+            }
+            handle(&event);
+            state.push(line);
+        }
+    }
+    let draft = format!("{file}.draft");
+    std::fs::write(&draft, serde_json::to_vec(&state)?)?;
+    std::fs::rename(draft, file)?;
+    Ok(state)
+}
+
+/// The size and the root that the server has signed.
+pub async fn checkpoint(url: &str, token: &str) -> Result<(u64, String), Failure> {
+    let request = reqwest::Client::new().get(format!("{url}/v1/audit/log/checkpoint"));
+    let note = request
+        .bearer_auth(token)
+        .send()
+        .await?
+        .error_for_status()?;
+    let note = note.text().await?;
+    let mut lines = note.lines().skip(1);
+    let size = lines.next().ok_or("no size")?.parse()?;
+    Ok((size, lines.next().ok_or("no root")?.to_owned()))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, token, file] = arguments.as_slice() else {
+        return Err("usage: consume URL TOKEN STATE".into());
+    };
+    let state = read(url, token, file, None).await?;
+    writeln!(std::io::stdout(), "{} {}", state.size, state.root())?;
+    Ok(())
+}
