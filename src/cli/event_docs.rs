@@ -54,7 +54,8 @@ fn fields(page: &mut String, data: &Value) {
     };
     let required = data.get("required").and_then(Value::as_array);
     page.push_str("\n| field | | what |\n|---|---|---|\n");
-    for (name, schema) in properties {
+    let sorted: BTreeMap<&String, &Value> = properties.iter().collect();
+    for (name, schema) in sorted {
         let is_needed = required.is_some_and(|names| names.iter().any(|one| one == name));
         let optional = if is_needed { "" } else { ", optional" };
         let text = schema.get("description").and_then(Value::as_str);
