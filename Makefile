@@ -35,6 +35,7 @@ bench: ## Measure against named baselines; the results are in bench/results
 	cargo run --locked --release -p gatelog-bench -- log
 	cargo run --locked --release -p gatelog-bench -- verify
 	cargo run --locked --release -p gatelog-bench -- sign-in
+	cargo run --locked --release -p gatelog-bench -- export
 
 setup: ## Install what is missing
 	scripts/setup test

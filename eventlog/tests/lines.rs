@@ -1,140 +1,198 @@
-//! An exported line is read back into the very event that it was made of, and nothing else is taken for one.
-#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+//! Reading lines: they are those of the events, whatever the steps, and a filter looks at a bounded stretch of the log.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and names its own commands"
+)]
 
-use chrono::DateTime;
-use eventlog::{Metadata, RecordedEvent, cloud_event_line, leaf_hash};
-use proptest::prelude::*;
-use uuid::Uuid;
+mod support;
 
-/// Any JSON object, in the text that serde writes, or with spaces in between.
-fn data() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just(serde_json::Value::Null),
-        any::<bool>().prop_map(Into::into),
-        any::<i64>().prop_map(Into::into),
-        any::<f64>().prop_map(Into::into),
-        any::<String>().prop_map(Into::into),
-    ];
-    let value = leaf.prop_recursive(3, 16, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-            prop::collection::btree_map(any::<String>(), inner, 0..4)
-                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
-        ]
-    });
-    let object = prop::collection::btree_map(any::<String>(), value, 0..5)
-        .prop_map(|map| serde_json::Value::Object(map.into_iter().collect()).to_string());
-    (object, any::<bool>()).prop_map(|(text, is_spaced)| {
-        if is_spaced {
-            text.replacen('{', "{  ", 1)
-        } else {
-            text
-        }
-    })
+use eventlog::{EventFilter, Log, SCAN_POSITIONS, Stretch, cloud_event_line};
+use futures::TryStreamExt as _;
+use support::{ENGINES, append, database, event, everything, open};
+
+/// Appends `count` events to a stream of their own.
+async fn fill(log: &Log, stream: &str, count: u64) {
+    let mut version = 0;
+    while version < count {
+        let some = usize::try_from(count - version).unwrap().min(250);
+        version = log
+            .append(append(stream, version, some))
+            .await
+            .unwrap()
+            .last()
+            .unwrap()
+            .sequence;
+    }
 }
 
-fn text() -> impl Strategy<Value = String> {
-    any::<String>().prop_map(|text| text.replace('\0', "_"))
+async fn streamed(log: &Log, stretch: Stretch, limit: usize, filter: &EventFilter) -> Vec<String> {
+    let chunks: Vec<_> = log
+        .stream_lines(stretch, limit, filter.clone())
+        .try_collect()
+        .await
+        .unwrap();
+    chunks
+        .iter()
+        .flat_map(|lines| {
+            lines
+                .iter()
+                .map(|(_, line)| line.to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
-prop_compose! {
-    fn event()(
-        position in 1..u64::MAX >> 1,
-        id in any::<u128>(),
-        micros in 0_i64..253_402_300_799_999_999,
-        aggregate_type in "[a-z_]{1,12}",
-        aggregate_id in text(),
-        sequence in 1..u64::MAX >> 1,
-        event_type in "[A-Z][A-Za-z]{0,20}",
-        event_version in text(),
-        data in data(),
-        actor in prop::option::of(any::<String>()),
-        request_id in prop::option::of(any::<String>()),
-    ) -> RecordedEvent {
-        let metadata = Metadata { actor, request_id };
-        let mut event = RecordedEvent {
-            position,
-            event_id: Uuid::from_u128(id),
-            recorded_at: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
-            aggregate_type,
-            aggregate_id,
-            sequence,
-            payload: format!("{{\"{event_type}\":{data}}}"),
-            event_type,
-            event_version,
-            metadata: serde_json::to_string(&metadata).unwrap_or_default(),
-            leaf_hash: [0; 32],
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_are_those_of_the_events() {
+    for engine in ENGINES {
+        let (database, _url, _folder) = database(engine).await;
+        let log = open(&database).await;
+        fill(&log, "many", 3_000).await;
+        // One that is a step of its own, and texts that JSON escapes.
+        let mut odd = append("odd \"\\ ü\u{1}", 0, 1);
+        odd.metadata.actor = Some("a \"quoted\" actor".to_owned());
+        odd.events = vec![event(&format!(
+            "{{\"text\":\"{}\"}}",
+            "x".repeat(1_000_000)
+        ))];
+        log.append(odd).await.unwrap();
+        fill(&log, "more", 500).await;
+        let expected: Vec<String> = everything(&log)
+            .await
+            .iter()
+            .map(cloud_event_line)
+            .collect();
+        let up_to = expected.len() as u64;
+        let all = EventFilter::default();
+        assert_eq!(
+            streamed(&log, Stretch { after: 0, up_to }, usize::MAX, &all).await,
+            expected
+        );
+        assert_eq!(
+            streamed(
+                &log,
+                Stretch {
+                    after: 2_990,
+                    up_to
+                },
+                20,
+                &all
+            )
+            .await,
+            expected[2_990..3_010]
+        );
+        assert_eq!(
+            streamed(&log, Stretch { after: 5, up_to: 9 }, 100, &all).await,
+            expected[5..9]
+        );
+        let quoted = EventFilter {
+            actor: Some("a \"quoted\" actor".to_owned()),
+            ..EventFilter::default()
         };
-        event.leaf_hash = leaf_hash(&cloud_event_line(&event));
-        event
+        assert_eq!(
+            streamed(&log, Stretch { after: 0, up_to }, 9, &quoted).await,
+            expected[3_000..3_001]
+        );
+        let subject = EventFilter {
+            subject: Some("more".to_owned()),
+            ..EventFilter::default()
+        };
+        assert_eq!(
+            streamed(&log, Stretch { after: 0, up_to }, 900, &subject).await,
+            expected[3_001..]
+        );
+        assert!(
+            streamed(
+                &log,
+                Stretch {
+                    after: up_to,
+                    up_to
+                },
+                9,
+                &all
+            )
+            .await
+            .is_empty()
+        );
+        log.shut_down().await;
     }
 }
 
-proptest! {
-    #[test]
-    fn a_line_is_read_back_into_its_event(event in event()) {
-        prop_assert_eq!(RecordedEvent::from_line(&cloud_event_line(&event)), Ok(event));
-    }
-
-    /// Whatever else is taken is itself an exported line.
-    #[test]
-    fn a_changed_line_is_another_event_or_refused(
-        event in event(),
-        place in any::<prop::sample::Index>(),
-        byte in 0_u8..128,
-        is_inserted in any::<bool>(),
-    ) {
-        let line = cloud_event_line(&event);
-        let mut bytes = line.clone().into_bytes();
-        let place = place.index(bytes.len());
-        if is_inserted {
-            bytes.insert(place, byte);
-        } else {
-            bytes[place] = byte;
-        }
-        let Ok(changed) = String::from_utf8(bytes) else { return Ok(()) };
-        if let Ok(read) = RecordedEvent::from_line(&changed) {
-            prop_assert_eq!(cloud_event_line(&read), changed.clone());
-            prop_assert_eq!(changed == line, read == event);
-        }
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_fits_little_looks_at_a_bounded_stretch_and_says_how_far() {
+    for engine in ENGINES {
+        let (database, _url, _folder) = database(engine).await;
+        let log = open(&database).await;
+        let rare = |n: u64| {
+            let mut rare = append("rare", n, 1);
+            rare.metadata.actor = Some("rare".to_owned());
+            rare
+        };
+        log.append(rare(0)).await.unwrap();
+        fill(&log, "many", SCAN_POSITIONS + 1_000).await;
+        log.append(rare(1)).await.unwrap();
+        let up_to = log.head().await.unwrap();
+        let filter = EventFilter {
+            actor: Some("rare".to_owned()),
+            ..EventFilter::default()
+        };
+        let first = log
+            .read_lines(Stretch { after: 0, up_to }, 10, &filter)
+            .await
+            .unwrap();
+        assert_eq!(
+            (first.len(), first.reached()),
+            (1, SCAN_POSITIONS),
+            "{engine}"
+        );
+        let after = first.reached();
+        let second = log
+            .read_lines(Stretch { after, up_to }, 10, &filter)
+            .await
+            .unwrap();
+        assert_eq!((second.len(), second.reached()), (1, up_to), "{engine}");
+        let lines = streamed(&log, Stretch { after: 0, up_to }, usize::MAX, &filter).await;
+        assert_eq!(lines.len(), 2, "{engine}");
+        // A stream is found by its index, so the whole log is one stretch.
+        let stream = EventFilter {
+            stream: Some("thing/rare".to_owned()),
+            ..EventFilter::default()
+        };
+        let found = log
+            .read_lines(Stretch { after: 0, up_to }, 10, &stream)
+            .await
+            .unwrap();
+        assert_eq!((found.len(), found.reached()), (2, up_to), "{engine}");
+        log.shut_down().await;
     }
 }
 
-#[test]
-fn what_an_export_would_write_in_another_way_is_refused() {
-    let line = concat!(
-        r#"{"specversion":"1.0","id":"00000000-0000-0000-0000-0000000000ab","source":"gatelog","#,
-        r#""type":"Done","subject":"1","time":"2023-11-14T22:13:20.000001Z","#,
-        r#""datacontenttype":"application/json","data":{"a":1},"position":7,"#,
-        r#""stream":"user/1","version":2,"eventversion":"1.0","actor":"me"}"#,
-    );
-    assert!(RecordedEvent::from_line(line).is_ok());
-    for (from, to) in [
-        ("gatelog", "another"),
-        ("\"1.0\",\"id\"", "\"1.1\",\"id\""),
-        ("0000ab", "0000AB"),
-        (".000001Z", ".000001000Z"),
-        ("20.000001Z", "20.000001+00:00"),
-        ("\"position\":7", "\"position\":07"),
-        ("\"position\":7", "\"position\":-7"),
-        ("\"position\":7", "\"position\": 7"),
-        ("user/1", "user/2"),
-        ("user/1", "us/er/1"),
-        ("{\"a\":1}", "[1]"),
-        ("{\"a\":1}", "{\"a\":1"),
-        ("{\"a\":1}", "{\"a\":1,\n\"b\":2}"),
-        ("\"me\"", "\"m\\u0065\""),
-        ("\"me\"", "\"me\",\"other\":1"),
-        (",\"actor\":\"me\"", ",\"actor\":null"),
-        ("\"actor\":\"me\"", "\"actor\":\"me\",\"actor\":\"me\""),
-        ("\"Done\"", "\"Do\\\"ne\""),
-    ] {
-        let other = line.replacen(from, to, 1);
-        assert_ne!(other, line, "{from}");
-        assert!(RecordedEvent::from_line(&other).is_err(), "{other}");
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_is_a_position() {
+    for engine in ENGINES {
+        let (database, _url, _folder) = database(engine).await;
+        let log = open(&database).await;
+        assert_eq!(
+            log.position_before(chrono::Utc::now()).await.unwrap(),
+            0,
+            "an empty log"
+        );
+        for n in 0..20 {
+            log.append(append("one", 3 * n, 3)).await.unwrap();
+        }
+        let events = everything(&log).await;
+        for event in &events {
+            let expected = events
+                .iter()
+                .filter(|one| one.recorded_at < event.recorded_at)
+                .count();
+            let found = log.position_before(event.recorded_at).await.unwrap();
+            assert_eq!(found, expected as u64, "{engine}");
+        }
+        let later = events[59].recorded_at + chrono::TimeDelta::nanoseconds(1);
+        assert_eq!(log.position_before(later).await.unwrap(), 60, "{engine}");
+        log.shut_down().await;
     }
-    for other in ["", "{}", "[]", "null"] {
-        assert!(RecordedEvent::from_line(other).is_err(), "{other}");
-    }
-    assert!(RecordedEvent::from_line(&format!("{line}\n")).is_err());
 }

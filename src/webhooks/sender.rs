@@ -11,7 +11,7 @@ use std::time::Duration;
 use aggregates::values::WebhookSinkId;
 use aggregates::webhook_sink::{WebhookFormat, WebhookSink, WebhookSinkCommand};
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::{EventFilter, Lines, Stretch};
+use eventlog::{DbError, EventFilter, Lines, Stretch};
 use projections::webhook_sinks::{self, WebhookSinkRow};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -58,9 +58,11 @@ async fn supervise(app: &Arc<App>, stop: &CancellationToken) {
                         tasks.spawn(sender.run(stop.clone()))
                     });
                 }
-                measure(app).await;
             }
             Err(error) => tracing::warn!(%error, "the webhook sinks cannot be read"),
+        }
+        if let Err(error) = measure(app).await {
+            tracing::warn!(%error, "the webhook sinks cannot be measured");
         }
         stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
     }
@@ -70,11 +72,28 @@ async fn supervise(app: &Arc<App>, stop: &CancellationToken) {
     }
 }
 
-async fn measure(app: &App) {
-    if let Ok(parked) = webhook_sinks::in_state(&app.database, "parked").await {
-        #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
-        metrics::gauge!("gatelog_webhook_sinks_parked").set(parked.len() as f64);
+/// Sinks that nobody sends to fall behind, and are shown to.
+async fn measure(app: &App) -> Result<(), DbError> {
+    let head = *app.log.watch_head().borrow();
+    for state in ["paused", "parked"] {
+        let sinks = webhook_sinks::in_state(&app.database, state).await?;
+        if state == "parked" {
+            #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
+            metrics::gauge!("gatelog_webhook_sinks_parked").set(sinks.len() as f64);
+        }
+        for sink in sinks {
+            let delivery = deliveries::find(app, sink.webhook_sink_id).await?;
+            let position = delivery.map_or(0, |delivery| delivery.position);
+            show_lag(sink.webhook_sink_id, head, position);
+        }
     }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
+fn show_lag(sink: WebhookSinkId, head: u64, position: u64) {
+    let behind = head.saturating_sub(position) as f64;
+    metrics::gauge!("gatelog_webhook_lag_events", "sink" => sink.to_string()).set(behind);
 }
 
 /// What to do after a turn.
@@ -187,7 +206,8 @@ impl Sender {
         let body = body(&lines, sink.format);
         if body.is_empty() {
             self.passed = reached;
-            if reached - delivery.position >= UNWRITTEN {
+            // What was tried and not taken lies behind it, and is not forgotten.
+            if delivery.failed_at == 0 && reached - delivery.position >= UNWRITTEN {
                 deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
             }
             return Ok(Next::GoOn);
@@ -290,7 +310,7 @@ impl Sender {
     }
 
     /// Whether this node has the sink.
-    async fn lease(&mut self, now: DateTime<Utc>) -> Result<bool, eventlog::DbError> {
+    async fn lease(&mut self, now: DateTime<Utc>) -> Result<bool, DbError> {
         if now < self.leased_until {
             return Ok(true);
         }
@@ -303,11 +323,8 @@ impl Sender {
         Ok(true)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
     fn lag(&self, head: u64, position: u64) {
-        let behind = head.saturating_sub(position.max(self.passed));
-        metrics::gauge!("gatelog_webhook_lag_events", "sink" => self.id.to_string())
-            .set(behind as f64);
+        show_lag(self.id, head, position.max(self.passed));
     }
 }
 

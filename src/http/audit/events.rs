@@ -206,7 +206,7 @@ pub(super) fn filter(
 }
 
 /// The position behind which the first event from `since` on is.
-pub(super) async fn first_after(log: &Log, since: Option<DateTime<Utc>>) -> Result<u64, DbError> {
+async fn first_after(log: &Log, since: Option<DateTime<Utc>>) -> Result<u64, DbError> {
     match since {
         Some(since) => log.position_before(since).await,
         None => Ok(0),

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 use zeroize::Zeroizing;
 
-use super::events::{Format, filter, first_after, position};
+use super::events::{Format, filter, position};
 use crate::app::App;
 use crate::http::caller::{Auditor, MayAudit, bearer, may_audit};
 use crate::http::extract::Params;
@@ -120,7 +120,8 @@ pub async fn follow(
     let format = query.format.unwrap_or_default();
     let parts = [query.r#type, query.subject, query.stream, query.actor];
     let follower = Follower {
-        after: begin.max(first_after(&app.log, query.since).await?),
+        after: begin,
+        since: query.since,
         filter: filter(parts, format)?,
         format,
         token: bearer(&headers)?.to_owned().into(),
@@ -163,6 +164,8 @@ struct Follower {
     app: Arc<App>,
     filter: EventFilter,
     format: Format,
+    /// Only events from this time on; nothing once the first of them has come.
+    since: Option<DateTime<Utc>>,
     /// How far the filter has been applied.
     after: u64,
     head: watch::Receiver<u64>,
@@ -203,6 +206,14 @@ impl Follower {
     }
 
     async fn read(&mut self, head: u64) -> Result<Vec<Event>, DbError> {
+        if let Some(since) = self.since {
+            let before = self.app.log.position_before(since).await?;
+            self.after = self.after.max(before.min(head));
+            if before >= head {
+                return Ok(Vec::new());
+            }
+            self.since = None;
+        }
         let stretch = Stretch {
             after: self.after,
             up_to: head,
