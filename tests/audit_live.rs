@@ -30,14 +30,20 @@ const SOON: Duration = Duration::from_secs(12);
 
 /// A server on each engine, with the token of an auditor.
 async fn on_both_engines() -> Vec<(Server, String)> {
+    on_both_engines_with(&[]).await
+}
+
+/// As [`on_both_engines`], with further settings.
+async fn on_both_engines_with(settings: &[(&str, &str)]) -> Vec<(Server, String)> {
     let postgres = TestPostgres::shared()
         .unwrap()
         .fresh_database()
         .await
         .unwrap();
+    let on_postgres = [settings, &[("DATABASE_URL", postgres.as_str())]].concat();
     let servers = [
-        Server::start().await,
-        Server::start_with(&[("DATABASE_URL", &postgres)]).await,
+        Server::start_with(settings).await,
+        Server::start_with(&on_postgres).await,
     ];
     let mut audited = Vec::new();
     for server in servers {
@@ -219,7 +225,8 @@ async fn idle_reader(server: &Server, token: &str) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_that_take_nothing_stop_no_writer_and_miss_nothing() {
-    for (server, auditor) in on_both_engines().await {
+    // However long the writers take: the readers are not to be cut off.
+    for (server, auditor) in on_both_engines_with(&[("CLIENT_TIMEOUT", "3600")]).await {
         let mut readers = Vec::new();
         for _ in 0..8 {
             readers.push(idle_reader(&server, &auditor).await);
