@@ -323,13 +323,11 @@ async fn a_start_that_is_no_position_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_that_never_read_give_their_places_back() {
-    let server = Server::start_with(&[("CLIENT_TIMEOUT", "3")]).await;
+    let server = Server::start_with(&[("CLIENT_TIMEOUT", "8")]).await;
     let auditor = server.auditor("eve@example.com").await;
     write(&server, "ada@example.com".to_owned(), 60).await;
-    let mut readers = Vec::new();
-    for _ in 0..STREAMS {
-        readers.push(idle_reader(&server, &auditor).await);
-    }
+    let open = (0..STREAMS).map(|_| idle_reader(&server, &auditor));
+    let readers = join_all(open).await;
     for status in [429, 200] {
         let comes = async {
             while server.get(LIVE, &auditor).await.status() != status {

@@ -44,21 +44,23 @@ async fn streamed(log: &Log, stretch: Stretch, limit: usize, filter: &EventFilte
         .collect()
 }
 
+/// Many small events, one that is a step of its own and has texts that JSON escapes, and some more.
+async fn fill_with_odd_ones(log: &Log) {
+    fill(log, "many", 3_000).await;
+    let mut odd = append("odd \"\\ ü\u{1}", 0, 1);
+    odd.metadata.actor = Some("a \"quoted\" actor".to_owned());
+    let text = "x".repeat(1_000_000);
+    odd.events = vec![event(&format!("{{\"text\":\"{text}\"}}"))];
+    log.append(odd).await.unwrap();
+    fill(log, "more", 500).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lines_are_those_of_the_events() {
     for engine in ENGINES {
         let (database, _url, _folder) = database(engine).await;
         let log = open(&database).await;
-        fill(&log, "many", 3_000).await;
-        // One that is a step of its own, and texts that JSON escapes.
-        let mut odd = append("odd \"\\ ü\u{1}", 0, 1);
-        odd.metadata.actor = Some("a \"quoted\" actor".to_owned());
-        odd.events = vec![event(&format!(
-            "{{\"text\":\"{}\"}}",
-            "x".repeat(1_000_000)
-        ))];
-        log.append(odd).await.unwrap();
-        fill(&log, "more", 500).await;
+        fill_with_odd_ones(&log).await;
         let expected: Vec<String> = everything(&log)
             .await
             .iter()
@@ -66,56 +68,25 @@ async fn the_lines_are_those_of_the_events() {
             .collect();
         let up_to = expected.len() as u64;
         let all = EventFilter::default();
-        assert_eq!(
-            streamed(&log, Stretch { after: 0, up_to }, usize::MAX, &all).await,
-            expected
-        );
-        assert_eq!(
-            streamed(
-                &log,
-                Stretch {
-                    after: 2_990,
-                    up_to
-                },
-                20,
-                &all
-            )
-            .await,
-            expected[2_990..3_010]
-        );
-        assert_eq!(
-            streamed(&log, Stretch { after: 5, up_to: 9 }, 100, &all).await,
-            expected[5..9]
-        );
         let quoted = EventFilter {
             actor: Some("a \"quoted\" actor".to_owned()),
             ..EventFilter::default()
         };
-        assert_eq!(
-            streamed(&log, Stretch { after: 0, up_to }, 9, &quoted).await,
-            expected[3_000..3_001]
-        );
         let subject = EventFilter {
             subject: Some("more".to_owned()),
             ..EventFilter::default()
         };
-        assert_eq!(
-            streamed(&log, Stretch { after: 0, up_to }, 900, &subject).await,
-            expected[3_001..]
-        );
-        assert!(
-            streamed(
-                &log,
-                Stretch {
-                    after: up_to,
-                    up_to
-                },
-                9,
-                &all
-            )
-            .await
-            .is_empty()
-        );
+        for (after, up_to, limit, filter, lines) in [
+            (0, up_to, usize::MAX, &all, &expected[..]),
+            (2_990, up_to, 20, &all, &expected[2_990..3_010]),
+            (5, 9, 100, &all, &expected[5..9]),
+            (up_to, up_to, 9, &all, &[]),
+            (0, up_to, 9, &quoted, &expected[3_000..3_001]),
+            (0, up_to, 900, &subject, &expected[3_001..]),
+        ] {
+            let found = streamed(&log, Stretch { after, up_to }, limit, filter).await;
+            assert_eq!(found, lines, "{engine} {after} {limit} {filter:?}");
+        }
         log.shut_down().await;
     }
 }

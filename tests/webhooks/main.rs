@@ -366,40 +366,6 @@ async fn nothing_is_sent_into_places_where_it_must_not_go() {
             "{url}"
         );
     }
-    let url = "https://hooks.example.com/";
-    for (body, status, slug) in [
-        (json!({}), 422, "validation-failed"),
-        (json!({"name": "", "url": url}), 422, "validation-failed"),
-        (json!({"name": "x", "url": 7}), 422, "validation-failed"),
-        (
-            json!({"name": "x", "url": url, "event_types": ["Nothing"]}),
-            422,
-            "validation-failed",
-        ),
-        (
-            json!({"name": "x", "url": url, "format": "xml"}),
-            422,
-            "validation-failed",
-        ),
-        (
-            json!({"name": "x", "url": url, "after": -1}),
-            422,
-            "validation-failed",
-        ),
-        (
-            json!({"name": "x", "url": url, "after": u64::MAX}),
-            422,
-            "validation-failed",
-        ),
-        (
-            json!({"name": "x", "url": url, "secret": "mine"}),
-            422,
-            "validation-failed",
-        ),
-    ] {
-        let answer = server.post(WEBHOOKS, &admin, &body).await;
-        assert_eq!(outcome(answer).await, refused(status, slug), "{body}");
-    }
     // A name is judged by what it resolves to, when something is sent.
     let port = receiver
         .url
@@ -470,4 +436,44 @@ async fn when_a_node_dies_another_goes_on_and_the_receiver_misses_nothing() {
     };
     until("all", async || seen().await.len() >= expected.len()).await;
     assert_eq!(seen().await[..expected.len()], expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_sink_is_refused_field_by_field() {
+    let server = Server::start().await;
+    let admin = server.admin(ADMIN).await;
+    let url = "https://hooks.example.com/";
+    for (body, status, slug) in [
+        (json!({}), 422, "validation-failed"),
+        (json!({"name": "", "url": url}), 422, "validation-failed"),
+        (json!({"name": "x", "url": 7}), 422, "validation-failed"),
+        (
+            json!({"name": "x", "url": url, "event_types": ["Nothing"]}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "format": "xml"}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "after": -1}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "after": u64::MAX}),
+            422,
+            "validation-failed",
+        ),
+        (
+            json!({"name": "x", "url": url, "secret": "mine"}),
+            422,
+            "validation-failed",
+        ),
+    ] {
+        let answer = server.post(WEBHOOKS, &admin, &body).await;
+        assert_eq!(outcome(answer).await, refused(status, slug), "{body}");
+    }
 }
