@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use aggregates::KeptState;
 use aggregates::values::UserId;
-use eventlog::{CommandContext, Database, Log, LogOptions, Metadata};
+use eventlog::{CommandContext, Database, Log, LogOptions, Metadata, Snapshotted, Upcasters};
 use media_worker::auth::Keys;
 use media_worker::client::WorkerClient;
 use uuid::Uuid;
@@ -24,6 +25,7 @@ use crate::ports::blobs::Blobs;
 use crate::ports::passwords::Passwords;
 use crate::ports::{clock, ids};
 use crate::read_models::ReadModels;
+use crate::tails::Tails;
 use crate::token_check::{Lease, TokenCheck};
 use crate::webhooks::WebhookClient;
 
@@ -54,6 +56,8 @@ pub struct App {
     pub read_models: ReadModels,
     /// Signs the log.
     pub notary: Notary,
+    /// What follows the log on this node.
+    pub tails: Tails,
     /// The live streams of the log.
     pub live_streams: LiveStreams,
     /// The media jobs that this node drives.
@@ -93,6 +97,8 @@ impl Core {
         let vault = Vault::open(database.clone(), &config.master_keys, clock::now()).await?;
         let options = LogOptions {
             clock: Arc::new(clock::now),
+            upcasters: Upcasters::new(aggregates::upcasters()),
+            snapshots: aggregates::kept_states().map(snapshotted).into(),
             ..LogOptions::default()
         };
         let log = Log::open(database.clone(), projections::inline(), options).await?;
@@ -114,6 +120,14 @@ pub async fn open_database(config: &Config) -> anyhow::Result<Database> {
     let database = Database::open(config.database_url.expose()).await?;
     database.migrate().await?;
     Ok(database.with_archive(Arc::new(segments)))
+}
+
+fn snapshotted(state: KeptState) -> Snapshotted {
+    Snapshotted {
+        aggregate_type: state.aggregate_type,
+        shape: state.shape,
+        last_events: state.last_events,
+    }
 }
 
 impl App {
@@ -146,6 +160,7 @@ impl App {
             passwords: Passwords::new(&config.passwords, peppers)?,
             blobs: Blobs::local(&config.media.storage_dir)?,
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
+            tails: Tails::default(),
             live_streams: LiveStreams::default(),
             jobs: JobQueue::new(config.media.jobs_per_node),
             transport: Transport::new(&config.mail)?,

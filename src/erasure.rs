@@ -136,6 +136,8 @@ pub async fn carry_out(app: &App, user: UserId, acting: &Acting) -> Result<(), E
     if let Some(pending) = row.pending_email {
         release_address(app, user, pending.email_claim_id, acting).await?;
     }
+    // Since the erasure began the stream gets no new one.
+    app.log.forget_snapshots::<User>(&user.to_string()).await?;
     let at = clock::now();
     execute(app, user, ErasureCommand::Finish { at }, acting).await?;
     Ok(())
@@ -243,6 +245,7 @@ async fn forget_sessions(app: &App, user: UserId, acting: &Acting) -> Result<(),
                 }
                 other => accepted(other)?,
             }
+            app.log.forget_snapshots::<Session>(&id).await?;
             let statement = (SEEN.to_owned(), vec![id.into()]);
             app.database.execute(vec![statement]).await?;
         }

@@ -35,6 +35,7 @@ pub mod serve;
 pub mod service_keys;
 pub mod sign_in;
 pub mod sniff;
+pub mod tails;
 pub mod telemetry;
 pub mod throttle;
 pub mod token_check;

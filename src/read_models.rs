@@ -57,11 +57,8 @@ impl ReadModels {
             .map(|tail| tail.watch())
     }
 
-    /// Name and position of each model.
-    pub fn positions(&self) -> Vec<(&'static str, u64)> {
-        self.tails
-            .iter()
-            .map(|tail| (tail.name(), tail.position()))
-            .collect()
+    /// Name and position of each model, as it moves.
+    pub fn watches(&self) -> impl Iterator<Item = (&'static str, watch::Receiver<u64>)> {
+        self.tails.iter().map(|tail| (tail.name(), tail.watch()))
     }
 }

@@ -171,7 +171,7 @@ async fn a_session_that_nobody_renews_is_over_and_the_log_says_so() {
         assert_eq!(ended["items"][0]["end_reason"], "idle");
         let noted = format!(
             "events WHERE aggregate_id = '{id}' AND event_type = 'SessionExpired' \
-             AND CAST(payload AS TEXT) LIKE '%\"is_idle\":true%'"
+             AND CAST(payload AS TEXT) LIKE '%\"reason\":\"idle\"%'"
         );
         while count(&url, &noted).await == 0 {
             assert!(std::time::Instant::now() < deadline, "{url}: not noted");

@@ -9,7 +9,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use cqrs_es::DomainEvent;
+use cqrs_es::persist::SerializedEvent;
 use serde_json::{Value, json};
+
+/// The versions after the first. The newest one of a type is what is written.
+const LATER: &[(&str, &str)] = &[("SessionExpired", "2.0")];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden")
@@ -107,16 +111,54 @@ fn webhook_sink_events_are_stored_like_their_golden_files() {
 #[test]
 fn every_event_type_has_a_name_of_its_own_and_a_golden_file_and_no_file_is_left_over() {
     let types = crate::all_event_types();
-    let wanted: BTreeSet<String> = types
+    let first = types.iter().map(|name| format!("{name}@1.0.json"));
+    let later = LATER
         .iter()
-        .map(|name| format!("{name}@1.0.json"))
-        .collect();
-    assert_eq!(wanted.len(), types.len());
+        .map(|(name, version)| format!("{name}@{version}.json"));
+    let wanted: BTreeSet<String> = first.chain(later).collect();
+    assert_eq!(wanted.len(), types.len() + LATER.len());
     let files = std::fs::read_dir(folder()).unwrap();
     let found: BTreeSet<String> = files
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(found, wanted);
+}
+
+/// Every version that is not the newest one is brought into it, and into nothing else.
+#[test]
+fn older_versions_are_read_as_the_newest() {
+    let upcast = |kind: &str, golden: Value| {
+        let (name, version) = kind.split_once('@').unwrap();
+        let stored = SerializedEvent {
+            aggregate_id: String::new(),
+            sequence: 1,
+            aggregate_type: "session".to_owned(),
+            event_type: name.to_owned(),
+            event_version: version.to_owned(),
+            payload: golden,
+            metadata: Value::Null,
+        };
+        crate::upcasters().iter().fold(stored, |event, upcaster| {
+            if upcaster.can_upcast(&event.event_type, &event.event_version) {
+                return upcaster.upcast(event);
+            }
+            event
+        })
+    };
+    for (name, version) in LATER {
+        let golden = |version: &str| -> Value {
+            let file = folder().join(format!("{name}@{version}.json"));
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+        };
+        let newest = upcast(&format!("{name}@1.0"), golden("1.0"));
+        assert_eq!(newest.event_version, *version);
+        assert_eq!(newest.payload, golden(version));
+        let same = upcast(&format!("{name}@{version}"), golden(version));
+        assert_eq!(same.payload, golden(version));
+    }
+    let idle = json!({"SessionExpired": {"at": "2026-01-01T00:00:00Z", "is_idle": true}});
+    let newest = upcast("SessionExpired@1.0", idle).payload;
+    assert_eq!(newest["SessionExpired"]["reason"], "idle");
 }
 
 /// What an old event lacks is absent or empty, not an error.

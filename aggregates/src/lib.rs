@@ -23,6 +23,8 @@ pub mod webhook_sink;
 
 mod domain_event;
 mod sink;
+mod states;
+mod upcasters;
 
 #[cfg(test)]
 mod golden;
@@ -30,6 +32,9 @@ mod golden;
 mod laws;
 #[cfg(test)]
 mod testing;
+
+pub use states::{KeptState, kept_states};
+pub use upcasters::upcasters;
 
 /// The type names of all events that this version of the domain knows, aggregate by aggregate.
 pub fn all_event_types() -> Vec<&'static str> {

@@ -7,12 +7,16 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{Arguments as _, ConnectOptions as _, Connection as _};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions,
+};
+use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::archive::{Archive, SegmentStore};
 use crate::projection::Change;
+use crate::rebuild::schema::REBUILT;
 use crate::sqlite::{LineReaders, SqliteWriter};
 use crate::{DbError, Row, Value, postgres, sqlite};
 
@@ -249,10 +253,43 @@ async fn migrate_sqlite(path: &Path) -> Result<(), DbError> {
         .filename(path)
         .busy_timeout(sqlite::BUSY_TIMEOUT);
     let mut connection = options.connect().await?;
-    sqlx::migrate!("../migrations/sqlite")
-        .run_direct(&mut connection)
-        .await?;
+    let migrator = sqlx::migrate!("../migrations/sqlite");
+    restore_index_names(&mut connection, &migrator).await?;
+    migrator.run_direct(&mut connection).await?;
     connection.close().await?;
+    Ok(())
+}
+
+/// A rebuild leaves indexes under other names. Migrations know them by their own: before one runs they get them back.
+async fn restore_index_names(
+    connection: &mut SqliteConnection,
+    migrator: &Migrator,
+) -> Result<(), DbError> {
+    const INDEXES: &str = "SELECT name, sql FROM sqlite_master WHERE type = 'index'";
+    const LAST: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+    let rows = sqlx::query(INDEXES).fetch_all(&mut *connection).await?;
+    let indexes = rows
+        .iter()
+        .map(Row::from_sqlite)
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut restore = String::new();
+    for index in indexes {
+        let (name, made) = (index.text(0)?, index.opt_text(1)?);
+        if let (Some(plain), Some(made)) = (name.strip_suffix(REBUILT), made) {
+            let anew = made.replacen(&name, plain, 1);
+            for part in ["DROP INDEX ", &name, "; ", &anew, ";"] {
+                restore.push_str(part);
+            }
+        }
+    }
+    if restore.is_empty() {
+        return Ok(());
+    }
+    let last: i64 = sqlx::query_scalar(LAST).fetch_one(&mut *connection).await?;
+    if migrator.iter().any(|migration| migration.version > last) {
+        let all = format!("BEGIN IMMEDIATE; {restore} COMMIT;");
+        connection.execute(all.as_str()).await?;
+    }
     Ok(())
 }
 

@@ -54,6 +54,35 @@ impl DbError {
         }
     }
 
+    /// Whether others held what was wanted (SQLSTATE 40P01, 55P03, or SQLite's busy).
+    pub(crate) fn is_contention(&self) -> bool {
+        match self {
+            Self::Sqlx(sqlx::Error::Database(error)) => {
+                matches!(error.code().as_deref(), Some("40P01" | "55P03"))
+            }
+            Self::Sqlite(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+            }
+            Self::Busy => true,
+            _ => false,
+        }
+    }
+
+    /// What kind of failure it is. What a database says about a row may quote it; this does not.
+    pub(crate) fn without_values(&self) -> String {
+        match self {
+            Self::Sqlx(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                format!("the database refuses it: SQLSTATE {code}")
+            }
+            Self::Sqlite(error) => {
+                let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+                format!("the database refuses it: SQLite {code}")
+            }
+            _ => "the database refuses it".to_owned(),
+        }
+    }
+
     /// Whether the connection was lost: broken, or ended by the database (SQLSTATE 57P01 to 57P03).
     pub(crate) fn is_lost_connection(&self) -> bool {
         match self {

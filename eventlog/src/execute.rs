@@ -4,7 +4,8 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, AggregateError, DomainEvent as _};
 use uuid::Uuid;
 
-use crate::repository::{load, read_stream};
+use crate::archive;
+use crate::repository::{load_after, read_stream};
 use crate::{Append, AppendError, DbError, Log, Metadata, NewEvent, RecordedEvent, event_id};
 
 /// How often a command that lost a race is decided anew.
@@ -118,19 +119,43 @@ impl Log {
         Err(ExecuteError::Conflict)
     }
 
-    /// The aggregate and its version, from the log.
+    /// The aggregate and its version, from the log: from the last snapshot on, if there is one, else from the beginning.
     ///
     /// # Errors
     /// The stream cannot be read.
     pub async fn load<A: Aggregate>(&self, id: &str) -> Result<(A, u64), ExecuteError<A::Error>> {
-        let events = load::<A>(&self.inner.database, id)
-            .await
-            .map_err(AppendError::from)?;
-        let mut aggregate = A::default();
-        let mut version = 0;
-        for event in events {
-            version = event.sequence as u64;
-            aggregate.apply(event.payload);
+        let loaded = self.try_load::<A>(id).await;
+        Ok(loaded.map_err(AppendError::from)?)
+    }
+
+    async fn try_load<A: Aggregate>(&self, id: &str) -> Result<(A, u64), DbError> {
+        let inner = &self.inner;
+        let snapshot = inner.snapshots.find::<A>(&inner.database, id).await?;
+        let (mut aggregate, begun) = snapshot.unwrap_or_default();
+        let upcasters = &inner.options.upcasters;
+        let mut events = load_after::<A>(&inner.database, upcasters, id, begun).await?;
+        let mut version = begun;
+        let sequences = events.iter().map(|(sequence, _)| *sequence);
+        let mut is_whole = sequences.eq(begun + 1..=begun + events.len() as u64);
+        if !is_whole || (events.is_empty() && begun > 0) {
+            let ended = archive::ended_stream(&inner.database, A::TYPE, id).await?;
+            match ended.filter(|ended| ended.version > begun) {
+                // Its events went to the archive, and its first and last say as much as all of them.
+                Some(_) => {
+                    is_whole = false;
+                    events = load_after::<A>(&inner.database, upcasters, id, 0).await?;
+                    aggregate = A::default();
+                }
+                None if is_whole => {}
+                None => return Err(DbError::decode("a stream that lacks an event")),
+            }
+        }
+        for (sequence, event) in events {
+            version = sequence;
+            aggregate.apply(event);
+        }
+        if is_whole {
+            inner.snapshots.keep(id, &aggregate, begun, version);
         }
         Ok((aggregate, version))
     }
@@ -176,6 +201,9 @@ impl Log {
         self.inner
             .cache
             .put(A::TYPE, id, aggregate.clone(), version);
+        let before = version - events.len() as u64;
+        self.inner.snapshots.keep(id, &aggregate, before, version);
+        self.inner.snapshots.end(&events);
         Outcome {
             aggregate,
             version,

@@ -8,6 +8,7 @@
 mod archive;
 mod batch;
 mod cache;
+mod checkpoint;
 mod database;
 mod error;
 mod event;
@@ -23,8 +24,10 @@ mod postgres;
 mod projection;
 mod proof;
 mod reactor;
+pub mod rebuild;
 mod recent;
 mod repository;
+mod snapshot;
 mod sqlite;
 mod store;
 mod tail;
@@ -33,12 +36,14 @@ pub mod testing;
 mod tiles;
 mod transfer;
 mod tree;
+mod upcast;
 mod value;
 
 pub use archive::{
     ArchiveError, ArchiveLock, Ending, Pruned, SEGMENT_EVENTS_MAX, Sealed, SegmentError,
     SegmentStore,
 };
+pub use checkpoint::{TRIES, TailFailure, TailState};
 pub use database::{Database, Engine, Statement};
 pub use error::{AppendError, DbError, ProjectionError};
 pub use event::{
@@ -56,9 +61,11 @@ pub use merkle::{Frontier, Hash, leaf_hash};
 pub use projection::{Change, Column, Kind, Projection, Table, fold};
 pub use proof::{verify_consistency, verify_inclusion};
 pub use reactor::{ReactError, Reactor, ReactorTail};
+pub use snapshot::{SNAPSHOT_EVERY, Snapshotted};
 pub use store::{LogContext, LogEventStore};
 pub use tail::ProjectionTail;
 pub use tiles::TILE_WIDTH;
 pub use transfer::{Copied, CopyError, Expected, ImportError, Imported};
 pub use tree::{Tree, TreeHead};
+pub use upcast::{Upcasters, unreadable};
 pub use value::{Row, Value};

@@ -14,7 +14,9 @@ use crate::cache::AggregateCache;
 use crate::database::DatabaseKind;
 use crate::feed::{CommitObserver, Feed, head};
 use crate::postgres::PostgresAppender;
+use crate::snapshot::{Snapshots, Snapshotted};
 use crate::tiles::Edge;
+use crate::upcast::{Upcasters, newest};
 use crate::{
     Append, AppendError, Database, DbError, Projection, RecordedEvent, Tree, repository, sqlite,
 };
@@ -33,6 +35,10 @@ pub struct LogOptions {
     pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     /// Aggregates that are kept in memory; 0 for none.
     pub aggregate_cache: usize,
+    /// What brings events of older versions into the form that the code knows.
+    pub upcasters: Upcasters,
+    /// The kinds of aggregates that have snapshots.
+    pub snapshots: Vec<Snapshotted>,
 }
 
 impl std::fmt::Debug for LogOptions {
@@ -42,6 +48,8 @@ impl std::fmt::Debug for LogOptions {
             .field("queue_capacity", &self.queue_capacity)
             .field("batch_events", &self.batch_events)
             .field("aggregate_cache", &self.aggregate_cache)
+            .field("upcasters", &self.upcasters)
+            .field("snapshots", &self.snapshots)
             .finish_non_exhaustive()
     }
 }
@@ -53,6 +61,8 @@ impl Default for LogOptions {
             batch_events: 1024,
             clock: Arc::new(system_clock),
             aggregate_cache: 10_000,
+            upcasters: Upcasters::default(),
+            snapshots: Vec::new(),
         }
     }
 }
@@ -75,6 +85,8 @@ pub struct Log {
 pub(crate) struct Inner {
     pub database: Database,
     pub cache: AggregateCache,
+    pub snapshots: Snapshots,
+    pub options: LogOptions,
     queue: mpsc::Sender<Pending>,
     feed: Arc<Feed>,
     last_written: Arc<AtomicU64>,
@@ -112,7 +124,7 @@ impl Log {
             engine: EngineWriter::of(&database),
             waiting,
             feed: Arc::clone(&feed),
-            inline: inline.into(),
+            inline: newest(inline, &options.upcasters),
             last_written: Arc::clone(&last_written),
             stop: stop.clone(),
             done: writer_done.clone(),
@@ -123,9 +135,14 @@ impl Log {
         start(writer.run());
         start(follow(database.clone(), Arc::clone(&feed), stop.clone()));
         let cache = AggregateCache::new(options.aggregate_cache);
+        let (snapshots, write_them) =
+            Snapshots::new(&options.snapshots, database.clone(), stop.clone());
+        start(write_them);
         let inner = Inner {
             database,
             cache,
+            snapshots,
+            options,
             queue,
             feed,
             last_written,

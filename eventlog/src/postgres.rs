@@ -24,6 +24,7 @@ pub(crate) use statement::bind;
 use statement::{Outcome, append_statement, outcome};
 
 use crate::batch::{Batch, Head};
+use crate::checkpoint::MOVE;
 use crate::database::{LostConnections, postgres_arguments};
 use crate::merkle::Hash;
 use crate::projection::Change;
@@ -326,7 +327,6 @@ pub(crate) async fn advance(
     to: u64,
     changes: &[Change],
 ) -> Result<bool, DbError> {
-    const MOVE: &str = "UPDATE tails SET position = $1 WHERE name = $2 AND position = $3";
     let mut transaction = begin(pool).await?;
     let params = [
         to.cast_signed().into(),
@@ -339,13 +339,22 @@ pub(crate) async fn advance(
     if moved.rows_affected() == 0 {
         return Ok(false);
     }
+    apply(&mut transaction, changes).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Applies folded changes.
+pub(crate) async fn apply(
+    connection: &mut PgConnection,
+    changes: &[Change],
+) -> Result<(), DbError> {
     for group in groups(changes) {
         let mut arguments = PgArguments::default();
         let sql = group_statement(&group, &mut arguments, "TRUE")?;
         sqlx::query_with(&sql, arguments)
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?;
     }
-    transaction.commit().await?;
-    Ok(true)
+    Ok(())
 }

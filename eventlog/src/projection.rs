@@ -77,7 +77,12 @@ pub trait Projection: Send + Sync + std::fmt::Debug + 'static {
     /// Every table that it writes.
     fn tables(&self) -> &'static [&'static Table];
 
-    /// The changes that an event makes. Pure.
+    /// Columns of its tables that do not come from events. They are not compared with the log.
+    fn not_from_events(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The changes that an event makes. Pure. Events come in their newest version.
     ///
     /// # Errors
     /// The event cannot be understood: the projection stops there rather than skip it.

@@ -8,7 +8,7 @@ use sqlite_es::SqliteEventRepository;
 
 use crate::archive;
 use crate::database::{DatabaseKind, LostConnections};
-use crate::{Database, DbError, Engine, RecordedEvent, Row, Value};
+use crate::{Database, DbError, Engine, RecordedEvent, Row, Upcasters, Value, unreadable};
 
 const COLUMNS: &str = "position, recorded_at, aggregate_type, aggregate_id, sequence, event_type, event_version, \
                        leaf_hash";
@@ -117,6 +117,7 @@ pub(crate) fn recorded(row: &Row) -> Result<RecordedEvent, DbError> {
 /// The events of a stream as cqrs-es has them. Never the crates' replay streams or snapshots.
 pub(crate) async fn load<A: Aggregate>(
     database: &Database,
+    upcasters: &Upcasters,
     id: &str,
 ) -> Result<Vec<EventEnvelope<A>>, DbError> {
     let events = match &*database.kind {
@@ -137,8 +138,8 @@ pub(crate) async fn load<A: Aggregate>(
             }
         }
     };
-    let events = with_archived::<A>(database, id, events).await?;
-    let envelopes = events.into_iter().map(EventEnvelope::try_from);
+    let events = with_archived::<A>(database, id, events).await?.into_iter();
+    let envelopes = events.map(|event| EventEnvelope::try_from(upcasters.serialized(event)));
     envelopes
         .collect::<Result<_, PersistenceError>>()
         .map_err(DbError::from)
@@ -181,6 +182,33 @@ fn serialized(event: RecordedEvent) -> Result<SerializedEvent, DbError> {
         event_type: event.event_type,
         event_version: event.event_version,
     })
+}
+
+/// The events of a stream after a version, each with its own. The whole of a stream comes as [`load`] has it.
+pub(crate) async fn load_after<A: Aggregate>(
+    database: &Database,
+    upcasters: &Upcasters,
+    id: &str,
+    version: u64,
+) -> Result<Vec<(u64, A::Event)>, DbError> {
+    if version == 0 {
+        let events = load::<A>(database, upcasters, id).await?.into_iter();
+        let events = events.map(|event| (event.sequence as u64, event.payload));
+        return Ok(events.collect());
+    }
+    let sql = select(
+        database.engine(),
+        "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 ORDER BY sequence",
+    );
+    let params = [A::TYPE.into(), id.into(), version.into()];
+    let rows = database.query(&sql, &params).await?;
+    let event = |row| {
+        let event = recorded(row)?;
+        let parsed = upcasters.parse(&event);
+        let parsed = parsed.map_err(|error| DbError::Event(unreadable(&event, &error)))?;
+        Ok((event.sequence, parsed))
+    };
+    rows.iter().map(event).collect()
 }
 
 /// As a parameter.

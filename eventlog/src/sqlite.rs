@@ -12,11 +12,13 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, para
 pub(crate) use lines::{LineReaders, read_lines};
 
 use crate::batch::{Batch, Conflict, Head};
+use crate::checkpoint::MOVE;
 use crate::database::Statement;
 use crate::merkle::Hash;
 use crate::projection::{Change, Table};
+use crate::repository::{recorded, select};
 use crate::tiles::{Edge, TILE_WIDTH, Tile, edge_tiles};
-use crate::{DbError, Value};
+use crate::{DbError, Engine, RecordedEvent, Row, Value};
 
 pub(crate) use writer::SqliteWriter;
 
@@ -64,11 +66,9 @@ pub(crate) fn advance(
     to: u64,
     changes: &[Change],
 ) -> Result<bool, DbError> {
-    const MOVE: &str = "UPDATE tails SET position = ?1 WHERE name = ?2 AND position = ?3";
-    let moved =
-        connection
-            .prepare_cached(MOVE)?
-            .execute(params![number(to), tail, number(from)])?;
+    let moved = connection
+        .prepare_cached(&MOVE.replace('$', "?"))?
+        .execute(params![number(to), tail, number(from)])?;
     if moved == 0 {
         return Ok(false);
     }
@@ -216,7 +216,23 @@ fn write_head(connection: &Connection, head: &Head) -> Result<(), DbError> {
     Ok(())
 }
 
-fn apply(connection: &Connection, changes: &[Change]) -> Result<(), DbError> {
+/// Events after a position, as the connection's transaction sees them.
+pub(crate) fn read_all(
+    connection: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<RecordedEvent>, DbError> {
+    let rest = "WHERE position > ?1 ORDER BY position LIMIT ?2";
+    let mut statement = connection.prepare_cached(&select(Engine::Sqlite, rest))?;
+    let mut rows = statement.query(params![number(after), number(limit as u64)])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.push(recorded(&Row::from_rusqlite(row)?)?);
+    }
+    Ok(events)
+}
+
+pub(crate) fn apply(connection: &Connection, changes: &[Change]) -> Result<(), DbError> {
     // Most of a batch's changes are upserts of one table after the other, each with the statement of the one before.
     let mut last: Option<(&Table, CachedStatement<'_>)> = None;
     for change in changes {

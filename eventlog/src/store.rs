@@ -55,7 +55,12 @@ where
         &self,
         id: &str,
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
-        let events = load::<A>(&self.log.inner.database, id).await;
+        let events = load::<A>(
+            &self.log.inner.database,
+            &self.log.inner.options.upcasters,
+            id,
+        )
+        .await;
         events.map_err(|error| match error {
             DbError::Event(_) => AggregateError::DeserializationError(Box::new(error)),
             other => AggregateError::DatabaseConnectionError(Box::new(other)),

@@ -1,12 +1,18 @@
 //! Tails: what follows the log behind a checkpoint.
+//!
+//! A tail never skips an event. One that it cannot take is tried a few times and then parks the tail: it stands still,
+//! says so, and goes on when somebody lets it. What passes, as a database that is away, never parks it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Database, DbError, Log, Projection, ProjectionError, fold};
+use crate::checkpoint::{note_failure, tail_state};
+use crate::upcast::Newest;
+use crate::{Change, Database, DbError, Log, Projection, RecordedEvent, fold};
 
 /// Events of one step.
 pub(crate) const STEP: usize = 500;
@@ -15,13 +21,58 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
 
-/// A tail cannot go on. It tries the same event again, and skips nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TailError {
-    #[error(transparent)]
-    Database(#[from] DbError),
-    #[error(transparent)]
-    Projection(#[from] ProjectionError),
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There may be more.
+    Moved,
+    /// There is nothing more.
+    Idle,
+    /// The next event could not be taken and is tried again.
+    Failed,
+    /// Somebody paused the tail, or an event parked it.
+    Held,
+}
+
+/// What follows the log in steps.
+#[async_trait]
+pub(crate) trait Follow: Send {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Takes the next events.
+    async fn step(&mut self, stop: &CancellationToken) -> Result<Step, DbError>;
+
+    /// Reads where it stands and what holds it; nothing is taken.
+    async fn look(&mut self) -> Result<Step, DbError>;
+}
+
+/// Follows the log until told to stop.
+pub(crate) async fn follow(tail: &mut dyn Follow, log: &Log, stop: &CancellationToken) {
+    let mut head = log.watch_head();
+    let mut backoff = Backoff::new(tail.name());
+    let mut last = Step::Moved;
+    while !stop.is_cancelled() {
+        head.mark_unchanged();
+        let next = match last {
+            Step::Held => tail.look().await,
+            _ => tail.step(stop).await,
+        };
+        match next {
+            Ok(done) => {
+                match done {
+                    Step::Moved => backoff.succeeded(),
+                    Step::Failed => backoff.wait(stop).await,
+                    Step::Idle | Step::Held => {
+                        backoff.succeeded();
+                        idle(&mut head, done, stop).await;
+                    }
+                }
+                last = done;
+            }
+            Err(error) => backoff.failed(&error, stop).await,
+        }
+    }
 }
 
 /// A read model that follows the log: its changes and its checkpoint commit together.
@@ -29,8 +80,10 @@ pub(crate) enum TailError {
 pub struct ProjectionTail {
     database: Database,
     log: Log,
-    projection: Arc<dyn Projection>,
+    projection: Newest,
     position: watch::Sender<u64>,
+    /// Events of one step.
+    at_once: usize,
 }
 
 impl ProjectionTail {
@@ -43,14 +96,24 @@ impl ProjectionTail {
         log: Log,
         projection: Arc<dyn Projection>,
     ) -> Result<Self, DbError> {
-        let position = checkpoint(&database, projection.name()).await?;
-        let (position, _) = watch::channel(position);
+        let state = tail_state(&database, projection.name()).await?;
+        let (position, _) = watch::channel(state.position);
+        let upcasters = log.upcasters();
         Ok(Self {
             database,
             log,
-            projection,
+            projection: Newest {
+                projection,
+                upcasters,
+            },
             position,
+            at_once: STEP,
         })
+    }
+
+    /// The same with another number of events a step.
+    pub(crate) fn with_step(self, at_once: usize) -> Self {
+        Self { at_once, ..self }
     }
 
     /// Its projection's name.
@@ -80,125 +143,151 @@ impl ProjectionTail {
 
     /// Follows the log until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut head = self.log.watch_head();
-        let mut backoff = Backoff::new(self.name());
-        while !stop.is_cancelled() {
-            head.mark_unchanged();
-            match self.step().await {
-                Ok(true) => backoff.succeeded(),
-                Ok(false) => {
-                    backoff.succeeded();
-                    idle(&mut head, &stop).await;
+        let mut following = Following(self);
+        follow(&mut following, &self.log, &stop).await;
+    }
+
+    /// Takes the next events, none after `limit`. What comes before an event that cannot be taken is kept.
+    pub(crate) async fn step(&self, limit: u64) -> Result<Step, DbError> {
+        let from = self.position();
+        let wanted = usize::try_from(limit.saturating_sub(from)).unwrap_or(usize::MAX);
+        let wanted = wanted.min(self.at_once);
+        // Whoever waits for a position must not take this node's memory for the log.
+        let events = if limit == u64::MAX {
+            self.log.read_next(from, wanted).await?
+        } else {
+            let events = self.log.read_all(from, wanted).await?;
+            events.into_iter().map(Arc::new).collect()
+        };
+        if events.is_empty() {
+            return Ok(Step::Idle);
+        }
+        match self.take(from, &events).await {
+            // The database refuses what an event makes of a row: which one it is shows when each goes alone.
+            Err(error) if error.is_of_the_data() => self.take_singly(&events).await,
+            other => other,
+        }
+    }
+
+    /// Takes these events, which follow the position `from`.
+    async fn take(&self, from: u64, events: &[Arc<RecordedEvent>]) -> Result<Step, DbError> {
+        let mut changes = Vec::new();
+        let mut to = from;
+        let mut refused = None;
+        for event in events {
+            let kept = changes.len();
+            if let Err(error) = self.projection.project(event, &mut changes) {
+                changes.truncate(kept);
+                refused = Some((event, error));
+                break;
+            }
+            to = event.position;
+        }
+        if to > from {
+            if !self.advance(from, to, fold(changes)).await? {
+                return self.look().await;
+            }
+            self.position.send_replace(to);
+        }
+        match refused {
+            Some((event, error)) => self.fail(event, &error.to_string()).await,
+            None => Ok(Step::Moved),
+        }
+    }
+
+    async fn take_singly(&self, events: &[Arc<RecordedEvent>]) -> Result<Step, DbError> {
+        for event in events {
+            match self
+                .take(event.position - 1, std::slice::from_ref(event))
+                .await
+            {
+                Ok(Step::Moved) => {}
+                Err(error) if error.is_of_the_data() => {
+                    return self.fail(event, &error.without_values()).await;
                 }
-                Err(error) => backoff.failed(&error, &stop).await,
+                other => return other,
             }
         }
+        Ok(Step::Moved)
     }
 
-    /// Takes the next events; false when there are none.
-    async fn step(&self) -> Result<bool, TailError> {
-        let from = self.position();
-        let events = self.log.read_next(from, STEP).await?;
-        let Some(to) = events.last().map(|event| event.position) else {
-            return Ok(false);
-        };
-        let mut changes = Vec::new();
-        for event in &events {
-            self.projection.project(event, &mut changes)?;
-        }
-        let reached = if self
-            .database
-            .advance(self.name(), from, to, fold(changes))
-            .await?
-        {
-            to
+    async fn advance(&self, from: u64, to: u64, changes: Vec<Change>) -> Result<bool, DbError> {
+        self.database.advance(self.name(), from, to, changes).await
+    }
+
+    async fn fail(&self, event: &RecordedEvent, reason: &str) -> Result<Step, DbError> {
+        let now = self.log.now();
+        let state = note_failure(&self.database, self.name(), event, reason, now).await?;
+        self.position.send_replace(state.position);
+        Ok(if state.is_held() {
+            Step::Held
         } else {
-            // Another node has moved the checkpoint.
-            checkpoint(&self.database, self.name()).await?
-        };
-        self.position.send_replace(reached);
-        Ok(true)
+            Step::Failed
+        })
     }
 
-    /// Empties the projection's tables and takes every event again, up to the head. Only while no tail of the same
-    /// projection runs.
-    ///
-    /// # Errors
-    /// The database failed, or an event cannot be understood.
-    pub async fn rebuild(&self) -> Result<(), DbError> {
-        let mut statements: Vec<_> = self
-            .projection
-            .tables()
-            .iter()
-            .map(|table| (format!("DELETE FROM {}", table.name), Vec::new()))
-            .collect();
-        let reset = "UPDATE tails SET position = 0 WHERE name = $1".to_owned();
-        statements.push((reset, vec![self.name().into()]));
-        self.database.execute(statements).await?;
-        self.position.send_replace(0);
-        while self.step().await.map_err(|error| match error {
-            TailError::Database(error) => error,
-            TailError::Projection(_) => DbError::decode("an event that a projection does not know"),
-        })? {}
-        Ok(())
+    /// Another node has moved the checkpoint, or somebody holds it.
+    async fn look(&self) -> Result<Step, DbError> {
+        let state = tail_state(&self.database, self.name()).await?;
+        self.position.send_replace(state.position);
+        Ok(if state.is_held() {
+            Step::Held
+        } else {
+            Step::Moved
+        })
     }
 }
 
-/// The stored position of a tail, which begins at 0.
-pub(crate) async fn checkpoint(database: &Database, name: &str) -> Result<u64, DbError> {
-    const INSERT: &str =
-        "INSERT INTO tails (name, position) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING";
-    const SELECT: &str = "SELECT position FROM tails WHERE name = $1";
-    let mut rows = database.query(SELECT, &[name.into()]).await?;
-    if rows.is_empty() {
-        database
-            .execute(vec![(INSERT.to_owned(), vec![name.into()])])
-            .await?;
-        rows = database.query(SELECT, &[name.into()]).await?;
+struct Following<'a>(&'a ProjectionTail);
+
+#[async_trait]
+impl Follow for Following<'_> {
+    fn name(&self) -> &'static str {
+        self.0.name()
     }
-    let row = rows
-        .first()
-        .ok_or_else(|| DbError::decode("no checkpoint"))?;
-    u64::try_from(row.int(0)?).map_err(|_| DbError::decode("a negative checkpoint"))
+
+    async fn step(&mut self, _: &CancellationToken) -> Result<Step, DbError> {
+        self.0.step(u64::MAX).await
+    }
+
+    async fn look(&mut self) -> Result<Step, DbError> {
+        self.0.look().await
+    }
 }
 
-/// Waits for news of the head, for a while, or for the stop.
-pub(crate) async fn idle(head: &mut watch::Receiver<u64>, stop: &CancellationToken) {
+/// Waits for news, for a while, or for the stop. A new event is no news to a tail that is held.
+async fn idle(head: &mut watch::Receiver<u64>, last: Step, stop: &CancellationToken) {
     tokio::select! {
-        _ = head.changed() => {}
+        _ = head.changed(), if last == Step::Idle => {}
         () = tokio::time::sleep(LOOK_AGAIN) => {}
         () = stop.cancelled() => {}
     }
 }
 
-/// What a failing tail does: it says so, shows it in a metric, waits and tries again.
-pub(crate) struct Backoff {
+/// What a failing tail does: it says so, waits and tries again.
+struct Backoff {
     tail: &'static str,
     delay: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(tail: &'static str) -> Self {
+    fn new(tail: &'static str) -> Self {
         Self {
             tail,
             delay: FIRST_BACKOFF,
         }
     }
 
-    pub(crate) fn succeeded(&mut self) {
-        if self.delay != FIRST_BACKOFF {
-            metrics::gauge!("gatelog_tail_parked", "tail" => self.tail).set(0.0);
-        }
+    fn succeeded(&mut self) {
         self.delay = FIRST_BACKOFF;
     }
 
-    pub(crate) async fn failed(
-        &mut self,
-        error: &(dyn std::error::Error + Sync),
-        stop: &CancellationToken,
-    ) {
-        tracing::error!(tail = self.tail, %error, "a tail is parked and will try again");
-        metrics::gauge!("gatelog_tail_parked", "tail" => self.tail).set(1.0);
+    async fn failed(&mut self, error: &DbError, stop: &CancellationToken) {
+        tracing::warn!(tail = self.tail, %error, "a tail cannot go on and will try again");
+        self.wait(stop).await;
+    }
+
+    async fn wait(&mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(tokio::time::sleep(self.delay))
             .await;
         self.delay = (self.delay * 2).min(LAST_BACKOFF);

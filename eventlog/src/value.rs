@@ -1,5 +1,6 @@
 //! Values and rows that both engines share, so that a query is written once.
 
+use sha2::{Digest as _, Sha256};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
@@ -48,7 +49,7 @@ impl From<Vec<u8>> for Value {
 }
 
 /// One row of a query, by column index.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row(Vec<Value>);
 
 impl Row {
@@ -103,6 +104,43 @@ impl Row {
     /// Every column.
     pub(crate) fn into_values(self) -> Vec<Value> {
         self.0
+    }
+
+    /// The first column.
+    pub(crate) fn key(&self) -> Option<&Value> {
+        self.0.first()
+    }
+
+    /// Adds every column, each so that no two rows look alike.
+    pub(crate) fn digest(&self, digest: &mut Sha256) {
+        for value in &self.0 {
+            let (kind, bytes) = match value {
+                Value::Text(Some(text)) => (1_u8, text.as_bytes().to_vec()),
+                Value::Int(Some(number)) => (2, number.to_be_bytes().to_vec()),
+                Value::Bytes(Some(bytes)) => (3, bytes.clone()),
+                Value::Text(None) | Value::Int(None) | Value::Bytes(None) => (0, Vec::new()),
+            };
+            digest.update([kind]);
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        }
+    }
+
+    pub(crate) fn from_rusqlite(row: &rusqlite::Row<'_>) -> Result<Self, DbError> {
+        use rusqlite::types::Value as Stored;
+        let column = |index: usize| -> Result<Value, DbError> {
+            Ok(match row.get(index)? {
+                Stored::Integer(number) => Value::Int(Some(number)),
+                Stored::Blob(bytes) => Value::Bytes(Some(bytes)),
+                Stored::Text(text) => Value::Text(Some(text)),
+                Stored::Null => Value::Text(None),
+                Stored::Real(_) => return Err(DbError::decode("a number with a fraction")),
+            })
+        };
+        (0..row.as_ref().column_count())
+            .map(column)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     pub(crate) fn from_sqlite(row: &SqliteRow) -> Result<Self, DbError> {

@@ -103,7 +103,7 @@ impl Reactor for Shaky {
     async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
         self.seen.lock().unwrap().push(event.position);
         if self.calls.fetch_add(1, Ordering::SeqCst) % 5 == 4 {
-            return Err(ReactError("not now".to_owned()));
+            return Err(ReactError::NotNow("not now".to_owned()));
         }
         Ok(())
     }

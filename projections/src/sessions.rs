@@ -131,12 +131,10 @@ impl Projection for Sessions {
                 (ENDED_AT, micros(at)),
                 (END_REASON, to_name(&reason)?.into()),
             ])),
-            SessionEvent::SessionExpired { at, is_idle } => {
-                changes.push(update(vec![
-                    (ENDED_AT, micros(at)),
-                    (END_REASON, expiry(is_idle).into()),
-                ]));
-            }
+            SessionEvent::SessionExpired { reason, at } => changes.push(update(vec![
+                (ENDED_AT, micros(at)),
+                (END_REASON, to_name(&reason)?.into()),
+            ])),
             SessionEvent::SessionReauthenticated { at, .. } => {
                 changes.push(update(vec![(AUTH_TIME, micros(at))]));
             }
@@ -148,11 +146,6 @@ impl Projection for Sessions {
         }
         Ok(())
     }
-}
-
-/// Why a session expired, as its row says it.
-pub fn expiry(is_idle: bool) -> &'static str {
-    if is_idle { "idle" } else { "expired" }
 }
 
 /// The tokens come with the event that follows in the same append.

@@ -3,17 +3,13 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use eventlog::{DbError, ProjectionError, RecordedEvent, Row, Value};
+use eventlog::{DbError, ProjectionError, RecordedEvent, Row, Value, unreadable};
 use serde::de::DeserializeOwned;
 
 /// The event's payload as the aggregate's event type.
 pub fn parse<T: DeserializeOwned>(event: &RecordedEvent) -> Result<T, ProjectionError> {
-    serde_json::from_str(&event.payload).map_err(|error| {
-        ProjectionError::new(format!(
-            "{} at position {}: {error}",
-            event.event_type, event.position
-        ))
-    })
+    serde_json::from_str(&event.payload)
+        .map_err(|error| ProjectionError::new(unreadable(event, &error)))
 }
 
 /// A time in the form in which the database keeps it.

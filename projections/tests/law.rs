@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test fails by panicking"
 )]
@@ -12,10 +13,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventlog::rebuild::{self, Mode, RebuildError};
 use eventlog::testing::TestPostgres;
 use eventlog::{
     Append, Change, Database, Log, LogOptions, Metadata, NewEvent, Projection, ProjectionError,
-    ProjectionTail, RecordedEvent, Table, Value,
+    ProjectionTail, RecordedEvent, Table, Upcasters, Value,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -55,21 +57,29 @@ fn samples() -> Vec<(&'static str, NewEvent)> {
         ("service_key", aggregates::service_key::EVENT_TYPES),
         ("webhook_sink", aggregates::webhook_sink::EVENT_TYPES),
     ];
-    let of_kind = |(kind, types): (&'static str, &'static [&'static str])| {
-        let folder = folder.clone();
-        types.iter().map(move |event_type| {
-            let file = folder.join(format!("{event_type}@1.0.json"));
-            let golden: serde_json::Value =
-                serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-            let event = NewEvent {
-                event_type: (*event_type).to_owned(),
-                event_version: "1.0".to_owned(),
-                payload: golden.to_string(),
-            };
-            (kind, event)
-        })
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let sample = |file: &std::path::PathBuf| {
+        let (event_type, version) = file.file_stem()?.to_str()?.split_once('@')?;
+        let of = |types: &[&str]| types.contains(&event_type);
+        let (kind, _) = kinds.iter().find(|(_, types)| of(types))?;
+        let golden: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let event = NewEvent {
+            event_type: event_type.to_owned(),
+            event_version: version.to_owned(),
+            payload: golden.to_string(),
+        };
+        Some((*kind, event))
     };
-    kinds.into_iter().flat_map(of_kind).collect()
+    let samples: Vec<_> = files.iter().filter_map(sample).collect();
+    assert_eq!(
+        samples.len(),
+        files.len(),
+        "every golden file is of an aggregate"
+    );
+    samples
 }
 
 /// Appends in groups that go in at once.
@@ -105,6 +115,7 @@ async fn open(url: &str, inline: Vec<Arc<dyn Projection>>) -> (Database, Log) {
     let moment = chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap();
     let options = LogOptions {
         clock: Arc::new(move || moment),
+        upcasters: Upcasters::new(aggregates::upcasters()),
         ..LogOptions::default()
     };
     let log = Log::open(database.clone(), inline, options).await.unwrap();
@@ -168,12 +179,45 @@ fn all() -> Vec<Arc<dyn Projection>> {
     [projections::inline(), projections::tails()].concat()
 }
 
+/// Rebuilds, killed at random moments, until one is done; then what the log makes is compared once more.
+async fn rebuild_at_last(
+    database: &Database,
+    log: &Log,
+    projection: Arc<dyn Projection>,
+    mode: Mode,
+    chance: &mut Chance,
+) {
+    loop {
+        let rebuilding = rebuild::rebuild(database, log, Arc::clone(&projection), mode);
+        let patience = Duration::from_micros(20_000 + chance.below(150_000));
+        match tokio::time::timeout(patience, rebuilding).await {
+            Ok(Ok(_)) => break,
+            // The lock of one that was dropped on PostgreSQL ends when the database notices.
+            Ok(Err(RebuildError::Running)) | Err(_) => {}
+            Ok(Err(error)) => panic!("{}: {error}", projection.name()),
+        }
+    }
+    let verified = rebuild::verify(database, log, projection, mode)
+        .await
+        .unwrap();
+    assert_eq!(verified.different, 0, "{verified:?}");
+    assert_eq!(verified.live, verified.log);
+}
+
 /// The law for one history: the tables that have rows in the end.
 async fn holds(inline_url: &str, tail_url: &str, seed: u64) -> BTreeSet<&'static str> {
     let mut chance = Chance(seed);
     let groups = history(&mut chance);
     let (database, log) = open(inline_url, all()).await;
-    write(&log, &groups).await;
+    let (before, after) = groups.split_at(groups.len() / 2);
+    write(&log, before).await;
+    // Half of the history comes while everything is rebuilt.
+    let rebuilding = async {
+        for projection in all() {
+            rebuild_at_last(&database, &log, projection, Mode::Inline, &mut chance).await;
+        }
+    };
+    tokio::join!(write(&log, after), rebuilding);
     let inline = rows(&database, &all()).await;
     let (database, log) = open(tail_url, Vec::new()).await;
     write(&log, &groups).await;
@@ -186,8 +230,7 @@ async fn holds(inline_url: &str, tail_url: &str, seed: u64) -> BTreeSet<&'static
         "seed {seed}: followed"
     );
     for projection in all() {
-        let tail = ProjectionTail::new(database.clone(), log.clone(), projection);
-        tail.await.unwrap().rebuild().await.unwrap();
+        rebuild_at_last(&database, &log, projection, Mode::Tail, &mut chance).await;
     }
     assert_eq!(
         rows(&database, &all()).await,
@@ -269,7 +312,9 @@ async fn the_law_catches_a_projection_that_remembers() {
     let (database, log) = open(&url, vec![Arc::clone(&broken)]).await;
     write(&log, &history(&mut Chance(9))).await;
     let inline = rows(&database, std::slice::from_ref(&broken)).await;
-    let tail = ProjectionTail::new(database.clone(), log, Arc::clone(&broken));
-    tail.await.unwrap().rebuild().await.unwrap();
+    let verified = rebuild::verify(&database, &log, Arc::clone(&broken), Mode::Inline).await;
+    assert!(verified.unwrap().different > 0);
+    let rebuilt = rebuild::rebuild(&database, &log, Arc::clone(&broken), Mode::Inline).await;
+    rebuilt.unwrap();
     assert_ne!(rows(&database, &[broken]).await, inline);
 }

@@ -6,6 +6,7 @@ mod event_docs;
 mod events;
 mod keys;
 mod log;
+mod projections;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -48,6 +49,9 @@ enum Command {
     Backup(backup::Backup),
     /// Fills an empty database from a backup.
     Restore(backup::Restore),
+    /// The read models and what else follows the log.
+    #[command(subcommand)]
+    Projections(projections::Command),
     /// The master key.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -81,6 +85,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Log(command) => log::run(&config, command).await,
             Command::Backup(arguments) => backup::run(&config, arguments).await,
             Command::Restore(arguments) => backup::restore(&config, arguments).await,
+            Command::Projections(command) => projections::run(&config, command).await,
             Command::Keys(command) => keys::run(config, command).await,
             Command::Openapi => Ok(()),
         }

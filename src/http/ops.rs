@@ -13,11 +13,10 @@ use projections::webhook_sinks;
 use serde_json::json;
 
 use crate::app::App;
+use crate::tails::Tails;
 
 /// How long a dependency may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A read model this far behind the log's head is not ready.
-const LAG_EVENTS: u64 = 10_000;
 
 /// The routes.
 pub fn router(app: Arc<App>, metrics: PrometheusHandle) -> Router {
@@ -52,19 +51,16 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         ids.collect::<Vec<_>>()
     });
     let head = *app.log.watch_head().borrow();
-    let tails = app.read_models.positions();
-    let lag: Vec<_> = tails
-        .iter()
-        .map(|(name, at)| (*name, head.saturating_sub(*at)))
-        .collect();
-    let is_current = lag.iter().all(|(_, behind)| *behind <= LAG_EVENTS);
+    let tails = app.tails.reports(head);
+    let is_current = Tails::are_current(&tails);
     let is_ready = database && blobs && is_current;
     let word = |is_fine: bool| if is_fine { "ok" } else { "failing" };
     let body = json!({
         "ready": is_ready,
         "database": word(database),
         "blobs": word(blobs),
-        "read_models": { "state": word(is_current), "events_behind": lag.into_iter().collect::<std::collections::BTreeMap<_, _>>() },
+        "read_models": word(is_current),
+        "tails": tails,
         "media_worker": word(worker),
         "webhooks": { "parked": parked },
         "log_position": head,

@@ -56,6 +56,9 @@ pub enum MailError {
     /// It may go another time.
     #[error("{0}")]
     Again(String),
+    /// The event that it follows from cannot be read.
+    #[error("{0}")]
+    Event(String),
     /// It never goes: what it needs cannot be read.
     #[error("{0}")]
     Hopeless(String),

@@ -15,7 +15,8 @@ use super::{again, context};
 use crate::app::App;
 use crate::ports::clock;
 
-const NAME: &str = "clean_up_media";
+/// Its name.
+pub const NAME: &str = "clean_up_media";
 /// How long the read model of the jobs may take to reach the event.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -62,9 +63,9 @@ impl CleanUpMedia {
     }
 
     /// Best effort: a worker that cannot be reached kills the job itself when nobody asks for it.
-    async fn cancelled(&self, job: &str, attempt: u32) -> Result<(), ReactError> {
+    async fn cancelled(&self, event: &RecordedEvent, attempt: u32) -> Result<(), ReactError> {
         let key = JobKey {
-            job: job.parse().map_err(again)?,
+            job: super::stream_id(event)?,
             attempt,
         };
         match self.app.worker.cancel(key).await {
@@ -95,19 +96,19 @@ impl Reactor for CleanUpMedia {
 
     async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
         if event.aggregate_type == "media" {
-            let parsed: MediaEvent = serde_json::from_str(&event.payload).map_err(again)?;
+            let parsed: MediaEvent = super::parsed(&self.app, event)?;
             if let MediaEvent::MediaDeleted { object, .. } = parsed {
-                let media = event.aggregate_id.parse().map_err(again)?;
+                let media = super::stream_id(event)?;
                 return self.deleted(media, &object, event.position).await;
             }
             return Ok(());
         }
-        let parsed: MediaJobEvent = serde_json::from_str(&event.payload).map_err(again)?;
+        let parsed: MediaJobEvent = super::parsed(&self.app, event)?;
         match parsed {
             MediaJobEvent::MediaJobCancelled {
                 running_attempt: Some(attempt),
                 ..
-            } => self.cancelled(&event.aggregate_id, attempt).await,
+            } => self.cancelled(event, attempt).await,
             _ => Ok(()),
         }
     }

@@ -11,7 +11,8 @@ use super::{again, context};
 use crate::app::App;
 use crate::ports::clock;
 
-const NAME: &str = "confirm_email_claims";
+/// Its name.
+pub const NAME: &str = "confirm_email_claims";
 
 /// The policy.
 pub struct ConfirmEmailClaims {
@@ -42,7 +43,7 @@ impl Reactor for ConfirmEmailClaims {
     }
 
     async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
-        let parsed: UserEvent = serde_json::from_str(&event.payload).map_err(again)?;
+        let parsed: UserEvent = super::parsed(&self.app, event)?;
         let UserEvent::UserRegistered {
             user_id,
             email_claim_id,

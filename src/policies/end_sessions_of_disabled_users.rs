@@ -12,7 +12,8 @@ use super::again;
 use crate::app::{Acting, App};
 use crate::revocation;
 
-const NAME: &str = "end_sessions_of_disabled_users";
+/// Its name.
+pub const NAME: &str = "end_sessions_of_disabled_users";
 
 /// The policy.
 pub struct EndSessions {
@@ -43,11 +44,11 @@ impl Reactor for EndSessions {
     }
 
     async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
-        let parsed: UserEvent = serde_json::from_str(&event.payload).map_err(again)?;
+        let parsed: UserEvent = super::parsed(&self.app, event)?;
         if !matches!(parsed, UserEvent::UserDisabled { .. }) {
             return Ok(());
         }
-        let user = event.aggregate_id.parse().map_err(again)?;
+        let user = super::stream_id(event)?;
         let acting = Acting::policy(NAME);
         let reason = RevokeReason::UserDisabled;
         let by = actor(event);

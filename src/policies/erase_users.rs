@@ -17,7 +17,8 @@ use crate::mail::outbox::{self, NewMail};
 use crate::mail::{MailError, Person, Recipient};
 use crate::ports::clock;
 
-const NAME: &str = "erase_users";
+/// Its name.
+pub const NAME: &str = "erase_users";
 /// Accounts of one turn; the next turn takes more.
 const TURN: usize = 100;
 
@@ -50,11 +51,11 @@ impl Reactor for EraseUsers {
     }
 
     async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
-        let parsed: UserEvent = serde_json::from_str(&event.payload).map_err(again)?;
+        let parsed: UserEvent = super::parsed(&self.app, event)?;
         if !matches!(parsed, UserEvent::UserErasureStarted { .. }) {
             return Ok(());
         }
-        let user = event.aggregate_id.parse().map_err(again)?;
+        let user = super::stream_id(event)?;
         let told = tell(&self.app, user, event).await;
         write_mails::not_for_ever(NAME, event, told)?;
         let acting = Acting::policy(NAME);

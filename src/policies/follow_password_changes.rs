@@ -12,7 +12,8 @@ use super::again;
 use crate::app::{Acting, App};
 use crate::revocation;
 
-const NAME: &str = "follow_password_changes";
+/// Its name.
+pub const NAME: &str = "follow_password_changes";
 
 /// The policy.
 pub struct FollowPasswordChanges {
@@ -43,7 +44,7 @@ impl Reactor for FollowPasswordChanges {
     }
 
     async fn react(&self, event: &RecordedEvent) -> Result<(), ReactError> {
-        let parsed: UserEvent = serde_json::from_str(&event.payload).map_err(again)?;
+        let parsed: UserEvent = super::parsed(&self.app, event)?;
         let (replaced, keep, ends_sessions, at, reason) = match parsed {
             UserEvent::PasswordChanged {
                 replaced,
@@ -60,7 +61,7 @@ impl Reactor for FollowPasswordChanges {
             }
             _ => return Ok(()),
         };
-        let user = event.aggregate_id.parse().map_err(again)?;
+        let user = super::stream_id(event)?;
         let vault = &self.app.vault;
         vault.remove_password(user, replaced).await.map_err(again)?;
         if ends_sessions {

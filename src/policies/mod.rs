@@ -19,19 +19,32 @@ pub mod sweep_second_factors;
 pub mod take_in_administrators;
 pub mod write_mails;
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{CommandContext, ReactError, Reactor, ReactorTail};
+use eventlog::{CommandContext, ReactError, Reactor, ReactorTail, RecordedEvent, unreadable};
+use serde::de::DeserializeOwned;
 
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
 use crate::ports::clock;
-use crate::{last_seen, mail, token_check, webhooks};
+use crate::{last_seen, mail, tails, token_check, webhooks};
+
+/// The names of the reactors.
+pub const REACTORS: [&str; 7] = [
+    confirm_email_claims::NAME,
+    end_sessions_of_disabled_users::NAME,
+    clean_up_media::NAME,
+    write_mails::NAME,
+    settle_email_changes::NAME,
+    follow_password_changes::NAME,
+    erase_users::NAME,
+];
 
 /// Starts every policy and every periodic chore.
 pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
-    let reactors: [Arc<dyn Reactor>; 7] = [
+    let reactors: [Arc<dyn Reactor>; REACTORS.len()] = [
         Arc::new(confirm_email_claims::ConfirmEmailClaims::new(Arc::clone(
             app,
         ))),
@@ -50,9 +63,12 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     ];
     for reactor in reactors {
         let tail = ReactorTail::new(app.database.clone(), app.log.clone(), reactor);
+        app.tails.watch_reactor(&tail);
         let stop = lifecycle.stop_token();
         lifecycle.spawn("policy", async move { tail.run(stop).await });
     }
+    app.tails.watch_read_models(&app.read_models);
+    start_watching_tails(app, lifecycle);
     dispatch_media_jobs::start(app, lifecycle);
     chore(
         app,
@@ -116,6 +132,23 @@ fn start_rights_and_keys(app: &Arc<App>, lifecycle: &Lifecycle) {
     );
 }
 
+fn start_watching_tails(app: &Arc<App>, lifecycle: &Lifecycle) {
+    let seconds = tails::LOOK_EVERY_SECONDS;
+    chore(app, lifecycle, "watch the tails", seconds, |app| async {
+        let looked = tails::look(app, clock::now()).await;
+        looked.map_err(|error| error.to_string())
+    });
+    let name = "remove what killed rebuilds and former versions have left";
+    chore(app, lifecycle, name, 3600, |app| async move {
+        for projection in [projections::inline(), projections::tails()].concat() {
+            let tidied = eventlog::rebuild::tidy(&app.database, projection).await;
+            tidied.map_err(|error| error.to_string())?;
+        }
+        let swept = app.log.sweep_snapshots().await;
+        swept.map_err(|error| error.to_string())
+    });
+}
+
 fn start_mails(app: &Arc<App>, lifecycle: &Lifecycle) {
     mail::start(app, lifecycle);
     chore(app, lifecycle, "sweep mails", 600, sweep_mails::run);
@@ -170,5 +203,17 @@ fn context(policy: &str) -> CommandContext {
 
 /// Any failure as the reason why the event comes again.
 fn again(error: impl std::fmt::Display) -> ReactError {
-    ReactError(error.to_string())
+    ReactError::NotNow(error.to_string())
+}
+
+/// The event as one of its aggregate, whatever version was stored.
+fn parsed<T: DeserializeOwned>(app: &App, event: &RecordedEvent) -> Result<T, ReactError> {
+    let parsed = app.log.upcasters().parse(event);
+    parsed.map_err(|error| ReactError::Event(unreadable(event, &error)))
+}
+
+/// The identifier that the event's stream is named by.
+fn stream_id<T: FromStr>(event: &RecordedEvent) -> Result<T, ReactError> {
+    let id = event.aggregate_id.parse();
+    id.map_err(|_| ReactError::Event("the stream's name is no identifier".to_owned()))
 }

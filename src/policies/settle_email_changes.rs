@@ -26,7 +26,8 @@ use crate::ports::clock;
 use crate::ports::ids::Token;
 use crate::throttle;
 
-const NAME: &str = "settle_email_changes";
+/// Its name.
+pub const NAME: &str = "settle_email_changes";
 /// Mails of this kind to one address in an hour; more are left out, silently.
 const MAILS_AN_HOUR: i64 = 3;
 /// Requests that are given up in one turn; the next turn takes more.
@@ -76,7 +77,7 @@ async fn settle(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
         return Ok(());
     }
     let user: UserId = event.aggregate_id.parse().map_err(MailError::hopeless)?;
-    match parsed(event)? {
+    match parsed(app, event)? {
         UserEvent::EmailChangeRequested {
             email,
             email_claim_id,

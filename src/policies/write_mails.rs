@@ -10,7 +10,7 @@ use aggregates::user::UserEvent;
 use aggregates::values::{SessionId, UserId};
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use eventlog::{ReactError, Reactor, RecordedEvent};
+use eventlog::{ReactError, Reactor, RecordedEvent, unreadable};
 use projections::sessions;
 use projections::users::SealedField;
 use serde::de::DeserializeOwned;
@@ -25,7 +25,8 @@ use crate::mail::{MailError, Person, Recipient, budgets, devices, link};
 use crate::ports::clock;
 use crate::ports::ids::Token;
 
-const NAME: &str = "write_mails";
+/// Its name.
+pub const NAME: &str = "write_mails";
 /// What is older is no news any more; and what was sent is remembered for longer than this.
 const NEWS: TimeDelta = TimeDelta::hours(24);
 
@@ -80,6 +81,7 @@ pub(super) fn not_for_ever(
     match done {
         Ok(()) => Ok(()),
         Err(MailError::Again(error)) => Err(again(error)),
+        Err(MailError::Event(reason)) => Err(ReactError::Event(reason)),
         Err(MailError::Hopeless(error)) => {
             metrics::counter!("gatelog_mails_unwritable_total").increment(1);
             let (position, event_type) = (event.position, &event.event_type);
@@ -95,10 +97,12 @@ pub(super) fn not_for_ever(
     }
 }
 
-pub(super) fn parsed<T: DeserializeOwned>(event: &RecordedEvent) -> Result<T, MailError> {
-    // The text of the error may quote the payload.
-    serde_json::from_str(&event.payload)
-        .map_err(|_| MailError::hopeless("an event that cannot be understood"))
+pub(super) fn parsed<T: DeserializeOwned>(
+    app: &App,
+    event: &RecordedEvent,
+) -> Result<T, MailError> {
+    let parsed = app.log.upcasters().parse(event);
+    parsed.map_err(|error| MailError::Event(unreadable(event, &error)))
 }
 
 fn is_news(event: &RecordedEvent) -> bool {
@@ -106,7 +110,7 @@ fn is_news(event: &RecordedEvent) -> bool {
 }
 
 async fn of_user(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
-    let wishes = wishes::of_user(&parsed(event)?);
+    let wishes = wishes::of_user(&parsed(app, event)?);
     if wishes.is_empty() || !is_news(event) {
         return Ok(());
     }
@@ -148,7 +152,7 @@ async fn at(
             continue;
         }
         if let UserEvent::UserRegistered { email, .. } | UserEvent::EmailChanged { email, .. } =
-            parsed(earlier)?
+            parsed(app, earlier)?
         {
             found = Some(SealedField {
                 text: email.as_str().to_owned(),
@@ -221,13 +225,13 @@ async fn confirm(app: &App, event: &RecordedEvent, person: &Person) -> Result<()
 }
 
 async fn tell_of_codes(app: &App, event: &RecordedEvent, person: &Person) -> Result<(), MailError> {
-    let UserEvent::RecoveryCodesIssued { at: made_at, .. } = parsed(event)? else {
+    let UserEvent::RecoveryCodesIssued { at: made_at, .. } = parsed(app, event)? else {
         return Ok(());
     };
     let stream = app.log.read_stream("user", &event.aggregate_id).await?;
     let before = stream.iter().find(|one| one.sequence + 1 == event.sequence);
     if let Some(before) = before.filter(|one| one.event_type == "TotpEnabled")
-        && let UserEvent::TotpEnabled { at, .. } = parsed(before)?
+        && let UserEvent::TotpEnabled { at, .. } = parsed(app, before)?
         && at == made_at
     {
         return Ok(());
@@ -238,7 +242,7 @@ async fn tell_of_codes(app: &App, event: &RecordedEvent, person: &Person) -> Res
 }
 
 async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
-    let parsed: SessionEvent = parsed(event)?;
+    let parsed: SessionEvent = parsed(app, event)?;
     let wishes = wishes::of_session(&parsed);
     if wishes.is_empty() {
         return Ok(());

@@ -6,7 +6,7 @@ use aggregates::session::SessionEvent;
 use aggregates::user::UserEvent;
 use aggregates::values::{AuthMethod, Role, SessionId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{CommitObserver, Database, DbError, RecordedEvent};
+use eventlog::{CommitObserver, Database, DbError, RecordedEvent, Upcasters, unreadable};
 use http::HeaderValue;
 use papaya::HashMap;
 use projections::{sessions, users};
@@ -25,6 +25,7 @@ pub struct Memory {
     accounts: HashMap<UserId, Arc<Account>>,
     /// Of each live session: what an event about it needs in order to change `tokens`.
     sessions: HashMap<SessionId, Arc<SessionFacts>>,
+    upcasters: Upcasters,
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +38,14 @@ struct SessionFacts {
 }
 
 impl Memory {
+    /// Empty, for a log of events of these versions.
+    pub fn new(upcasters: Upcasters) -> Self {
+        Self {
+            upcasters,
+            ..Self::default()
+        }
+    }
+
     /// The token, if it is good at `now` (microseconds since the epoch).
     pub fn find(&self, digest: &Digest, now: i64) -> Option<Good> {
         let tokens = self.tokens.pin();
@@ -223,12 +232,12 @@ impl CommitObserver for Memory {
         for event in events {
             match event.aggregate_type.as_str() {
                 "session" => {
-                    if let (Ok(id), Some(event)) = (event.aggregate_id.parse(), parse(event)) {
+                    if let (Ok(id), Some(event)) = (event.aggregate_id.parse(), self.parse(event)) {
                         self.session_event(id, event);
                     }
                 }
                 "user" => {
-                    if let (Ok(id), Some(event)) = (event.aggregate_id.parse(), parse(event)) {
+                    if let (Ok(id), Some(event)) = (event.aggregate_id.parse(), self.parse(event)) {
                         self.user_event(id, event);
                     }
                 }
@@ -238,15 +247,18 @@ impl CommitObserver for Memory {
     }
 }
 
-/// The inline projections have read the same event in the same append, so it does parse; if another version
-/// of the server wrote it, the log line tells.
-fn parse<T: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Option<T> {
-    let parsed = serde_json::from_str(&event.payload);
-    parsed
-        .inspect_err(|error| {
-            tracing::error!(position = event.position, event_type = event.event_type, %error, "unknown event");
-        })
-        .ok()
+impl Memory {
+    /// The inline projections have read the same event in the same append, so it does parse; if another version
+    /// of the server wrote it, the log line tells.
+    fn parse<T: serde::de::DeserializeOwned>(&self, event: &RecordedEvent) -> Option<T> {
+        let parsed = self.upcasters.parse(event);
+        parsed
+            .inspect_err(|error| {
+                let (position, reason) = (event.position, unreadable(event, error));
+                tracing::error!(position, reason, "unknown event");
+            })
+            .ok()
+    }
 }
 
 /// Neither the token nor its account has ended.

@@ -84,7 +84,7 @@ impl TokenCheck {
         // The log's position is read first, so that nothing between it and the rows is missed: what comes
         // twice (as a row and as an event) changes nothing.
         let position = log.head().await?;
-        let memory = Arc::new(Memory::default());
+        let memory = Arc::new(Memory::new(log.upcasters()));
         memory.load(&database).await?;
         let observer: Arc<dyn eventlog::CommitObserver> = Arc::<Memory>::clone(&memory);
         log.attach_observer(position, observer).await?;

@@ -8,7 +8,7 @@ use crate::media_job::{
     VideoStream,
 };
 use crate::service_key::{ServiceKeyEvent, ServiceKeyScope};
-use crate::session::{RevokeReason, SessionEvent, TokenPair};
+use crate::session::{ExpireReason, RevokeReason, SessionEvent, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
 use crate::user::{DisableReason, ErasureReason, UserEvent};
 use crate::values::{AuthMethod, Role};
@@ -194,8 +194,8 @@ pub fn session() -> Vec<SessionEvent> {
             at: at(3),
         },
         SessionEvent::SessionExpired {
+            reason: ExpireReason::AbsoluteEnd,
             at: at(2_592_000),
-            is_idle: false,
         },
         SessionEvent::SessionForgotten { at: at(5) },
     ]

@@ -74,11 +74,10 @@ pub enum SessionEvent {
     },
     /// The session's time was over.
     SessionExpired {
+        /// Which time it was.
+        reason: ExpireReason,
         /// When that was noted.
         at: DateTime<Utc>,
-        /// It was not the absolute end: nobody renewed the session's tokens in time.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        is_idle: bool,
     },
     /// The read models know nothing of the session any more.
     SessionForgotten {
@@ -142,12 +141,22 @@ named! {
     }
 }
 
+named! {
+    /// Why a session's time was over.
+    pub enum ExpireReason {
+        /// It had come to its absolute end.
+        AbsoluteEnd = "expired",
+        /// Nobody renewed its tokens in time.
+        Idle = "idle",
+    }
+}
+
 domain_event!(SessionEvent {
     SessionStarted,
     TokensIssued,
     SessionReauthenticated,
     RefreshTokenReused,
     SessionRevoked,
-    SessionExpired,
+    SessionExpired = "2.0",
     SessionForgotten,
 });

@@ -14,7 +14,7 @@ mod specs;
 
 pub use command::{SessionCommand, StartSession};
 pub use error::SessionError;
-pub use event::{EVENT_TYPES, RevokeReason, SessionEvent, TokenPair};
+pub use event::{EVENT_TYPES, ExpireReason, RevokeReason, SessionEvent, TokenPair};
 pub use state::{LiveSession, RefreshToken, SPENT_REFRESH_TOKENS_MAX, Session, SpentToken};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -84,8 +84,8 @@ impl Session {
             SessionCommand::Expire { at } => match self {
                 Self::NotStarted => Err(SessionError::NotStarted),
                 Self::Live(live) if live.is_over(at) => {
-                    let is_idle = at < live.expires_at;
-                    Ok(vec![SessionEvent::SessionExpired { at, is_idle }])
+                    let reason = live.expire_reason(at);
+                    Ok(vec![SessionEvent::SessionExpired { reason, at }])
                 }
                 Self::Live(_) => Err(SessionError::NotYetExpired),
                 Self::Ended | Self::Forgotten => Ok(Vec::new()),

@@ -92,8 +92,8 @@ fn revoked(reason: RevokeReason) -> SessionEvent {
 
 fn expired() -> SessionEvent {
     SessionEvent::SessionExpired {
+        reason: ExpireReason::AbsoluteEnd,
         at: at(END),
-        is_idle: false,
     }
 }
 
@@ -383,8 +383,8 @@ fn a_session_expires_at_its_absolute_end_and_not_before() {
 #[test]
 fn a_session_that_nobody_renews_expires_with_its_last_token() {
     let idle = SessionEvent::SessionExpired {
+        reason: ExpireReason::Idle,
         at: at(100),
-        is_idle: true,
     };
     given::<Session>(live())
         .when(SessionCommand::Expire { at: at(99) })

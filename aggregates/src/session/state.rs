@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{SessionError, SessionEvent, TokenPair};
+use super::{ExpireReason, SessionError, SessionEvent, TokenPair};
 use crate::values::{TokenHash, UserId};
 
 /// How many spent refresh tokens are recognised, the newest ones. The reuse of an older one is
@@ -63,6 +63,15 @@ impl LiveSession {
     /// Whether its time is over: the absolute end, or that of its last token.
     pub fn is_over(&self, at: DateTime<Utc>) -> bool {
         at >= self.expires_at || self.tokens_end.is_some_and(|end| at >= end)
+    }
+
+    /// Which end of its time has come.
+    pub(super) fn expire_reason(&self, at: DateTime<Utc>) -> ExpireReason {
+        if at < self.expires_at {
+            ExpireReason::Idle
+        } else {
+            ExpireReason::AbsoluteEnd
+        }
     }
 
     /// When the token was used up, as far as that is remembered.

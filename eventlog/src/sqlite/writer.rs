@@ -18,7 +18,14 @@ const TOGETHER: usize = 64;
 const STATEMENTS: usize = 256;
 
 /// What is to be done inside of a transaction. It gives what to do when it is known how that ended.
-type Job = Box<dyn FnOnce(Result<&Connection, DbError>) -> Done + Send>;
+type Shared = Box<dyn FnOnce(Result<&Connection, DbError>) -> Done + Send>;
+
+enum Job {
+    /// Shares a transaction with others.
+    Shared(Shared),
+    /// Makes transactions of its own.
+    Alone(Box<dyn FnOnce(&mut Connection) + Send>),
+}
 
 /// A job that was done, or not.
 struct Done {
@@ -64,7 +71,7 @@ impl SqliteWriter {
         E: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.send(Box::new(move |connection| {
+        self.send(Job::Shared(Box::new(move |connection| {
             let result = job(connection);
             Done {
                 is_good: result.is_ok(),
@@ -76,8 +83,20 @@ impl SqliteWriter {
                     });
                 }),
             }
-        }))?;
+        })))?;
         answer.await.map_err(|_| DbError::Closed)
+    }
+
+    /// Runs `job` on the thread, with the connection to itself.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Alone(Box::new(move |connection| {
+            let _ = reply.send(job(connection));
+        })))?;
+        answer.await.map_err(|_| DbError::Closed)?
     }
 
     fn send(&self, job: Job) -> Result<(), DbError> {
@@ -103,13 +122,23 @@ impl SqliteWriter {
 
 fn work(connection: &mut Connection, waiting: &Receiver<Job>) {
     while let Ok(first) = waiting.recv() {
-        let others = waiting.try_iter().take(TOGETHER - 1);
-        let jobs: Vec<Job> = std::iter::once(first).chain(others).collect();
-        commit(connection, jobs);
+        let mut next = Some(first);
+        let mut together = Vec::new();
+        while let Some(Job::Shared(job)) = next {
+            together.push(job);
+            let is_room = together.len() < TOGETHER;
+            next = is_room.then(|| waiting.try_recv().ok()).flatten();
+        }
+        if !together.is_empty() {
+            commit(connection, together);
+        }
+        if let Some(Job::Alone(job)) = next {
+            job(connection);
+        }
     }
 }
 
-fn commit(connection: &mut Connection, jobs: Vec<Job>) {
+fn commit(connection: &mut Connection, jobs: Vec<Shared>) {
     let mut done = Vec::with_capacity(jobs.len());
     let committed = try_commit(connection, jobs, &mut done);
     for one in done {
@@ -120,14 +149,14 @@ fn commit(connection: &mut Connection, jobs: Vec<Job>) {
 
 fn try_commit(
     connection: &mut Connection,
-    jobs: Vec<Job>,
+    jobs: Vec<Shared>,
     done: &mut Vec<Done>,
 ) -> Result<(), DbError> {
     let is_alone = jobs.len() == 1;
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         Err(error) => {
-            let refused = |job: Job| job(Err(DbError::NotCommitted(error.to_string())));
+            let refused = |job: Shared| job(Err(DbError::NotCommitted(error.to_string())));
             done.extend(jobs.into_iter().map(refused));
             return Err(error.into());
         }
@@ -162,7 +191,11 @@ fn try_commit(
 }
 
 /// One of several. An error means that it is not known what of the transaction is still there.
-fn with_savepoint(transaction: &Connection, job: Job, done: &mut Vec<Done>) -> Result<(), DbError> {
+fn with_savepoint(
+    transaction: &Connection,
+    job: Shared,
+    done: &mut Vec<Done>,
+) -> Result<(), DbError> {
     let begun = transaction.prepare_cached("SAVEPOINT job");
     if let Err(error) = begun.and_then(|mut savepoint| savepoint.execute([])) {
         done.push(job(Err(DbError::NotCommitted(error.to_string()))));
@@ -207,7 +240,7 @@ mod tests {
         let job = |(n, statements): (usize, &&[&str])| {
             let statements: Vec<String> = statements.iter().map(ToString::to_string).collect();
             let tell = tell.clone();
-            let job: Job = Box::new(move |connection| {
+            let job: Shared = Box::new(move |connection| {
                 let result = connection.and_then(|connection| {
                     for sql in &statements {
                         connection.execute(sql, [])?;

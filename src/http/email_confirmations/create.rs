@@ -95,7 +95,9 @@ impl From<ConfirmError> for Problem {
     fn from(error: ConfirmError) -> Self {
         match error {
             ConfirmError::Mail(MailError::Again(cause)) => Self::unavailable(cause),
-            ConfirmError::Mail(MailError::Hopeless(cause)) => Self::internal(cause),
+            ConfirmError::Mail(MailError::Hopeless(cause) | MailError::Event(cause)) => {
+                Self::internal(cause)
+            }
             ConfirmError::Vault(error) => error.into(),
             ConfirmError::Register(error) => error.into(),
         }

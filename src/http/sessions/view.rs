@@ -1,5 +1,6 @@
 //! A session as its owner sees it.
 
+use aggregates::session::ExpireReason;
 use aggregates::values::{AuthMethod, SessionId};
 use chrono::{DateTime, Utc};
 use projections::sessions::SessionRow;
@@ -90,10 +91,14 @@ pub fn view(
 /// A session past the end of its tokens counts as expired, also before the policy has noted it.
 fn end_reason(row: &SessionRow) -> Option<String> {
     let is_over = row.tokens_end <= crate::ports::clock::now();
-    let reason = projections::sessions::expiry(row.tokens_end < row.expires_at);
+    let reason = if row.tokens_end < row.expires_at {
+        ExpireReason::Idle
+    } else {
+        ExpireReason::AbsoluteEnd
+    };
     row.end_reason
         .clone()
-        .or(is_over.then(|| reason.to_owned()))
+        .or(is_over.then(|| reason.to_string()))
 }
 
 fn device(name: Option<String>, user_agent: Option<&str>) -> DeviceView {

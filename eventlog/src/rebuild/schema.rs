@@ -1,0 +1,200 @@
+//! The tables beside the live ones: made alike, with the same indexes under names of their own.
+
+use std::collections::BTreeSet;
+
+use super::RebuildError;
+use super::beside::{Beside, beside};
+use crate::{Database, DbError, Engine, Projection, Row, Statement, Table};
+
+/// Ends the name of an index that was made for a table beside a live one. On SQLite, which cannot rename an index, a
+/// rebuild leaves it with the live table, and the next one takes the plain name again.
+pub(crate) const REBUILT: &str = "__rebuilt";
+/// Rows that one statement deletes of a table that goes.
+const SWEEP: i64 = 5_000;
+
+/// An index of a live table.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub live: String,
+    /// What it is called on the table beside.
+    pub name: String,
+    is_unique: bool,
+    is_primary: bool,
+    /// From the columns on.
+    rest: String,
+}
+
+/// What is not of the table and would be lost or never compared is refused.
+pub(super) async fn check(
+    database: &Database,
+    projection: &dyn Projection,
+) -> Result<(), RebuildError> {
+    for table in projection.tables() {
+        let sql = match database.engine() {
+            Engine::Sqlite => "SELECT name FROM pragma_table_info($1)",
+            Engine::Postgres => {
+                "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) \
+                 AND attnum > 0 AND NOT attisdropped"
+            }
+        };
+        let rows = database.query(sql, &[table.name.into()]).await?;
+        let stored: BTreeSet<String> = rows
+            .iter()
+            .map(|row| row.text(0))
+            .collect::<Result<_, _>>()?;
+        let known = table.columns.iter().map(|column| column.name);
+        let declared: BTreeSet<String> = known
+            .chain(projection.not_from_events().iter().copied())
+            .map(str::to_owned)
+            .collect();
+        if let Some(column) = stored.symmetric_difference(&declared).next() {
+            return Err(RebuildError::Column {
+                table: table.name,
+                column: column.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Makes the empty tables, with what finds a row by its key.
+pub(super) async fn create(database: &Database, tables: &Beside) -> Result<(), DbError> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for (live, copy) in tables.pairs() {
+        match database.engine() {
+            Engine::Sqlite => statements.push(plain(sqlite_table(database, live, copy).await?)),
+            Engine::Postgres => {
+                statements.push(plain(format!(
+                    "CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)",
+                    copy.name, live.name
+                )));
+                let indexes = indexes(database, live).await?;
+                for index in indexes.iter().filter(|index| index.is_primary) {
+                    statements.push(plain(create_index(index, copy)));
+                    let name = &index.name;
+                    statements.push(plain(format!(
+                        "ALTER TABLE {} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name}",
+                        copy.name
+                    )));
+                }
+            }
+        }
+    }
+    let begin = "INSERT INTO tails (name, position) VALUES ($1, 0)".to_owned();
+    statements.push((begin, vec![tables.name().into()]));
+    database.execute(statements).await.map(drop)
+}
+
+/// Makes the other indexes, each in a transaction of its own.
+pub(super) async fn create_indexes(database: &Database, tables: &Beside) -> Result<(), DbError> {
+    for (live, copy) in tables.pairs() {
+        for index in indexes(database, live).await? {
+            if !index.is_primary {
+                let create = plain(create_index(&index, copy));
+                database.execute(vec![create]).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a rebuild or a comparison leaves, also one that was killed. Large tables go in small steps, so that
+/// nobody waits long for the writer.
+pub(super) async fn remove(database: &Database, tables: &Beside) -> Result<(), DbError> {
+    let forget = "DELETE FROM tails WHERE name = $1".to_owned();
+    database
+        .execute(vec![(forget, vec![tables.name().into()])])
+        .await?;
+    for (live, copy) in tables.pairs() {
+        for name in [copy.name.to_owned(), former(live)] {
+            remove_table(database, &name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a live table is called once another has taken its place.
+pub(super) fn former(live: &Table) -> String {
+    beside(live.name, "former")
+}
+
+async fn remove_table(database: &Database, name: &str) -> Result<(), DbError> {
+    if database.engine() == Engine::Sqlite && exists(database, name).await? {
+        let sweep =
+            format!("DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name} LIMIT {SWEEP})");
+        loop {
+            let deleted = database.execute(vec![plain(sweep.clone())]).await?;
+            if deleted.first().is_none_or(|rows| *rows == 0) {
+                break;
+            }
+        }
+    }
+    let drop_it = plain(format!("DROP TABLE IF EXISTS {name}"));
+    database.execute(vec![drop_it]).await.map(drop)
+}
+
+async fn exists(database: &Database, table: &str) -> Result<bool, DbError> {
+    const SQL: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1";
+    Ok(!database.query(SQL, &[table.into()]).await?.is_empty())
+}
+
+fn plain(sql: String) -> Statement {
+    (sql, Vec::new())
+}
+
+/// The indexes of a live table that somebody made.
+pub(super) async fn indexes(database: &Database, live: &Table) -> Result<Vec<Index>, DbError> {
+    let sql = match database.engine() {
+        Engine::Sqlite => {
+            "SELECT name, sql, 0 FROM sqlite_master WHERE type = 'index' AND tbl_name = $1 AND sql IS NOT NULL"
+        }
+        Engine::Postgres => {
+            "SELECT c.relname::text, pg_get_indexdef(i.indexrelid), i.indisprimary::int FROM pg_index i \
+             JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1)"
+        }
+    };
+    let rows = database.query(sql, &[live.name.into()]).await?;
+    rows.iter()
+        .map(|row| index(database.engine(), row))
+        .collect()
+}
+
+fn index(engine: Engine, row: &Row) -> Result<Index, DbError> {
+    let (live, sql) = (row.text(0)?, row.text(1)?);
+    let begin = match engine {
+        Engine::Sqlite => sql.find('('),
+        Engine::Postgres => sql.find(" USING "),
+    };
+    let rest = begin.and_then(|begin| sql.get(begin..));
+    Ok(Index {
+        name: match live.strip_suffix(REBUILT) {
+            Some(plain) => plain.to_owned(),
+            None => format!("{live}{REBUILT}"),
+        },
+        is_unique: sql.starts_with("CREATE UNIQUE"),
+        is_primary: row.int(2)? == 1,
+        rest: rest
+            .ok_or_else(|| DbError::decode("an index without columns"))?
+            .to_owned(),
+        live,
+    })
+}
+
+fn create_index(index: &Index, copy: &Table) -> String {
+    let unique = if index.is_unique { "UNIQUE " } else { "" };
+    format!(
+        "CREATE {unique}INDEX {} ON {} {}",
+        index.name, copy.name, index.rest
+    )
+}
+
+/// SQLite has no `LIKE`: the statement that made the live table, with another name in it.
+async fn sqlite_table(database: &Database, live: &Table, copy: &Table) -> Result<String, DbError> {
+    const SQL: &str = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = $1";
+    let rows = database.query(SQL, &[live.name.into()]).await?;
+    let made = rows.first().map(|row| row.text(0)).transpose()?;
+    let made = made.ok_or_else(|| DbError::decode("no table of a projection"))?;
+    let columns = made.find('(').and_then(|begin| made.get(begin..));
+    let columns = columns.ok_or_else(|| DbError::decode("a table without columns"))?;
+    Ok(format!("CREATE TABLE {} {columns}", copy.name))
+}
