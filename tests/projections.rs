@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -72,6 +72,17 @@ async fn read_models_are_listed_compared_and_rebuilt_while_people_use_them() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(1));
         assert!(text.contains("sessions: 4 rows differ"), "{text}");
+        // Rebuilds that die anywhere change nothing.
+        for milliseconds in [60, 130, 200, 270, 340] {
+            let mut command = server.command(&["projections", "rebuild", "sessions"]);
+            let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut killed = command.spawn().unwrap();
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+            let active = server.get_json("/v1/sessions", &token).await;
+            assert_eq!(active["items"].as_array().unwrap().len(), 4, "{url}");
+        }
         let rebuilt = told(&server, &["projections", "rebuild", "sessions"]);
         assert!(rebuilt.contains("4 rows"), "{rebuilt}");
         let wrong = "sessions WHERE end_reason IS NOT NULL";
@@ -94,7 +105,7 @@ async fn read_models_are_listed_compared_and_rebuilt_while_people_use_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_tail_is_told_of_and_leaves_the_node_in_service() {
-    for (server, url, _folder) in servers(&[]).await {
+    for (server, _, _folder) in servers(&[]).await {
         told(&server, &["projections", "pause", "media"]);
         let inline = gatelog(&server, &["projections", "pause", "sessions"]);
         let error = String::from_utf8_lossy(&inline.stderr).into_owned();

@@ -67,15 +67,6 @@ impl Reactor for SettleEmailChanges {
 }
 
 async fn settle(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
-    let is_ours = |name| {
-        matches!(
-            name,
-            "EmailChangeRequested" | "EmailChangeCancelled" | "EmailChanged"
-        )
-    };
-    if !is_ours(event.event_type.as_str()) {
-        return Ok(());
-    }
     let user: UserId = event.aggregate_id.parse().map_err(MailError::hopeless)?;
     match parsed(app, event)? {
         UserEvent::EmailChangeRequested {

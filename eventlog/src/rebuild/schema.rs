@@ -85,7 +85,7 @@ pub(super) async fn create(database: &Database, tables: &Beside) -> Result<(), D
     database.execute(statements).await.map(drop)
 }
 
-/// Makes the other indexes, each in a transaction of its own.
+/// Makes the other indexes, each in a transaction of its own, and what plans are made from.
 pub(super) async fn create_indexes(database: &Database, tables: &Beside) -> Result<(), DbError> {
     for (live, copy) in tables.pairs() {
         for index in indexes(database, live).await? {
@@ -93,6 +93,11 @@ pub(super) async fn create_indexes(database: &Database, tables: &Beside) -> Resu
                 let create = plain(create_index(&index, copy));
                 database.execute(vec![create]).await?;
             }
+        }
+        if database.engine() == Engine::Postgres {
+            // Its plans must not wait for the next autovacuum.
+            let analyze = plain(format!("ANALYZE {}", copy.name));
+            database.execute(vec![analyze]).await?;
         }
     }
     Ok(())
