@@ -7,7 +7,6 @@
 
 use cqrs_es::Aggregate as _;
 
-use crate::administrators::Administrators;
 use crate::session::Session;
 use crate::user::User;
 
@@ -22,8 +21,8 @@ pub struct KeptState {
     pub last_events: &'static [&'static str],
 }
 
-/// Every aggregate whose streams can become long.
-pub fn kept_states() -> [KeptState; 3] {
+/// The aggregates whose streams can become long and belong to one person, with whom what is kept of them goes.
+pub fn kept_states() -> [KeptState; 2] {
     [
         KeptState {
             aggregate_type: Session::TYPE,
@@ -34,11 +33,6 @@ pub fn kept_states() -> [KeptState; 3] {
             aggregate_type: User::TYPE,
             shape: include_str!("../states/user.json"),
             last_events: &["UserErasureStarted", "UserErased"],
-        },
-        KeptState {
-            aggregate_type: Administrators::TYPE,
-            shape: include_str!("../states/administrators.json"),
-            last_events: &[],
         },
     ]
 }
@@ -52,12 +46,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::administrators::Removal;
     use crate::session::{LiveSession, RefreshToken, SpentToken};
     use crate::testing::{at, id, token};
-    use crate::user::{
-        Account, DisableReason, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood,
-    };
+    use crate::user::{Account, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood};
     use crate::values::Role;
 
     /// What `state` looks like must be what the file says; else its snapshots must be others than before.
@@ -156,19 +147,5 @@ mod tests {
         };
         all(&states, number, 6);
         check("user", 1, &states);
-    }
-
-    #[test]
-    fn the_state_of_the_administrators_is_as_it_is_kept() {
-        let removal = Removal {
-            rights_revision: 2,
-            disable_reason: Some(DisableReason::Compromised),
-            at: at(1),
-        };
-        let state = Administrators {
-            seated: [id(1)].into(),
-            removals: [(id(2), removal)].into(),
-        };
-        check("administrators", 1, &[state]);
     }
 }

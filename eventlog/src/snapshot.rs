@@ -90,6 +90,8 @@ impl Snapshots {
                     version,
                     "a broken snapshot is passed over"
                 );
+                // A version that is no stream's would keep every other one out.
+                let _ = self.waiting.try_send(delete(A::TYPE, id));
                 Ok(None)
             }
         }
@@ -124,16 +126,41 @@ impl Snapshots {
         }
     }
 
-    /// Removes those of other shapes than the present ones.
-    pub(crate) fn others(&self) -> Option<Statement> {
-        let kinds: Vec<&Kind> = self.kinds.values().collect();
-        let places: Vec<String> = (1..=kinds.len()).map(|n| format!("${n}")).collect();
-        let hashes = kinds.iter().map(|kind| kind.shape_hash.as_str().into());
-        let sql = format!(
-            "DELETE FROM snapshots WHERE schema_hash NOT IN ({})",
-            places.join(", ")
-        );
-        (!kinds.is_empty()).then(|| (sql, hashes.collect()))
+    /// Removes those of other shapes than the present ones, and those of streams that have ended: a node that died may
+    /// not have come to it.
+    fn sweep(&self) -> Vec<Statement> {
+        let mut statements: Vec<Statement> = Vec::new();
+        for (aggregate_type, kind) in &self.kinds {
+            let hash = kind.shape_hash.as_str();
+            let others =
+                "DELETE FROM snapshots WHERE aggregate_type = $1 AND schema_hash <> $2".to_owned();
+            statements.push((others, vec![(*aggregate_type).into(), hash.into()]));
+            let ended = kind.has_ended("snapshots.aggregate_id");
+            let ended = format!("DELETE FROM snapshots WHERE aggregate_type = $1 AND {ended}");
+            statements.push((ended, vec![(*aggregate_type).into()]));
+        }
+        statements
+    }
+}
+
+impl Kind {
+    /// A condition: the last event of the stream `id` of the type `$1` is one after which nothing is kept.
+    fn has_ended(&self, id: &str) -> String {
+        let names: Vec<String> = self
+            .last_events
+            .iter()
+            .map(|name| format!("'{name}'"))
+            .collect();
+        if names.is_empty() {
+            return "FALSE".to_owned();
+        }
+        format!(
+            "(EXISTS (SELECT 1 FROM events e WHERE e.aggregate_type = $1 AND e.aggregate_id = {id} \
+             AND e.event_type IN ({}) AND e.sequence = (SELECT MAX(l.sequence) FROM events l \
+             WHERE l.aggregate_type = $1 AND l.aggregate_id = {id})) \
+             OR EXISTS (SELECT 1 FROM log_ended_streams s WHERE s.aggregate_type = $1 AND s.aggregate_id = {id}))",
+            names.join(", ")
+        )
     }
 }
 
@@ -147,13 +174,13 @@ impl Log {
         self.inner.database.execute(vec![gone]).await.map(drop)
     }
 
-    /// Removes the snapshots that other versions of the code have left.
+    /// Removes the snapshots that other versions of the code, and nodes that died, have left.
     ///
     /// # Errors
     /// The database failed.
     pub async fn sweep_snapshots(&self) -> Result<(), DbError> {
-        let others = self.inner.snapshots.others().into_iter().collect();
-        self.inner.database.execute(others).await.map(drop)
+        let sweep = self.inner.snapshots.sweep();
+        self.inner.database.execute(sweep).await.map(drop)
     }
 }
 
@@ -165,23 +192,10 @@ fn delete(aggregate_type: &str, id: &str) -> Statement {
 
 /// A later snapshot stays, and a stream that has ended in the meantime gets none.
 fn insert(aggregate_type: &str, kind: &Kind, id: &str, version: u64, state: String) -> Statement {
-    let ends: Vec<String> = kind
-        .last_events
-        .iter()
-        .map(|name| format!("'{name}'"))
-        .collect();
-    let still_goes_on = match ends.join(", ") {
-        none if none.is_empty() => "TRUE".to_owned(),
-        ends => format!(
-            "NOT EXISTS (SELECT 1 FROM events e WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 \
-             AND e.event_type IN ({ends})) \
-             AND NOT EXISTS (SELECT 1 FROM log_ended_streams s \
-             WHERE s.aggregate_type = $1 AND s.aggregate_id = $2)"
-        ),
-    };
+    let ended = kind.has_ended("$2");
     let sql = format!(
         "INSERT INTO snapshots (aggregate_type, aggregate_id, schema_hash, version, state, digest) \
-         SELECT $1, $2, $3, $4, $5, $6 WHERE {still_goes_on} \
+         SELECT $1, $2, $3, $4, $5, $6 WHERE NOT {ended} \
          ON CONFLICT (aggregate_type, aggregate_id, schema_hash) DO UPDATE \
          SET version = excluded.version, state = excluded.state, digest = excluded.digest \
          WHERE excluded.version > snapshots.version"

@@ -289,3 +289,45 @@ async fn only_one_rebuild_runs_and_one_that_was_killed_leaves_nothing() {
         assert_eq!((found.different, found.rows), (0, 40), "{engine}");
     }
 }
+
+/// SQLite keeps the names that indexes were made under. A migration that names one finds it by its own.
+#[tokio::test]
+async fn indexes_have_their_own_names_again_before_a_migration_runs() {
+    let (database, _, _folder) = database("sqlite").await;
+    execute(
+        &database,
+        "CREATE INDEX counts_by_events ON counts_inline (events)",
+    )
+    .await;
+    let log = open(&database).await;
+    log.append(append("a", 0, 2)).await.unwrap();
+    let names = async || {
+        let sql = "SELECT name FROM sqlite_master WHERE tbl_name = 'counts_inline' AND sql LIKE 'CREATE INDEX%'";
+        let rows = database.query(sql, &[]).await.unwrap();
+        rows.iter()
+            .map(|row| row.text(0).unwrap())
+            .collect::<Vec<_>>()
+    };
+    for expected in [
+        "counts_by_events__rebuilt",
+        "counts_by_events",
+        "counts_by_events__rebuilt",
+    ] {
+        let rebuilt = rebuild::rebuild(&database, &log, inline(), Mode::Inline).await;
+        assert_eq!(rebuilt.unwrap().rows, 1);
+        assert_eq!(names().await, [expected]);
+    }
+    database.migrate().await.unwrap();
+    assert_eq!(
+        names().await,
+        ["counts_by_events__rebuilt"],
+        "nothing to migrate"
+    );
+    // The last one is taken for one that has not run; that it cannot run twice does not matter here.
+    let forget =
+        "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+    execute(&database, forget).await;
+    assert!(database.migrate().await.is_err());
+    assert_eq!(names().await, ["counts_by_events"]);
+    assert_eq!(Counts::INLINE.rows(&database).await.len(), 1);
+}
