@@ -33,7 +33,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "gatelog",
         &["aggregates", "eventlog", "projections", "media-worker"],
     ),
-    ("gatelog-bench", &["eventlog"]),
+    ("gatelog-bench", &["aggregates", "eventlog", "projections"]),
 ];
 
 fn strays(packages: &[Value]) -> Vec<String> {

@@ -2,11 +2,15 @@
 //! writes its table to `bench/results`. Nothing here is a test: figures are measured and reported, never asserted.
 
 mod counter;
+mod engines;
 mod export;
 mod log;
 mod process;
+mod rebuild;
 mod report;
+mod session;
 mod sign_in;
+mod snapshots;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -58,6 +62,27 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Loading a session with 10,000 refreshes against one with 10.
+    Snapshots {
+        /// Loads of each; medians are taken over them.
+        #[arg(long, default_value_t = 200)]
+        rounds: usize,
+        /// Only this engine; then nothing is written to `bench/results`.
+        #[arg(long)]
+        only: Option<engines::Engine>,
+    },
+    /// Rebuilding and comparing the read model of the sessions, against a plain SELECT of the events.
+    Rebuild {
+        /// How many events.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        /// Rounds; medians are taken over them.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Only this engine; then nothing is written to `bench/results`.
+        #[arg(long)]
+        only: Option<engines::Engine>,
+    },
     /// The bare axum handler that `verify` compares with.
     Bare {
         /// Where it listens.
@@ -77,6 +102,12 @@ async fn main() -> anyhow::Result<()> {
         Command::Verify { rounds, seconds } => verify::run(rounds, seconds),
         Command::SignIn { rounds, seconds } => sign_in::run(rounds, seconds).await,
         Command::Export { events, rounds } => export::run(events, rounds).await,
+        Command::Snapshots { rounds, only } => snapshots::run(rounds, only).await,
+        Command::Rebuild {
+            events,
+            rounds,
+            only,
+        } => rebuild::run(events, rounds, only).await,
         Command::Bare { listen } => verify::serve_bare(listen).await,
     }
 }
