@@ -91,16 +91,24 @@ pub(super) async fn create_indexes(database: &Database, tables: &Beside) -> Resu
         for index in indexes(database, live).await? {
             if !index.is_primary {
                 let create = plain(create_index(&index, copy));
-                database.execute(vec![create]).await?;
+                let patient = patience(database.engine()).into_iter();
+                database.execute(patient.chain([create]).collect()).await?;
             }
         }
         if database.engine() == Engine::Postgres {
             // Its plans must not wait for the next autovacuum.
             let analyze = plain(format!("ANALYZE {}", copy.name));
-            database.execute(vec![analyze]).await?;
+            let patient = patience(database.engine()).into_iter();
+            database.execute(patient.chain([analyze]).collect()).await?;
         }
     }
     Ok(())
+}
+
+/// An index of a large table takes longer than a statement may otherwise.
+fn patience(engine: Engine) -> Option<Statement> {
+    let patient = plain("SET LOCAL statement_timeout = 0".to_owned());
+    (engine == Engine::Postgres).then_some(patient)
 }
 
 /// Removes what a rebuild or a comparison leaves, also one that was killed. Large tables go in small steps, so that
