@@ -189,7 +189,7 @@ async fn rebuild_at_last(
 ) {
     loop {
         let rebuilding = rebuild::rebuild(database, log, Arc::clone(&projection), mode);
-        let patience = Duration::from_micros(20_000 + chance.below(150_000));
+        let patience = Duration::from_micros(30_000 + chance.below(300_000));
         match tokio::time::timeout(patience, rebuilding).await {
             Ok(Ok(_)) => break,
             // The lock of one that was dropped on PostgreSQL ends when the database notices.
