@@ -117,15 +117,19 @@ impl Log {
         let Some(filter) = self.narrowed(filter).await? else {
             return Ok(nothing);
         };
-        let stretch = Stretch {
-            after,
-            up_to: if filter.stream.is_some() || filter.takes_all() {
-                up_to
-            } else {
-                up_to.min(after.saturating_add(SCAN_POSITIONS))
-            },
-        };
         let limit = limit.min(STEP_ROWS);
+        // Positions have no gaps, so that without a filter the end is known, whatever a planner makes of a limit.
+        let positions = if filter.takes_all() {
+            limit as u64
+        } else {
+            SCAN_POSITIONS
+        };
+        let end = if filter.stream.is_some() {
+            up_to
+        } else {
+            up_to.min(after.saturating_add(positions))
+        };
+        let stretch = Stretch { after, up_to: end };
         if let Some(archived) = self.archived_part(stretch, &filter).await? {
             return self.archived_lines(archived, limit, &filter).await;
         }
