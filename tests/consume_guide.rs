@@ -25,9 +25,6 @@ use base64::engine::general_purpose::STANDARD;
 use support::Server;
 use support::engines::{rows, servers};
 
-/// Whether the server serves checkpoints by now.
-const HAS_CHECKPOINT: bool = false;
-
 /// The program of a language in the guide.
 fn program(language: &str) -> String {
     let path = format!(
@@ -129,9 +126,7 @@ async fn each_program_comes_to_the_root_of_the_server_and_goes_on_where_it_stopp
                 .await
                 .unwrap();
             assert_eq!((rust.size, rust.root()), expected);
-            if HAS_CHECKPOINT {
-                compare_with_checkpoint(&server, &auditor, &script, &module).await;
-            }
+            compare_with_checkpoint(&server, &auditor, &script, &module).await;
         }
     }
 }

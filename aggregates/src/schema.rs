@@ -7,11 +7,13 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::administrators::AdministratorsEvent;
+use crate::domain_event::Versions;
 use crate::email_claim::EmailClaimEvent;
 use crate::media::MediaEvent;
 use crate::media_job::MediaJobEvent;
 use crate::service_key::ServiceKeyEvent;
 use crate::session::SessionEvent;
+use crate::upcasters::FormerSessionEvent;
 use crate::user::UserEvent;
 use crate::webhook_sink::WebhookSinkEvent;
 
@@ -28,12 +30,13 @@ pub struct EventSchema {
     pub data: Value,
 }
 
-/// The schemas of all events that this version of the domain writes, aggregate by aggregate.
+/// The schemas of all events that this version of the domain writes or may find in a log, aggregate by aggregate.
 pub fn event_schemas() -> Vec<EventSchema> {
     [
         of::<UserEvent>("user"),
         of::<EmailClaimEvent>("email_claim"),
         of::<SessionEvent>("session"),
+        former::<FormerSessionEvent>("session", "1.0"),
         of::<MediaEvent>("media"),
         of::<MediaJobEvent>("media_job"),
         of::<AdministratorsEvent>("administrators"),
@@ -43,8 +46,21 @@ pub fn event_schemas() -> Vec<EventSchema> {
     .concat()
 }
 
+/// Of the events that are written today.
+fn of<E: JsonSchema + Versions>(aggregate_type: &'static str) -> Vec<EventSchema> {
+    variants::<E>(aggregate_type, E::version_of)
+}
+
+/// Of events of an older version, which logs still hold.
+fn former<E: JsonSchema>(aggregate_type: &'static str, version: &'static str) -> Vec<EventSchema> {
+    variants::<E>(aggregate_type, |_| version)
+}
+
 /// The variants of an enum whose JSON is `{"<type>": {…}}`.
-fn of<E: JsonSchema>(aggregate_type: &'static str) -> Vec<EventSchema> {
+fn variants<E: JsonSchema>(
+    aggregate_type: &'static str,
+    version: impl Fn(&str) -> &'static str,
+) -> Vec<EventSchema> {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
@@ -59,7 +75,7 @@ fn of<E: JsonSchema>(aggregate_type: &'static str) -> Vec<EventSchema> {
             Some(EventSchema {
                 aggregate_type,
                 event_type: event_type.clone(),
-                event_version: "1.0",
+                event_version: version(event_type),
                 data: described(data, variant.get("description")),
             })
         })
@@ -121,7 +137,11 @@ mod tests {
         let named: BTreeSet<&str> = schemas.iter().map(|one| one.event_type.as_str()).collect();
         let known: BTreeSet<&str> = crate::all_event_types().into_iter().collect();
         assert_eq!(named, known);
-        assert_eq!(schemas.len(), known.len());
+        let versions: BTreeSet<_> = schemas
+            .iter()
+            .map(|one| (&one.event_type, one.event_version))
+            .collect();
+        assert_eq!(schemas.len(), versions.len());
         for schema in &schemas {
             assert!(
                 schema.data["description"].is_string(),

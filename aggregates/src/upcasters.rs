@@ -5,7 +5,9 @@
 //!
 //! cqrs-es's own `SemanticVersionEventUpcaster` is not used: it writes the version in another form (`2.0.0`).
 
+use chrono::{DateTime, Utc};
 use cqrs_es::persist::{EventUpcaster, SerializedEvent};
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::session::ExpireReason;
@@ -13,6 +15,20 @@ use crate::session::ExpireReason;
 /// Every upcaster, older versions first.
 pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
     vec![Box::new(SessionExpiredTwo)]
+}
+
+/// The older versions of a session's events, for their schemas alone.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its shape is of use")]
+pub(crate) enum FormerSessionEvent {
+    /// The session's time was over. Version 2.0 names its reason.
+    SessionExpired {
+        /// Whether it had not been used for too long; left out when it had come to its absolute end.
+        #[schemars(default)]
+        is_idle: bool,
+        /// When that was noted.
+        at: DateTime<Utc>,
+    },
 }
 
 /// `SessionExpired` 2.0 names its reason, as `SessionRevoked` does. 1.0 had a flag that was left out when it was false:

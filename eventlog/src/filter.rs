@@ -117,27 +117,37 @@ pub(crate) async fn kinds_of(database: &Database, subject: &str) -> Result<Vec<S
     Ok(kinds)
 }
 
+/// The last position up to `head` whose event was recorded before `at`; 0 when none was. Times never fall along the log,
+/// so this is a binary search by position and needs no index of its own.
+pub(crate) async fn position_before(
+    database: &Database,
+    head: u64,
+    at: DateTime<Utc>,
+) -> Result<u64, DbError> {
+    // Up to `low` all are before, behind `high` none is.
+    let (mut low, mut high) = (0, head);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        let events = read_all(database, middle - 1, 1).await?;
+        let event = events
+            .first()
+            .ok_or_else(|| DbError::decode("a head beyond its events"))?;
+        if event.recorded_at < at {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(low)
+}
+
 impl Log {
-    /// The last position whose event was recorded before `at`; 0 when none was. Times never fall along the log, so
-    /// this is a binary search by position and needs no index of its own.
+    /// The last position whose event was recorded before `at`; 0 when none was.
     ///
     /// # Errors
     /// The database failed.
     pub async fn position_before(&self, at: DateTime<Utc>) -> Result<u64, DbError> {
-        // Up to `low` all are before, behind `high` none is.
-        let (mut low, mut high) = (0, self.head().await?);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            let events = read_all(&self.inner.database, middle - 1, 1).await?;
-            let event = events
-                .first()
-                .ok_or_else(|| DbError::decode("a head beyond its events"))?;
-            if event.recorded_at < at {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        Ok(low)
+        let head = self.head().await?;
+        position_before(&self.inner.database, head, at).await
     }
 }

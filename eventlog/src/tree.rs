@@ -2,13 +2,17 @@
 //!
 //! This is the only reader of `log_tiles` and of `events.leaf_hash`, but for the writer, which goes on from them.
 
+use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
+use crate::filter::position_before;
 use crate::merkle::{Hash, node_hash, root_of};
 use crate::proof::{Node, Span, consistency_spans, inclusion_spans};
 use crate::tiles::{TILE_HEIGHT, TILE_WIDTH, Tile};
-use crate::{Database, DbError, Engine, Row, Statement, Value};
+use crate::{Database, DbError, Engine, RecordedEvent, Row, Statement, Value, archive};
 
+/// A command is appended well within this time of when it was named.
+const APPENDED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// Tiles of one step of filling in.
 const STEP: u64 = 32;
 
@@ -82,6 +86,13 @@ impl Tree {
         const ROOTS: &str = "SELECT root FROM log_tiles WHERE level = $1 AND tile >= $2 AND tile < $3 ORDER BY tile";
         let end = first + width;
         let rows = match level.checked_sub(1) {
+            // Their rows may have gone to the archive, whose lines have the same leaves.
+            None if first < archive::position(&self.database).await? => {
+                let mut events = Vec::new();
+                let limit = count(width);
+                archive::scan(&self.database, first, end, limit, &mut events, |_| true).await?;
+                return Ok(events.iter().map(|event| event.leaf_hash).collect());
+            }
             None => {
                 self.database
                     .query(LEAVES, &[first.into(), end.into()])
@@ -160,12 +171,31 @@ impl Tree {
             Engine::Sqlite => "SELECT position FROM events WHERE event_id = $1",
             Engine::Postgres => "SELECT position FROM events WHERE event_id = $1::text::uuid",
         };
-        let rows = self
-            .database
-            .query(sql, &[event_id.to_string().into()])
-            .await?;
-        let row = rows.first();
-        row.map(|row| unsigned(row.int(0)?)).transpose()
+        let id = event_id.to_string().into();
+        let rows = self.database.query(sql, &[id]).await?;
+        match rows.first() {
+            Some(row) => unsigned(row.int(0)?).map(Some),
+            None => self.archived_position_of(event_id).await,
+        }
+    }
+
+    /// Its stream may have ended and gone to the archive. There it is looked for around the time that its identifier
+    /// begins with.
+    async fn archived_position_of(&self, event_id: Uuid) -> Result<Option<u64>, DbError> {
+        let archived = archive::position(&self.database).await?;
+        let millis = i64::try_from(event_id.as_u128() >> 80).ok();
+        let at = millis.and_then(DateTime::from_timestamp_millis);
+        let Some(at) = at.filter(|_| archived > 0) else {
+            return Ok(None);
+        };
+        let after = position_before(&self.database, archived, at - APPENDED_WITHIN).await?;
+        let up_to = position_before(&self.database, archived, at + APPENDED_WITHIN).await?;
+        let mut found = Vec::new();
+        if after < up_to {
+            let is_it = |event: &RecordedEvent| event.event_id == event_id;
+            archive::scan(&self.database, after, up_to, 1, &mut found, is_it).await?;
+        }
+        Ok(found.first().map(|event| event.position))
     }
 
     /// Stores the full tiles that are missing: those of events from before there were tiles. Several processes may do

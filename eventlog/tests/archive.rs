@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use eventlog::{
     Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending, EventFilter, Log,
-    NewEvent, RecordedEvent, SegmentError, SegmentStore, Stretch, cloud_event_line, leaf_hash,
+    NewEvent, RecordedEvent, SegmentError, SegmentStore, Stretch, Tree, cloud_event_line,
+    leaf_hash, verify_inclusion,
 };
 use support::{ENGINES, append, database, everything, open};
 
@@ -87,6 +88,31 @@ async fn fresh(engine: &str) -> (Database, Arc<Memory>, Log, Option<tempfile::Te
     let database = database.with_archive(Arc::clone(&memory) as Arc<dyn SegmentStore>);
     let log = open(&database).await;
     (database, memory, log, folder)
+}
+
+/// Whatever went to the archive is proved as before.
+async fn same_tree(database: &Database, before: &[RecordedEvent]) {
+    let tree = Tree::new(database.clone());
+    let size = before.len() as u64;
+    let root = tree.root(size).await.unwrap();
+    for (tile, leaves) in before.chunks_exact(256).enumerate() {
+        let leaves: Vec<_> = leaves.iter().map(|event| event.leaf_hash).collect();
+        let read = tree.tile(0, tile as u64, 256).await.unwrap();
+        assert_eq!(read, Some(leaves));
+    }
+    for event in before.iter().step_by(61) {
+        let index = event.position - 1;
+        assert_eq!(
+            tree.position_of(event.event_id).await.unwrap(),
+            Some(event.position)
+        );
+        let proof = tree.inclusion_proof(index, size).await.unwrap().unwrap();
+        assert!(
+            verify_inclusion(event.leaf_hash, index, size, &root, &proof),
+            "{index}"
+        );
+    }
+    assert_eq!(tree.position_of(uuid::Uuid::now_v7()).await.unwrap(), None);
 }
 
 async fn same(log: &Log, before: &[RecordedEvent]) {
@@ -181,12 +207,14 @@ async fn an_archived_log_reads_as_before() {
         let gone = archive(&database, 600).await;
         assert!(gone > 200, "{gone}");
         same(&log, &before).await;
+        same_tree(&database, &before).await;
         // Another process that knows nothing yet of what this one archived.
         let other = Database::clone(&database).with_archive(Arc::clone(&memory) as _);
         same(&open(&other).await, &before).await;
         assert!(archive(&database, u64::MAX).await > 50);
         assert_eq!(archive(&database, u64::MAX).await, 0, "again");
         same(&log, &before).await;
+        same_tree(&database, &before).await;
         assert_eq!(count(&database, "log_segments").await, 2);
         let kept = count(&database, "events").await;
         assert_eq!(memory.0.lock().unwrap().len(), 2);

@@ -19,6 +19,11 @@ pub const TABLES: &[(&str, Fate)] = &[
     ("events", Copied),
     ("log_segments", Copied),
     ("log_ended_streams", Copied),
+    ("log_tiles", Copied),
+    // What was signed, and what was given up: by the same key, if that goes along.
+    ("log_checkpoint", Copied),
+    ("log_rollbacks", Copied),
+    ("snapshots", Left),
     ("tails", Copied),
     // The read models.
     ("email_claims", Copied),
@@ -26,6 +31,7 @@ pub const TABLES: &[(&str, Fate)] = &[
     ("sessions", Copied),
     ("spent_refresh_tokens", Copied),
     ("service_keys", Copied),
+    ("webhook_sinks", Copied),
     ("media", Copied),
     ("media_jobs", Copied),
     // The vault: nothing in the log opens or counts without it.
@@ -34,11 +40,13 @@ pub const TABLES: &[(&str, Fate)] = &[
     ("vault_passwords", Copied),
     ("vault_totp", Copied),
     ("vault_recovery_codes", Copied),
+    ("vault_webhook_secrets", Copied),
     // What is under way.
     ("sign_in_challenges", Copied),
     ("mail_tokens", Copied),
     ("mail_requests", Copied),
     ("outbox", Copied),
+    ("webhook_deliveries", Copied),
     ("pending_registrations", Copied),
     ("idempotency_records", Copied),
     ("media_job_leases", Copied),

@@ -65,6 +65,7 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
             session: opened.session_id,
             current: PASSWORD.to_owned().into(),
             new: Password::new(NEW),
+            identity: Vec::new(),
             end_other_sessions: true,
         };
         password_change::change(&app, change, &acting)

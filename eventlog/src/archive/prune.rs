@@ -1,6 +1,7 @@
 //! Pruning: the archived events of streams that have ended leave the table, stream by stream, in small transactions.
 //! What stays of a stream is one row, so that its version is still known.
 
+use crate::tiles::TILE_WIDTH;
 use crate::{Database, DbError, Row, Statement, Value};
 
 use super::position;
@@ -37,7 +38,8 @@ struct Ended {
 }
 
 impl Database {
-    /// Removes the archived events of streams that have ended from the table. May be repeated, and cut off at any point.
+    /// Removes the archived events of streams that have ended from the table, and the leaves of full tiles, which the
+    /// archive's lines give as well. May be repeated, and cut off at any point.
     ///
     /// # Errors
     /// The database failed.
@@ -57,6 +59,9 @@ impl Database {
                 }
             }
         }
+        let tiles = "UPDATE log_tiles SET hashes = NULL WHERE level = 0 AND tile < $1 AND hashes IS NOT NULL";
+        let params = vec![(archived / TILE_WIDTH).into()];
+        self.execute(vec![(tiles.to_owned(), params)]).await?;
         Ok(pruned)
     }
 }

@@ -57,7 +57,7 @@ pub fn append(stream: &str, expected_version: u64, count: usize) -> Append {
         aggregate_type: "thing".to_owned(),
         aggregate_id: stream.to_owned(),
         expected_version,
-        command_id: Uuid::new_v4(),
+        command_id: Uuid::now_v7(),
         events: (0..count)
             .map(|n| event(&format!("{{\"n\":{n}}}")))
             .collect(),
