@@ -205,6 +205,7 @@ fn random_histories_reach_every_event_type() {
         reached::<MediaJob>(commands::media_job()),
         reached::<Administrators>(commands::administrators()),
         reached::<ServiceKey>(commands::service_key()),
+        reached::<WebhookSink>(commands::webhook_sink()),
     ];
     let reached: BTreeSet<String> = reached.into_iter().flatten().collect();
     let all: BTreeSet<String> = crate::all_event_types()

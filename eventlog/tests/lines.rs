@@ -44,13 +44,13 @@ async fn streamed(log: &Log, stretch: Stretch, limit: usize, filter: &EventFilte
         .collect()
 }
 
-/// Many small events, one that is a step of its own and has texts that JSON escapes, and some more.
+/// Many small events, large ones that fill more than a step and have texts that JSON escapes, and some more.
 async fn fill_with_odd_ones(log: &Log) {
     fill(log, "many", 3_000).await;
     let mut odd = append("odd \"\\ ü\u{1}", 0, 1);
     odd.metadata.actor = Some("a \"quoted\" actor".to_owned());
-    let text = "x".repeat(1_000_000);
-    odd.events = vec![event(&format!("{{\"text\":\"{text}\"}}"))];
+    let text = "x".repeat(50_000);
+    odd.events = vec![event(&format!("{{\"text\":\"{text}\"}}")); 30];
     log.append(odd).await.unwrap();
     fill(log, "more", 500).await;
 }
@@ -81,11 +81,11 @@ async fn the_lines_are_those_of_the_events() {
             (2_990, up_to, 20, &all, &expected[2_990..3_010]),
             (5, 9, 100, &all, &expected[5..9]),
             (up_to, up_to, 9, &all, &[]),
-            (0, up_to, 9, &quoted, &expected[3_000..3_001]),
-            (0, up_to, 900, &subject, &expected[3_001..]),
+            (0, up_to, 900, &quoted, &expected[3_000..3_030]),
+            (0, up_to, 900, &subject, &expected[3_030..]),
         ] {
             let found = streamed(&log, Stretch { after, up_to }, limit, filter).await;
-            assert_eq!(found, lines, "{engine} {after} {limit} {filter:?}");
+            assert!(found == lines, "{engine} {after} {limit} {filter:?}");
         }
         log.shut_down().await;
     }
