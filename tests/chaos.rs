@@ -8,6 +8,7 @@
     clippy::pedantic,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 

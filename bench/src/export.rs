@@ -195,7 +195,7 @@ fn make_auditor(settings: &[(&str, &str)]) -> anyhow::Result<()> {
 
 async fn sign_in(server: &Server) -> anyhow::Result<String> {
     let body = json!({"email": EMAIL, "password": PASSWORD});
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         let request = reqwest::Client::new().post(server.url("/v1/sessions"));
         let answer = request.json(&body).send().await;
@@ -216,7 +216,7 @@ async fn sign_in(server: &Server) -> anyhow::Result<String> {
 /// Waits until the server has nothing of its own to do with the log any more.
 async fn settle(server: &Server) -> anyhow::Result<()> {
     let url = format!("http://{}/readyz", server.ops);
-    let deadline = Instant::now() + Duration::from_secs(600);
+    let deadline = Instant::now() + Duration::from_mins(10);
     loop {
         let answer: Value = reqwest::get(&url).await?.json().await?;
         let lags = answer

@@ -383,12 +383,12 @@ mod tests {
         let held = [of_one("near").unwrap(), of_one("near").unwrap()];
         assert!(matches!(of_one("near"), Err(PasswordError::Busy)));
         assert!(matches!(of_one("far"), Err(PasswordError::Busy)));
-        let _other = pool.place(&[("other", 2), ("near", 3)]).unwrap();
+        let other = pool.place(&[("other", 2), ("near", 3)]).unwrap();
         assert!(pool.place(&[("third", 2), ("near", 3)]).is_err());
         drop(held);
         // Who was refused by one crowd is in no other.
         assert!(of_one("near").is_ok());
-        drop(_other);
+        drop(other);
         assert!(pool.crowds.lock().unwrap().is_empty());
     }
 }
