@@ -2,7 +2,7 @@
 export CARGO_INCREMENTAL := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench setup
+.PHONY: help run demo test check bench chaos soak setup
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,6 +36,18 @@ bench: ## Measure against named baselines; the results are in bench/results
 	cargo run --locked --release -p gatelog-bench -- verify
 	cargo run --locked --release -p gatelog-bench -- sign-in
 	cargo run --locked --release -p gatelog-bench -- export
+	cargo run --locked --release -p gatelog-bench -- snapshots
+	cargo run --locked --release -p gatelog-bench -- rebuild
+
+chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, and verify the log after each
+	scripts/setup test
+	cargo build --locked --workspace --bins
+	CHAOS_ROUNDS=200 cargo nextest run --locked -p gatelog --test chaos
+
+soak: ## A million events on each engine, with eight writers and eight consumers
+	scripts/setup test
+	cargo build --locked --release --workspace --bins
+	CONSUMERS_EVENTS=1000000 cargo nextest run --locked --release -p gatelog --test consumers
 
 setup: ## Install what is missing
 	scripts/setup test
