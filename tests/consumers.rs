@@ -10,20 +10,25 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
 use futures::StreamExt as _;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use support::{Server, on_both_engines};
+use support::{Server, on_both_engines, until};
 use tokio::sync::watch;
 
 const WRITERS: usize = 8;
-const PULLING: usize = 4;
-const LIVE: usize = 4;
+const PULLING: usize = 3;
+const LIVE: usize = 3;
+const SINKS: usize = 2;
 /// Events of each engine when nothing else is asked for.
 const EVENTS: usize = 1_500;
 /// How long a consumer that pulls waits when there is nothing new.
@@ -150,6 +155,43 @@ fn take_blocks(received: &mut Vec<u8>, seen: &mut Seen, mut left: usize) -> usiz
     left
 }
 
+/// A receiver of a webhook. A request that comes again brings nothing new.
+#[derive(Clone, Default)]
+struct Receiver(Arc<Mutex<Seen>>);
+
+impl Receiver {
+    /// Makes a sink from the log's beginning on that sends to it.
+    async fn start(server: &Server, admin: &str, name: String) -> Self {
+        let receiver = Self::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let router = Router::new()
+            .route("/", post(take))
+            .with_state(receiver.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let body = json!({"name": name, "url": url, "after": 0});
+        let made = server.post("/v1/admin/webhooks", admin, &body).await;
+        assert_eq!(made.status(), 201);
+        receiver
+    }
+
+    async fn up_to(self, end: u64) -> (u64, String) {
+        let is_there = || self.0.lock().unwrap().position >= end;
+        until("a webhook gets everything", is_there).await;
+        std::mem::take(&mut *self.0.lock().unwrap()).digest()
+    }
+}
+
+async fn take(State(receiver): State<Receiver>, body: String) -> StatusCode {
+    let mut seen = receiver.0.lock().unwrap();
+    for line in body.lines() {
+        if position(line) > seen.position {
+            seen.take(line);
+        }
+    }
+    StatusCode::NO_CONTENT
+}
+
 async fn export(access: &Access) -> (u64, String) {
     let request = access.get(&Client::new(), "");
     let request = request.header("accept", "application/x-ndjson");
@@ -176,6 +218,11 @@ async fn eight_and_eight(server: &Server, events: usize) {
     let live =
         (0..LIVE).map(|n| tokio::spawn(follow(access.clone(), [13, 997, 50_000, usize::MAX][n])));
     let consumers: Vec<_> = pulling.chain(live).collect();
+    let admin = server.admin("root@example.org").await;
+    let mut sinks = Vec::new();
+    for n in 0..SINKS {
+        sinks.push(Receiver::start(server, &admin, format!("sink {n}")).await);
+    }
     let left = Arc::new(AtomicUsize::new(events));
     let mut writers = Vec::new();
     for n in 0..WRITERS {
@@ -194,13 +241,20 @@ async fn eight_and_eight(server: &Server, events: usize) {
     for consumer in consumers {
         assert_eq!(consumer.await.unwrap(), exported);
     }
+    for sink in sinks {
+        assert_eq!(sink.up_to(exported.0).await, exported);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_consumer_sees_every_event_once_in_its_order() {
     let events = std::env::var("CONSUMERS_EVENTS").ok();
     let events = events.map_or(EVENTS, |text| text.parse().unwrap());
-    for (server, _) in on_both_engines(&[("ACCESS_TOKEN_TTL", "86400")]).await {
+    let settings = [
+        ("ACCESS_TOKEN_TTL", "86400"),
+        ("WEBHOOKS_ALLOW_PRIVATE", "true"),
+    ];
+    for (server, _) in on_both_engines(&settings).await {
         eight_and_eight(&server, events).await;
     }
 }
