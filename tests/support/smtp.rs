@@ -53,7 +53,8 @@ impl Message {
     /// The body without the encoding of its parts.
     pub fn text(&self) -> String {
         let joined = self.data.replace("=\r\n", "");
-        joined.replace("=3D", "=").replace("=3d", "=")
+        // In capitals only (RFC 2045, 6.7): a token may begin with "3d".
+        joined.replace("=3D", "=")
     }
 
     /// The token of the link.
