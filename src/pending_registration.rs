@@ -16,6 +16,7 @@ use crate::mail::letters::Letter;
 use crate::mail::outbox::{self, NewMail};
 use crate::mail::requests::{self, Registration};
 use crate::mail::{MailError, Person, Recipient, budgets, link, tokens};
+use crate::policies::settle_email_changes;
 use crate::ports::clock::micros;
 use crate::ports::ids::Token;
 use crate::ports::passwords::HashedPassword;
@@ -26,6 +27,9 @@ const MAILS_AN_HOUR: i64 = 3;
 const MOST: i64 = 100_000;
 /// For how long a request has a row.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
+
+/// How often a registration makes others give way.
+const ATTEMPTS: usize = 3;
 
 /// Why nobody was registered.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +78,14 @@ pub async fn mail_link(
         app.database.execute(done).await?;
         return Ok(());
     }
-    let Some(holder) = email_claims::holder(&app.database, claim).await? else {
-        return mail_confirmation(app, request_id, registration, email, done, now).await;
+    let holder = match email_claims::holder(&app.database, claim).await? {
+        Some(holder) => Person::find(app, holder).await?,
+        None => None,
     };
-    let person = Person::find(app, holder).await?;
-    let Some(person) = person.filter(|person| person.row.email_claim_id == claim) else {
-        app.database.execute(done).await?;
-        return Ok(());
+    // Who claims it for a change that waits has proved nothing.
+    let owner = holder.filter(|person| person.row.email_claim_id == claim);
+    let Some(person) = owner else {
+        return mail_confirmation(app, request_id, registration, email, done, now).await;
     };
     let mail = NewMail {
         id: format!("{request_id}/exists"),
@@ -204,8 +209,29 @@ async fn register(
         is_email_verified: true,
     };
     let password = HashedPassword::from_vault(kept.phc, kept.pepper_id);
-    let registered = accounts::register(&app.log, &app.vault, &account, &password, acting).await;
-    Ok(registered.map_err(ConfirmError::Register)?.position)
+    register_proven(app, &account, &password, acting).await
+}
+
+/// The address is proven, so a change to it that waits gives way. What becomes the address of an account meanwhile stays.
+async fn register_proven(
+    app: &App,
+    account: &NewAccount,
+    password: &HashedPassword,
+    acting: &Acting,
+) -> Result<Option<u64>, ConfirmError> {
+    let claim = app.vault.keyring().email_claim_id(&account.email);
+    for _ in 0..ATTEMPTS {
+        let registered = accounts::register(&app.log, &app.vault, account, password, acting).await;
+        match registered {
+            Ok(registered) => return Ok(registered.position),
+            Err(RegisterError::EmailTaken) => {}
+            Err(error) => return Err(ConfirmError::Register(error)),
+        }
+        if !settle_email_changes::give_way(app, claim).await? {
+            return Err(ConfirmError::Register(RegisterError::EmailTaken));
+        }
+    }
+    Err(MailError::again("the address is being claimed and released").into())
 }
 
 async fn take(app: &App, hash: &str, now: DateTime<Utc>) -> Result<bool, DbError> {

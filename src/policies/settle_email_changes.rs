@@ -347,6 +347,37 @@ pub async fn give_up(app: Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes a change to this address that waits give way to whoever proved the address; false when an account has it. The
+/// account's stream decides: a change that was completed meanwhile stays.
+///
+/// # Errors
+/// The log failed.
+pub async fn give_way(app: &App, claim: EmailClaimId) -> Result<bool, MailError> {
+    let loaded = app.log.load::<EmailClaim>(&claim.to_string()).await;
+    let (held, _) = loaded.map_err(MailError::again)?;
+    let Some(user) = held.holder() else {
+        return Ok(true);
+    };
+    let loaded = app.log.load::<User>(&user.to_string()).await;
+    let (account, _) = loaded.map_err(MailError::again)?;
+    let (User::Active(account) | User::Disabled(account)) = account else {
+        // A registration under way, or an erasure: what follows from it settles the claim.
+        return Ok(true);
+    };
+    if account.email_claim_id == claim {
+        return Ok(false);
+    }
+    let pending = account.pending_email;
+    if pending.is_some_and(|pending| pending.email_claim_id == claim) {
+        let acting = crate::app::Acting::policy(NAME);
+        let cancelled = email_change::cancel(app, user, &acting).await;
+        cancelled.map_err(MailError::again)?;
+    }
+    let settled = settle_leftover(app, user, claim).await;
+    settled.map_err(MailError::again)?;
+    Ok(true)
+}
+
 /// What is left of a claim of a registered account that no request waits for: it is the account's address, or free.
 ///
 /// # Errors

@@ -141,3 +141,57 @@ async fn a_known_address_takes_as_long_as_an_unknown_one() {
         assert!(ratio < 1.25, "{url}: known {known}, unknown {unknown}");
     }
 }
+
+/// Whoever is signed in may ask for any address. That keeps nobody from registering who proves that it is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_waits_holds_nobodys_address() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        let attacker = attacker(&smtp, &server).await;
+        assert_eq!(change_email(&server, &attacker, EMAIL).await.status(), 202);
+        let theirs = smtp.wait(EMAIL, CONFIRM_CHANGE, 1).await.token();
+        settled(&url).await;
+        register(&server, EMAIL).await;
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        assert_eq!(confirm(&server, &link).await.status(), 204, "{url}");
+        assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status(), 201);
+        let late = confirm(&server, &theirs).await;
+        let gone = refused(410, "token-expired-or-used");
+        assert_eq!(outcome(late).await, gone, "{url}");
+        let me = server.get_json("/v1/me", &attacker).await;
+        assert_eq!(me["email"], OTHER, "{url}");
+        settled(&url).await;
+        let claims = "SELECT COUNT(*) FROM email_claims";
+        assert_eq!(count(&url, claims).await, 2, "{url}");
+        until_count(&url, &format!("{claims} WHERE state = 'confirmed'"), 2).await;
+    }
+}
+
+/// The owner clicks both links at once, and has one account with the address.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_change_and_a_registration_at_once_one_has_the_address() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        let attacker = attacker(&smtp, &server).await;
+        change_email(&server, &attacker, EMAIL).await;
+        let change = smtp.wait(EMAIL, CONFIRM_CHANGE, 1).await.token();
+        register(&server, EMAIL).await;
+        let registration = smtp.wait(EMAIL, LINK, 1).await.token();
+        let answers = tokio::join!(confirm(&server, &change), confirm(&server, &registration));
+        let statuses = statuses(vec![answers.0, answers.1]).await;
+        assert_eq!(statuses, [204, 410], "{url}");
+        settled(&url).await;
+        let have = "SELECT COUNT(*) FROM users u JOIN email_claims c ON u.email_claim_id = c.claim_id \
+                    AND u.user_id = c.user_id";
+        let users = count(&url, "SELECT COUNT(*) FROM users").await;
+        assert_eq!(count(&url, have).await, users, "{url}");
+        assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status(), 201);
+    }
+}
+
+/// Somebody else who is signed in.
+async fn attacker(smtp: &Smtp, server: &Server) -> String {
+    register(server, OTHER).await;
+    let link = smtp.wait(OTHER, LINK, 1).await.token();
+    assert_eq!(confirm(server, &link).await.status(), 204);
+    let answer = sign_in(server, OTHER, PASSWORD).await;
+    access_token(&answer.json().await.unwrap())
+}
