@@ -2,8 +2,11 @@
 //!
 //! What waits is sealed in a table, under the hash of its token. The request that confirms it takes the row for a while
 //! before it registers, so that of racing ones exactly one does, and a node that dies leaves the link good.
+//!
+//! The link proves whose the address is, and not who chose the password: a stranger may have registered it. So whoever
+//! uses the link tells the password as well, and nobody confirms one that is not theirs.
 
-use aggregates::values::EmailAddress;
+use aggregates::values::{EmailAddress, Password};
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{DbError, Statement};
 use projections::email_claims;
@@ -19,7 +22,7 @@ use crate::mail::{MailError, Person, Recipient, budgets, link, tokens};
 use crate::policies::settle_email_changes;
 use crate::ports::clock::micros;
 use crate::ports::ids::Token;
-use crate::ports::passwords::HashedPassword;
+use crate::ports::passwords::{HashedPassword, PasswordError};
 
 /// Mails of this kind to one address in an hour; more are left out, silently.
 const MAILS_AN_HOUR: i64 = 3;
@@ -28,6 +31,8 @@ const MOST: i64 = 100_000;
 /// For how long a request has a row.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 
+/// Wrong passwords that a link takes in an hour; the next one ends it.
+const WRONG_PASSWORDS_AN_HOUR: i64 = 5;
 /// How often a registration makes others give way.
 const ATTEMPTS: usize = 3;
 
@@ -40,6 +45,15 @@ pub enum ConfirmError {
     /// The vault or the database.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// It is the link of a registration, and the password of that is wanted too.
+    #[error("the password of the registration is missing")]
+    PasswordMissing,
+    /// The password is not that of the registration.
+    #[error("the password is not that of the registration")]
+    WrongPassword,
+    /// The password could not be checked.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// Registering.
     #[error(transparent)]
     Register(RegisterError),
@@ -154,47 +168,60 @@ fn insert(
     Ok((SQL.into(), row))
 }
 
-/// Registers what waits under this token.
+/// Registers what waits under this token, for who knows its password.
 ///
 /// # Errors
 /// See [`ConfirmError`]. The link stays good.
 pub async fn confirm(
     app: &App,
     token: &str,
+    password: Option<&str>,
     acting: &Acting,
     now: DateTime<Utc>,
 ) -> Result<Confirmed, ConfirmError> {
-    const SQL: &str = "SELECT sealed_registration FROM pending_registrations WHERE token_hash = $1";
+    const SQL: &str = "SELECT sealed_registration FROM pending_registrations \
+                       WHERE token_hash = $1 AND expires_at > $2";
     let hash = tokens::hash_text(token);
     // A token that is none costs no write.
-    let rows = app.database.query(SQL, &[hash.as_str().into()]).await?;
+    let key = [hash.as_str().into(), micros(now).into()];
+    let rows = app.database.query(SQL, &key).await?;
     let Some(row) = rows.first() else {
         return Ok(Confirmed::No);
     };
+    let password = Password::new(password.ok_or(ConfirmError::PasswordMissing)?);
+    // One at a time, so that each wrong password is counted before the next one is looked at.
     if !take(app, &hash, now).await? {
         return Ok(Confirmed::No);
     }
-    let registered = register(app, &hash, &row.bytes(0)?, acting).await;
-    match registered {
-        Ok(position) => {
-            remove(app, &hash).await?;
-            Ok(Confirmed::Registered(position))
-        }
-        Err(ConfirmError::Register(RegisterError::EmailTaken)) => {
-            remove(app, &hash).await?;
-            Ok(Confirmed::No)
-        }
-        Err(error) => {
-            give_back(app, &hash).await?;
-            Err(error)
-        }
+    let registered = register(app, &hash, &row.bytes(0)?, password, acting).await;
+    let is_over = match &registered {
+        Ok(_) | Err(ConfirmError::Register(RegisterError::EmailTaken)) => true,
+        Err(ConfirmError::WrongPassword) => !may_err(app, &hash, now).await?,
+        Err(_) => false,
+    };
+    if is_over {
+        remove(app, &hash).await?;
+    } else {
+        give_back(app, &hash).await?;
     }
+    match registered {
+        Ok(position) => Ok(Confirmed::Registered(position)),
+        Err(_) if is_over => Ok(Confirmed::No),
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts a wrong password; false when it was one too many.
+async fn may_err(app: &App, hash: &str, now: DateTime<Utc>) -> Result<bool, DbError> {
+    let budget = format!("register-wrong/{hash}");
+    budgets::take(&app.database, &budget, WRONG_PASSWORDS_AN_HOUR, now).await
 }
 
 async fn register(
     app: &App,
     hash: &str,
     sealed: &[u8],
+    password: Password,
     acting: &Acting,
 ) -> Result<Option<u64>, ConfirmError> {
     let opened = app
@@ -202,6 +229,9 @@ async fn register(
         .open_entry(MailTable::Registrations, hash, sealed)?;
     let kept: Registration = serde_json::from_slice(&opened).map_err(MailError::hopeless)?;
     let (email, name) = kept.parsed()?;
+    if !app.passwords.matches(password, kept.phc.clone()).await? {
+        return Err(ConfirmError::WrongPassword);
+    }
     let account = NewAccount {
         email,
         name,

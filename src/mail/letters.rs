@@ -109,10 +109,10 @@ impl Letter {
         let (subject, first, label, link, life) = match self {
             Self::ConfirmRegistration(link) => (
                 "Confirm your registration",
-                "Confirm that this is your address, and your account is ready.",
+                "Confirm that this is your address, with the password that you chose, and your account is ready.",
                 "Confirm the address",
                 link,
-                "The link is good once, for 24 hours.",
+                "The link is good once, for 24 hours. If you did not register, somebody else did: do nothing.",
             ),
             Self::ConfirmChange(link) => (
                 "Confirm your new address",

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aggregates::values::{Password, PasswordId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use zeroize::Zeroizing;
 
 use crate::config::PasswordConfig;
 use crate::keyring::{Peppers, StoredPassword};
@@ -200,6 +201,20 @@ impl Passwords {
         let hasher = Arc::clone(&self.hasher);
         self.run_at(place, move || verify_now(&hasher, &password, account))
             .await?
+    }
+
+    /// Whether `password` is the one of a hash that is no account's yet.
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when the queue is full.
+    pub async fn matches(
+        &self,
+        password: Password,
+        phc: Zeroizing<String>,
+    ) -> Result<bool, PasswordError> {
+        let hasher = Arc::clone(&self.hasher);
+        let verdict = self.run(move || hasher.verify(&password, &phc)).await??;
+        Ok(verdict != Verdict::Wrong)
     }
 
     /// A place in the queue, for one of these crowds, each with the most that it may have.

@@ -34,6 +34,10 @@ fn links() -> Vec<Row> {
         "validation-failed",
     ));
     rows.extend(all_get(unfit.map(reset), 422, "validation-failed"));
+    let fits_none = json!({"token": "0".repeat(64), "password": "\u{0}"});
+    rows.push(confirm(fits_none).gets(410, "token-expired-or-used"));
+    let unfit = json!({"token": "0".repeat(64), "password": 1});
+    rows.push(confirm(unfit).gets(422, "validation-failed"));
     rows.push(call(Nobody, "GET", "/v1/email-confirmations").gets(405, "method-not-allowed"));
     rows
 }

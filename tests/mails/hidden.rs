@@ -44,7 +44,7 @@ async fn no_token_and_no_address_is_in_the_clear() {
                 .await
                 .token(),
         ];
-        assert_eq!(confirm(&server, &tokens[0]).await.status(), 204);
+        assert_eq!(open(&server, &tokens[0]).await.status(), 204);
         let token = access_token(&server.sign_in(EMAIL).await);
         change_email(&server, &token, NEW).await;
         tokens.push(smtp.wait(NEW, CONFIRM_CHANGE, 1).await.token());

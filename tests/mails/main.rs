@@ -58,6 +58,17 @@ async fn confirm(server: &Server, token: &str) -> Response {
     server.post("/v1/email-confirmations", "", &body).await
 }
 
+/// The link of a registration, with a password.
+async fn open_with(server: &Server, token: &str, password: &str) -> Response {
+    let body = json!({"token": token, "password": password});
+    server.post("/v1/email-confirmations", "", &body).await
+}
+
+/// With the right one.
+async fn open(server: &Server, token: &str) -> Response {
+    open_with(server, token, PASSWORD).await
+}
+
 async fn ask_reset(server: &Server, email: &str) -> Response {
     let body = json!({"email": email});
     server.post("/v1/password-resets", "", &body).await

@@ -25,7 +25,7 @@ async fn an_account_is_opened_when_its_address_is_confirmed() {
         assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status(), 401);
         server.kill();
         server.launch().await;
-        let uses = (0..50).map(|_| confirm(&server, &link));
+        let uses = (0..50).map(|_| open(&server, &link));
         let statuses = statuses(futures::future::join_all(uses).await).await;
         assert_eq!(statuses[0], 204, "{url}");
         assert!(
@@ -53,7 +53,7 @@ async fn a_known_address_is_answered_alike_and_its_owner_is_told() {
     for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
         register(&server, EMAIL).await;
         let link = smtp.wait(EMAIL, LINK, 1).await.token();
-        confirm(&server, &link).await;
+        open(&server, &link).await;
         let shown = |answer: Response| async move {
             let mut names: Vec<String> = answer
                 .headers()
@@ -70,8 +70,8 @@ async fn a_known_address_is_answered_alike_and_its_owner_is_told() {
         let first = smtp.wait(OTHER, LINK, 1).await.token();
         register(&server, OTHER).await;
         let second = smtp.wait(OTHER, LINK, 2).await.token();
-        assert_eq!(confirm(&server, &first).await.status(), 204);
-        let late = confirm(&server, &second).await;
+        assert_eq!(open(&server, &first).await.status(), 204);
+        let late = open(&server, &second).await;
         assert_eq!(
             outcome(late).await,
             refused(410, "token-expired-or-used"),
@@ -99,17 +99,13 @@ async fn a_link_that_a_dead_node_had_taken_is_good_again() {
             "UPDATE pending_registrations SET lease_until = 9000000000000000",
         )
         .await;
-        assert_eq!(confirm(&server, &link).await.status(), 410);
+        assert_eq!(open(&server, &link).await.status(), 410);
         write(&url, "UPDATE pending_registrations SET lease_until = 1").await;
-        assert_eq!(confirm(&server, &link).await.status(), 204, "{url}");
+        assert_eq!(open(&server, &link).await.status(), 204, "{url}");
         register(&server, OTHER).await;
         let link = smtp.wait(OTHER, LINK, 1).await.token();
         write(&url, "UPDATE pending_registrations SET expires_at = 1").await;
-        assert_eq!(
-            confirm(&server, &link).await.status(),
-            410,
-            "{url}: too old"
-        );
+        assert_eq!(open(&server, &link).await.status(), 410, "{url}: too old");
     }
 }
 
@@ -119,7 +115,7 @@ async fn a_known_address_takes_as_long_as_an_unknown_one() {
     for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
         register(&server, EMAIL).await;
         let link = smtp.wait(EMAIL, LINK, 1).await.token();
-        confirm(&server, &link).await;
+        open(&server, &link).await;
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for n in 0..210 {
             let stranger = format!("stranger-{n}@example.com");
@@ -142,6 +138,56 @@ async fn a_known_address_takes_as_long_as_an_unknown_one() {
     }
 }
 
+/// A stranger registers somebody's address with a password of theirs. The owner's click does not make it an account.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_confirms_a_password_that_is_not_theirs() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        let theirs = json!({"email": EMAIL, "password": NEW_PASSWORD});
+        server.post("/v1/users", "", &theirs).await;
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        let without = confirm(&server, &link).await;
+        assert_eq!(outcome(without).await, refused(422, "validation-failed"));
+        let wrong = open_with(&server, &link, PASSWORD).await;
+        assert_eq!(outcome(wrong).await, refused(403, "wrong-password"));
+        let users = "SELECT COUNT(*) FROM users";
+        assert_eq!(count(&url, users).await, 0, "{url}");
+        assert_eq!(
+            sign_in(&server, EMAIL, NEW_PASSWORD).await.status(),
+            401,
+            "{url}"
+        );
+        // The owner's own registration is good, and then the other one is none any more.
+        register(&server, EMAIL).await;
+        let own = smtp.wait(EMAIL, LINK, 2).await.token();
+        assert_eq!(open(&server, &own).await.status(), 204, "{url}");
+        let late = open_with(&server, &link, NEW_PASSWORD).await;
+        assert_eq!(outcome(late).await, refused(410, "token-expired-or-used"));
+        let signed_in = sign_in(&server, EMAIL, PASSWORD).await;
+        assert_eq!(signed_in.status(), 201, "{url}");
+    }
+}
+
+/// Also when they come at once: six wrong ones end the link, and none opens an account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_takes_few_wrong_passwords() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        register(&server, EMAIL).await;
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        for _ in 0..5 {
+            let wrong = open_with(&server, &link, NEW_PASSWORD).await;
+            assert_eq!(outcome(wrong).await, refused(403, "wrong-password"));
+        }
+        let wrong = (0..10).map(|_| open_with(&server, &link, NEW_PASSWORD));
+        let statuses = statuses(futures::future::join_all(wrong).await).await;
+        assert_eq!(statuses, [410; 10], "{url}");
+        let over = open(&server, &link).await;
+        assert_eq!(outcome(over).await, refused(410, "token-expired-or-used"));
+        let waiting = "SELECT COUNT(*) FROM pending_registrations";
+        assert_eq!(count(&url, waiting).await, 0, "{url}");
+        assert_eq!(count(&url, "SELECT COUNT(*) FROM events").await, 0, "{url}");
+    }
+}
+
 /// Whoever is signed in may ask for any address. That keeps nobody from registering who proves that it is theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_waits_holds_nobodys_address() {
@@ -152,7 +198,7 @@ async fn a_change_that_waits_holds_nobodys_address() {
         settled(&url).await;
         register(&server, EMAIL).await;
         let link = smtp.wait(EMAIL, LINK, 1).await.token();
-        assert_eq!(confirm(&server, &link).await.status(), 204, "{url}");
+        assert_eq!(open(&server, &link).await.status(), 204, "{url}");
         assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status(), 201);
         let late = confirm(&server, &theirs).await;
         let gone = refused(410, "token-expired-or-used");
@@ -175,7 +221,7 @@ async fn of_a_change_and_a_registration_at_once_one_has_the_address() {
         let change = smtp.wait(EMAIL, CONFIRM_CHANGE, 1).await.token();
         register(&server, EMAIL).await;
         let registration = smtp.wait(EMAIL, LINK, 1).await.token();
-        let answers = tokio::join!(confirm(&server, &change), confirm(&server, &registration));
+        let answers = tokio::join!(confirm(&server, &change), open(&server, &registration));
         let statuses = statuses(vec![answers.0, answers.1]).await;
         assert_eq!(statuses, [204, 410], "{url}");
         settled(&url).await;
@@ -191,7 +237,7 @@ async fn of_a_change_and_a_registration_at_once_one_has_the_address() {
 async fn attacker(smtp: &Smtp, server: &Server) -> String {
     register(server, OTHER).await;
     let link = smtp.wait(OTHER, LINK, 1).await.token();
-    assert_eq!(confirm(server, &link).await.status(), 204);
+    assert_eq!(open(server, &link).await.status(), 204);
     let answer = sign_in(server, OTHER, PASSWORD).await;
     access_token(&answer.json().await.unwrap())
 }
