@@ -4,9 +4,17 @@ import { useMutation } from '@tanstack/react-query';
 import { callPublic } from '@/shared/api/transport';
 import { type Wire } from '@/shared/api/types';
 
-async function confirmEmail(token: string): Promise<void> {
-  const body = { token } satisfies Wire['CreateEmailConfirmation'];
-  await callPublic('/v1/email-confirmations', { method: 'POST', body });
+export interface Confirmation {
+  token: string;
+  /** That of a registration which the link completes; only then the server asks for it. */
+  password?: string;
+}
+
+async function confirmEmail(body: Confirmation): Promise<void> {
+  await callPublic('/v1/email-confirmations', {
+    method: 'POST',
+    body: body satisfies Wire['CreateEmailConfirmation'],
+  });
 }
 
 async function askForReset(email: string): Promise<void> {

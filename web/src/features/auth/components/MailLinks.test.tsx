@@ -51,6 +51,28 @@ describe('ConfirmEmailPage', () => {
     expect(await screen.findByRole('alert')).toHaveTextContent('It is token-expired-or-used.');
   });
 
+  it('asks for the password of a registration, and again when it is wrong', async () => {
+    const errors = [{ field: 'password', code: 'missing', message: 'is required' }];
+    let answer = () => problem(422, 'validation-failed', { errors });
+    const log = serve({ 'POST /v1/email-confirmations': () => answer() });
+    open(`/confirm-email#token=${TOKEN}`);
+    expect(screen.queryByLabelText('The password that you chose')).toBeNull();
+    await userEvent.click(screen.getByRole('button', { name: 'Confirm the address' }));
+    const field = await screen.findByLabelText('The password that you chose');
+    expect(screen.queryByRole('alert')).toBeNull();
+    answer = () => problem(403, 'wrong-password');
+    await userEvent.type(field, 'Old-staple-1{Enter}');
+    await waitFor(() => {
+      expect(field).toBeInvalid();
+    });
+    expect(field).toHaveFocus();
+    answer = () => empty();
+    await userEvent.type(field, 'x{Enter}');
+    expect(await screen.findByText('Your address is confirmed.')).toBeVisible();
+    expect(log.at(-1)?.body).toEqual({ token: TOKEN, password: 'Old-staple-1x' });
+    expect(screen.queryByLabelText('The password that you chose')).toBeNull();
+  });
+
   it('says that a link is not whole', () => {
     serve({});
     open('/confirm-email');
