@@ -11,12 +11,18 @@ use projections::users;
 
 use crate::app::{Acting, App};
 use crate::keyring::VaultError;
-use crate::mail::budgets;
+use crate::mail::letters::Letter;
+use crate::mail::outbox::{self, NewMail};
 use crate::mail::tokens::{self, MailToken, Purpose};
+use crate::mail::{MailError, Person, budgets, link};
 use crate::ports::clock;
+use crate::ports::ids::{self, Token};
 
 /// Requests of one account in an hour.
 const REQUESTS_AN_HOUR: i64 = 5;
+
+/// Links to the own address of one account in an hour.
+const LINKS_AN_HOUR: i64 = 3;
 
 /// Why the address is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +39,9 @@ pub enum EmailChangeError {
     /// Sealing, or the vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The mail was not written.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// The database.
     #[error(transparent)]
     Database(#[from] DbError),
@@ -71,6 +80,32 @@ pub async fn request(
         .execute::<User>(&user.to_string(), UserCommand::Email(command), &context)
         .await?;
     Ok(outcome.position)
+}
+
+/// Mails a link to the address that the account has, once more.
+///
+/// # Errors
+/// See [`EmailChangeError`].
+pub async fn mail_again(app: &App, user: UserId) -> Result<(), EmailChangeError> {
+    let person = Person::find(app, user).await?;
+    let person = person.ok_or(EmailChangeError::NoSuchAccount)?;
+    let email_claim_id = person.row.email_claim_id;
+    let budget = format!("confirm/{email_claim_id}");
+    if !budgets::take(&app.database, &budget, LINKS_AN_HOUR, clock::now()).await? {
+        return Err(EmailChangeError::TooMany);
+    }
+    let token = Token::generate().map_err(MailError::from)?;
+    let made = MailToken {
+        user_id: user,
+        purpose: Purpose::Confirm { email_claim_id },
+    };
+    let mail = NewMail {
+        id: format!("{user}/{}/confirm", ids::new_id()),
+        to: person.at_home()?,
+        letter: Letter::ConfirmAddress(link(app, "confirm-email", &token)),
+        token: Some((token, made)),
+    };
+    Ok(outbox::put(app, mail, Vec::new(), clock::now()).await?)
 }
 
 /// Takes a request back; the position of the event, if there was one.

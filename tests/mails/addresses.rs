@@ -189,6 +189,8 @@ async fn a_taken_address_is_answered_alike_and_its_owner_is_told() {
         );
         settled(&url).await;
         assert!(smtp.to(OTHER, CONFIRM_CHANGE).is_empty());
+        let link = smtp.wait(EMAIL, CONFIRM, 1).await.token();
+        assert_eq!(confirm(&server, &link).await.status(), 204);
         let own = change_email(&server, &token, "ADA@example.com").await;
         assert_eq!(outcome(own).await, refused(422, "validation-failed"));
         let wrong = json!({"email": NEW, "password": "Wrong-horse-1"});
@@ -247,5 +249,49 @@ async fn a_new_password_ends_a_change_that_waits() {
             "{url}"
         );
         until_claims(&url, &[("confirmed", 1)]).await;
+    }
+}
+
+/// The first link is good for a day, and mails get lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unconfirmed_address_gets_another_link_a_few_times() {
+    for (smtp, server, url, _folder) in with_smtp(&[]).await {
+        let token = server.token(EMAIL).await;
+        smtp.wait(EMAIL, CONFIRM, 1).await;
+        write(&url, "UPDATE mail_tokens SET expires_at = 1").await;
+        for n in 2..=4 {
+            let asked = change_email(&server, &token, EMAIL).await;
+            assert_eq!(asked.status(), 202, "{url}");
+            smtp.wait(EMAIL, CONFIRM, n).await;
+        }
+        let many = change_email(&server, &token, EMAIL).await;
+        assert_eq!(outcome(many).await, refused(429, "too-many-attempts"));
+        let wrong = json!({"email": EMAIL, "password": "Wrong-horse-1"});
+        let wrong = server.post("/v1/me/email", &token, &wrong).await;
+        assert_eq!(outcome(wrong).await, refused(403, "wrong-password"));
+        settled(&url).await;
+        let links: Vec<String> = smtp.to(EMAIL, CONFIRM).iter().map(Message::token).collect();
+        assert_eq!(links.len(), 4, "{url}");
+        assert_eq!(outcome(confirm(&server, &links[0]).await).await, gone());
+        assert_eq!(confirm(&server, &links[3]).await.status(), 204, "{url}");
+        assert_eq!(outcome(confirm(&server, &links[2]).await).await, gone());
+        let own = change_email(&server, &token, EMAIL).await;
+        assert_eq!(outcome(own).await, refused(422, "validation-failed"));
+    }
+}
+
+/// The link of a reset went to the address, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_by_mail_verifies_the_address() {
+    for (smtp, server, url, _folder) in with_smtp(&[]).await {
+        server.register(EMAIL).await;
+        let link = smtp.wait(EMAIL, CONFIRM, 1).await.token();
+        ask_reset(&server, EMAIL).await;
+        let owner = smtp.wait(EMAIL, RESET, 1).await.token();
+        assert_eq!(reset(&server, &owner, NEW_PASSWORD).await.status(), 204);
+        let signed_in = sign_in(&server, EMAIL, NEW_PASSWORD).await;
+        let signed_in: Value = signed_in.json().await.unwrap();
+        assert_eq!(signed_in["user"]["email_verified"], true, "{url}");
+        assert_eq!(outcome(confirm(&server, &link).await).await, gone());
     }
 }

@@ -204,7 +204,7 @@ fn a_forgotten_password_is_replaced_once() {
         replaced: id(1),
         at: at(2),
     };
-    given::<User>([registered()])
+    given::<User>([registered(), verified(OWN)])
         .when(reset(id(1)))
         .then_expect_events(vec![done.clone()]);
     given::<User>([registered(), done])
@@ -213,6 +213,27 @@ fn a_forgotten_password_is_replaced_once() {
     given::<User>([registered(), disabled()])
         .when(reset(id(1)))
         .then_expect_error(UserError::UserDisabled);
+}
+
+/// The link of the reset went to it.
+#[test]
+fn a_reset_by_mail_verifies_the_address() {
+    let (password_id, replaced, at) = (id(7), id(1), at(4));
+    let reset = UserCommand::ResetPassword {
+        password_id,
+        replaces: replaced,
+        at,
+    };
+    let was_reset = UserEvent::PasswordReset {
+        password_id,
+        replaced,
+        at,
+    };
+    let email_claim_id = id(OWN);
+    let verified = UserEvent::EmailVerified { email_claim_id, at };
+    given::<User>([registered()])
+        .when(reset)
+        .then_expect_events(vec![was_reset, verified]);
 }
 
 #[test]
@@ -243,7 +264,7 @@ fn a_change_that_waits_ends_with_the_password_that_it_was_asked_for_with() {
         at,
     };
     for (command, event) in [(reset, was_reset), (change, was_changed)] {
-        given::<User>([registered(), requested(NEW, 2)])
+        given::<User>([registered(), verified(OWN), requested(NEW, 2)])
             .when(command)
             .then_expect_events(vec![event, cancelled(NEW, 2, 4)]);
     }

@@ -132,7 +132,14 @@ fn a_new_password_takes_a_deletion_back() {
             replaces: id(1),
             at: at(9),
         })
-        .then_expect_events(vec![reset, UserEvent::UserDeletionCancelled { at: at(9) }]);
+        .then_expect_events(vec![
+            reset,
+            UserEvent::EmailVerified {
+                email_claim_id: id(9),
+                at: at(9),
+            },
+            UserEvent::UserDeletionCancelled { at: at(9) },
+        ]);
 }
 
 #[test]

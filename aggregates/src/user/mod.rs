@@ -168,10 +168,17 @@ impl User {
         if account.password_id != replaces {
             return Err(UserError::PasswordReplaced);
         }
+        // The link of a reset went to the address, which an account keeps as long as it is not verified.
+        let is_by_mail = matches!(event, UserEvent::PasswordReset { .. });
+        let verified = (is_by_mail && !account.is_email_verified).then_some({
+            let email_claim_id = account.email_claim_id;
+            UserEvent::EmailVerified { email_claim_id, at }
+        });
         let address = account.cancelled_change(at);
         let deletion = account.erase_at;
         let deletion = deletion.map(|_| UserEvent::UserDeletionCancelled { at });
-        Ok([event].into_iter().chain(address).chain(deletion).collect())
+        let rest = verified.into_iter().chain(address).chain(deletion);
+        Ok([event].into_iter().chain(rest).collect())
     }
 
     fn require_untouched(&self) -> Result<(), UserError> {

@@ -83,6 +83,13 @@ pub fn expired_or_used() -> Problem {
     )
 }
 
+fn of_mail(error: MailError) -> Problem {
+    match error {
+        MailError::Again(cause) => Problem::unavailable(cause),
+        MailError::Hopeless(cause) | MailError::Event(cause) => Problem::internal(cause),
+    }
+}
+
 impl From<EmailChangeError> for Problem {
     fn from(error: EmailChangeError) -> Self {
         match error {
@@ -94,6 +101,7 @@ impl From<EmailChangeError> for Problem {
             EmailChangeError::ExpiredOrUsed => expired_or_used(),
             EmailChangeError::NoSuchAccount => Self::not_found(),
             EmailChangeError::Vault(error) => error.into(),
+            EmailChangeError::Mail(error) => of_mail(error),
             EmailChangeError::Database(error) => error.into(),
             EmailChangeError::Log(error) => error.into(),
         }
@@ -103,10 +111,7 @@ impl From<EmailChangeError> for Problem {
 impl From<ConfirmError> for Problem {
     fn from(error: ConfirmError) -> Self {
         match error {
-            ConfirmError::Mail(MailError::Again(cause)) => Self::unavailable(cause),
-            ConfirmError::Mail(MailError::Hopeless(cause) | MailError::Event(cause)) => {
-                Self::internal(cause)
-            }
+            ConfirmError::Mail(error) => of_mail(error),
             ConfirmError::Vault(error) => error.into(),
             ConfirmError::PasswordMissing => {
                 let message = "is required: the one that this address was registered with";

@@ -6,7 +6,7 @@ use aggregates::values::EmailAddress;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use projections::users;
+use projections::users::{self, UserRow};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -33,7 +33,8 @@ pub struct Body {
 }
 
 /// Asks for another address, in the place of any that was asked for before. A link is mailed to it, and a word to the
-/// present one. If another account has the address, the answer is the same, and its owner is told instead.
+/// present one. If another account has the address, the answer is the same, and its owner is told instead. For the
+/// account's own address, as long as it is not confirmed, the link to that is mailed once more.
 #[utoipa::path(
     post, path = "/v1/me/email", tag = "accounts", operation_id = "change_email", request_body = Body,
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
@@ -56,9 +57,17 @@ pub async fn change(
         Problem::validation(vec![FieldError::new("email", error.code, error.message)])
     })?;
     let row = users::find(&app.database, caller.user_id).await?;
+    let claim = app.vault.keyring().email_claim_id(&email);
+    let is_unconfirmed = |row: &UserRow| row.email_claim_id == claim && !row.is_email_verified;
+    let is_own = row.as_ref().is_some_and(is_unconfirmed);
     right_password(&app, &caller, row, &body.password).await?;
-    let acting = caller.acting();
-    let position = email_change::request(&app, caller.user_id, &email, &acting).await?;
+    let (user, acting) = (caller.user_id, caller.acting());
+    let position = if is_own {
+        email_change::mail_again(&app, user).await?;
+        None
+    } else {
+        email_change::request(&app, user, &email, &acting).await?
+    };
     Ok(Written {
         position,
         answer: StatusCode::ACCEPTED,
