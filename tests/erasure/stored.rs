@@ -2,6 +2,8 @@
 
 use super::*;
 
+const AGENT: &str = "Adas-own-reader/7.1 (a name that no list knows)";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_what_happened_to_their_account_newest_first() {
     for (server, url, _folder) in servers(&[]).await {
@@ -50,8 +52,15 @@ async fn a_person_sees_what_happened_to_their_account_newest_first() {
 async fn a_person_takes_everything_with_them_that_is_stored_about_them() {
     for (server, url, _folder) in servers(&[]).await {
         let token = server.token(EMAIL).await;
-        let ended = access_token(&server.sign_in(EMAIL).await);
+        let body = json!({"email": EMAIL, "password": PASSWORD});
+        let sign_in = server
+            .request(reqwest::Method::POST, "/v1/sessions")
+            .json(&body);
+        let ended = sign_in.header("User-Agent", AGENT).send().await.unwrap();
+        let ended = access_token(&ended.json().await.unwrap());
         server.delete("/v1/sessions/current", &ended).await;
+        let change = json!({"email": "ada.new@example.org", "password": PASSWORD});
+        server.post("/v1/me/email", &token, &change).await;
         let media = server.upload(&token, "my-holiday.mp4", clip()).await;
         let job = server.job(&token, &media, "poster").await;
         let bob = server.token("bob@example.com").await;
@@ -69,7 +78,13 @@ async fn a_person_takes_everything_with_them_that_is_stored_about_them() {
             "{url}"
         );
         let list = |name: &str| export[name].as_array().unwrap().clone();
-        assert_eq!(list("sessions").len(), 2, "{url}");
+        let pending = &export["pending_email"]["email"];
+        assert_eq!(pending, "ada.new@example.org", "{url}");
+        let agents: Vec<Value> = list("sessions")
+            .iter()
+            .map(|session| session["user_agent"].clone())
+            .collect();
+        assert_eq!(agents, [Value::Null, json!(AGENT)], "{url}");
         assert_eq!(list("media")[0]["name"], "my-holiday.mp4", "{url}");
         assert_eq!(list("media")[0]["id"], media, "{url}");
         assert_eq!(list("jobs")[0]["id"], job, "{url}");

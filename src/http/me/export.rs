@@ -12,6 +12,7 @@ use futures::Stream;
 use http::header;
 use projections::page::{Cursor, Page};
 use projections::sessions::State as SessionState;
+use projections::users::PendingEmail;
 use projections::{activity, media, media_jobs, sessions, users};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,7 +24,7 @@ use crate::http::jobs::view::{JobView, view as job_view};
 use crate::http::media::view::{MediaView, view as media_view};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::TailRead;
-use crate::http::sessions::view::{SessionView, view as session_view};
+use crate::http::sessions::view::{SessionView, user_agent, view as session_view};
 use crate::http::users::view::{UserView, view as user_view};
 use crate::keyring::PersonKey;
 use crate::ports::clock;
@@ -37,12 +38,31 @@ const PAGE: usize = 200;
 pub struct ExportView {
     exported_at: chrono::DateTime<chrono::Utc>,
     user: UserView,
+    /// The address that the account asked for instead of its own, until it is confirmed.
+    pending_email: Option<PendingEmailView>,
     /// Open and ended ones.
-    sessions: Vec<SessionView>,
+    sessions: Vec<ExportedSession>,
     /// The files themselves are at `/v1/media/{id}/content`.
     media: Vec<MediaView>,
     jobs: Vec<JobView>,
     activity: Vec<ActivityView>,
+}
+
+/// A change of the address that waits.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PendingEmail)]
+pub struct PendingEmailView {
+    email: String,
+    requested_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// A session, with what its device said of itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedSession {
+    #[serde(flatten)]
+    session: SessionView,
+    /// As it was sent when the session was opened.
+    user_agent: Option<String>,
 }
 
 /// Everything that is stored about the caller.
@@ -64,7 +84,9 @@ pub async fn export(
     let user = user_view(&app, &row).await?;
     let key = app.vault.person_key(caller.user_id).await?;
     let key = key.ok_or_else(Problem::not_found)?;
-    let steps = steps(&user)?;
+    let pending = row.pending_email.as_ref();
+    let pending = pending.map(|pending| pending_view(&key, pending));
+    let steps = steps(&user, pending.transpose()?.as_ref())?;
     let source = Source { app, caller, key };
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
@@ -102,7 +124,12 @@ impl Source {
                 let now = clock::now();
                 let page = sessions::list(database, owner, state, now, after, PAGE).await?;
                 let current = self.caller.session_id;
-                items(page, |row| session_view(app, &self.key, row, current))
+                items(page, |row| {
+                    Ok(ExportedSession {
+                        session: session_view(app, &self.key, row, current)?,
+                        user_agent: user_agent(&self.key, row)?,
+                    })
+                })
             }
             Part::Media => {
                 let page = media::list(database, owner, after, PAGE).await?;
@@ -120,6 +147,14 @@ impl Source {
     }
 }
 
+fn pending_view(key: &PersonKey, pending: &PendingEmail) -> Result<PendingEmailView, Problem> {
+    let sealed = &pending.email;
+    Ok(PendingEmailView {
+        email: key.open(sealed.event_id, "email", &sealed.text)?,
+        requested_at: pending.requested_at,
+    })
+}
+
 fn items<R, V: Serialize>(
     page: Page<R>,
     show: impl Fn(&R) -> Result<V, Problem>,
@@ -135,11 +170,14 @@ enum Step {
     Items(Part, Cursor),
 }
 
-fn steps(user: &UserView) -> Result<VecDeque<Step>, Problem> {
+fn steps(user: &UserView, pending: Option<&PendingEmailView>) -> Result<VecDeque<Step>, Problem> {
     let text = |text: &str| Step::Text(text.to_owned());
     let items = |part| Step::Items(part, Cursor::start());
     let (now, user) = (json(&clock::now())?, json(user)?);
-    let head = format!("{{\"exported_at\":{now},\"user\":{user},\"sessions\":[");
+    let pending = json(&pending)?;
+    let head = format!(
+        "{{\"exported_at\":{now},\"user\":{user},\"pending_email\":{pending},\"sessions\":["
+    );
     Ok(VecDeque::from([
         Step::Text(head),
         items(Part::Sessions(SessionState::Active)),

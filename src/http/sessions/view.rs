@@ -67,7 +67,7 @@ pub fn view(
         let open = |text: &String| key.open(row.start_event_id, field, text);
         sealed.as_ref().map(open).transpose()
     };
-    let user_agent = open("user_agent", &row.user_agent)?;
+    let user_agent = user_agent(key, row)?;
     let seen = app.last_seen.get(row.session_id).max(row.last_seen_at);
     Ok(SessionView {
         id: row.session_id.into(),
@@ -86,6 +86,15 @@ pub fn view(
             .or((row.tokens_end <= crate::ports::clock::now()).then_some(row.tokens_end)),
         end_reason: end_reason(row),
     })
+}
+
+/// What the device said of itself when the session was opened.
+///
+/// # Errors
+/// It does not open.
+pub fn user_agent(key: &PersonKey, row: &SessionRow) -> Result<Option<String>, Problem> {
+    let open = |text: &String| key.open(row.start_event_id, "user_agent", text);
+    Ok(row.user_agent.as_ref().map(open).transpose()?)
 }
 
 /// A session past the end of its tokens counts as expired, also before the policy has noted it.
