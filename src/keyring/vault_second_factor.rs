@@ -195,18 +195,20 @@ impl Vault {
         Ok(())
     }
 
-    /// Secrets from before `before`, whether they count or not, after `after` by account and identifier.
+    /// Secrets from before `before` that the read model does not know to count, after `after` by account and identifier.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn totps_before(
+    pub async fn surplus_totps(
         &self,
         before: DateTime<Utc>,
         after: (UserId, TotpId),
         limit: i64,
     ) -> Result<Vec<(UserId, TotpId)>, VaultError> {
-        const SQL: &str = "SELECT user_id, totp_id FROM vault_totp WHERE created_at < $1 \
-                           AND (user_id > $2 OR (user_id = $3 AND totp_id > $4)) ORDER BY user_id, totp_id LIMIT $5";
+        const SQL: &str = "SELECT user_id, totp_id FROM vault_totp v WHERE created_at < $1 \
+                           AND (user_id > $2 OR (user_id = $3 AND totp_id > $4)) \
+                           AND NOT EXISTS (SELECT 1 FROM users u \
+                           WHERE u.user_id = v.user_id AND u.totp_id = v.totp_id) ORDER BY user_id, totp_id LIMIT $5";
         let (user, totp) = (after.0.to_string(), after.1.to_string());
         let key = [
             micros(before).into(),
@@ -225,14 +227,17 @@ impl Vault {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn recovery_codes_before(
+    pub async fn surplus_recovery_codes(
         &self,
         before: DateTime<Utc>,
         after: (UserId, RecoveryCodesId),
         limit: i64,
     ) -> Result<Vec<(UserId, RecoveryCodesId)>, VaultError> {
-        const SQL: &str = "SELECT DISTINCT user_id, codes_id FROM vault_recovery_codes WHERE created_at < $1 \
-                           AND (user_id > $2 OR (user_id = $3 AND codes_id > $4)) ORDER BY user_id, codes_id LIMIT $5";
+        const SQL: &str = "SELECT DISTINCT user_id, codes_id FROM vault_recovery_codes v WHERE created_at < $1 \
+                           AND (user_id > $2 OR (user_id = $3 AND codes_id > $4)) \
+                           AND NOT EXISTS (SELECT 1 FROM users u \
+                           WHERE u.user_id = v.user_id AND u.recovery_codes_id = v.codes_id) \
+                           ORDER BY user_id, codes_id LIMIT $5";
         let (user, set) = (after.0.to_string(), after.1.to_string());
         let key = [
             micros(before).into(),

@@ -1,5 +1,6 @@
 //! Secrets that were never confirmed and recovery codes that no event made count are removed, with challenges and
-//! counts of wrong codes whose time is over. Which ones count is asked of the log itself.
+//! counts of wrong codes whose time is over. The read model says which ones to look at; which ones count is asked of the
+//! log itself.
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ async fn sweep_secrets(app: &App) -> Result<(), String> {
     let before = clock::now() - PATIENCE;
     let mut after = (UserId(Uuid::nil()), TotpId(Uuid::nil()));
     loop {
-        let page = app.vault.totps_before(before, after, PAGE).await;
+        let page = app.vault.surplus_totps(before, after, PAGE).await;
         let page = page.map_err(|error| error.to_string())?;
         let Some(last) = page.last() else {
             return Ok(());
@@ -55,7 +56,7 @@ async fn sweep_codes(app: &App) -> Result<(), String> {
     let before = clock::now() - PATIENCE;
     let mut after = (UserId(Uuid::nil()), RecoveryCodesId(Uuid::nil()));
     loop {
-        let page = app.vault.recovery_codes_before(before, after, PAGE).await;
+        let page = app.vault.surplus_recovery_codes(before, after, PAGE).await;
         let page = page.map_err(|error| error.to_string())?;
         let Some(last) = page.last() else {
             return Ok(());
