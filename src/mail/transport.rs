@@ -1,8 +1,10 @@
 //! The way out: an SMTP server, or files for who has none.
 
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use lettre::transport::smtp::authentication::Credentials;
@@ -87,6 +89,54 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Removes files of mails that were written before `before`: they hold addresses, and tokens of links. What else is
+    /// in the folder stays.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or a file not be removed.
+    pub async fn sweep(&self, before: SystemTime) -> std::io::Result<()> {
+        let Self::Folder(folder) = self else {
+            return Ok(());
+        };
+        let mut files = match tokio::fs::read_dir(folder).await {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        while let Some(file) = files.next_entry().await? {
+            if is_mail(&file.file_name()) && is_older(&file, before).await? {
+                gone(tokio::fs::remove_file(file.path()).await)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is the name of a file, or of a draft, as [`write`] makes it.
+fn is_mail(name: &OsStr) -> bool {
+    let name = name.to_str().unwrap_or_default();
+    let draft = name.strip_prefix('.');
+    let draft = draft.and_then(|name| name.strip_suffix(".draft"));
+    let stem = name.strip_suffix(".eml").or(draft);
+    stem.is_some_and(|stem| stem.len() == 32 && stem.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+async fn is_older(file: &tokio::fs::DirEntry, before: SystemTime) -> std::io::Result<bool> {
+    match file.metadata().await {
+        Ok(metadata) => Ok(metadata.is_file() && metadata.modified()? < before),
+        Err(error) => gone(Err(error)).map(|()| false),
+    }
+}
+
+/// Another program may have removed it.
+fn gone(done: std::io::Result<()>) -> std::io::Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 fn tls_parameters(smtp: &SmtpConfig) -> anyhow::Result<TlsParameters> {
     let mut builder = TlsParameters::builder(smtp.host.clone());
     if let Some(pem) = &smtp.authorities {
@@ -130,4 +180,42 @@ async fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all().await?;
     tokio::fs::rename(&draft, folder.join(format!("{name}.eml"))).await?;
     tokio::fs::File::open(folder).await?.sync_all().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aged(path: &Path, hours: u64, now: SystemTime) {
+        std::fs::write(path, "x").unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(now - Duration::from_secs(hours * 3600))
+            .unwrap();
+    }
+
+    /// They hold addresses and tokens, also those of people who were erased since.
+    #[tokio::test]
+    async fn files_of_mails_go_after_their_time_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = folder.path().join("outbox");
+        let transport = Transport::Folder(outbox.clone());
+        let now: SystemTime = crate::ports::clock::now().into();
+        let day_ago = now - Duration::from_secs(24 * 3600);
+        transport.sweep(day_ago).await.unwrap();
+        let (old, young) = ("a".repeat(32), "b".repeat(32));
+        write(&outbox, &old, b"x").await.unwrap();
+        let old = outbox.join(format!("{old}.eml"));
+        let draft = outbox.join(format!(".{}.draft", "c".repeat(32)));
+        let young = outbox.join(format!("{young}.eml"));
+        let foreign = [outbox.join("notes.eml"), outbox.join("gatelog.db")];
+        for (path, hours) in [(&old, 25), (&draft, 25), (&young, 23)] {
+            aged(path, hours, now);
+        }
+        for path in &foreign {
+            aged(path, 25, now);
+        }
+        transport.sweep(day_ago).await.unwrap();
+        assert!(!old.exists() && !draft.exists());
+        assert!(young.exists() && foreign.iter().all(|path| path.exists()));
+    }
 }
