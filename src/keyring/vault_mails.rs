@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::vault::{Vault, VaultError, place};
 
-/// A table with entries that are sealed under the master key.
+/// A table with entries that are sealed under the vault's key, which the master key wraps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailTable {
     /// Letters on their way.
@@ -54,7 +54,8 @@ impl Vault {
         Ok(self.keyring.vault.open(sealed, &place(table.name(), row))?)
     }
 
-    /// The master key that entries are sealed under, by its identifier.
+    /// The master key in force, for the columns `master_key_id` of entries. Nothing reads them: entries are sealed under
+    /// the vault's key, so after a rotation they name the key of the time, and are none the worse for it.
     pub fn master_key_id(&self) -> Value {
         self.keyring.wraps.current_id().into()
     }

@@ -25,7 +25,7 @@ const TURN: i64 = 20;
 const AT_ONCE: usize = 4;
 /// The longest wait between two tries.
 const LONGEST_SECONDS: i64 = 6 * 3600;
-/// For how long it is remembered that a mail was sent or given up. Events older than a day make no mail.
+/// For how long it is remembered that a mail was sent, and a parked one is kept, sealed, to be sent after all. Events older than a day make no mail.
 const REMEMBERED: TimeDelta = TimeDelta::days(7);
 
 /// A mail to write.
