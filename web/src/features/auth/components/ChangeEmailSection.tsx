@@ -95,7 +95,8 @@ function Present({ user }: { user: User }) {
       ) : (
         <Badge tone="danger">Not confirmed</Badge>
       )}
-      {!user.email_verified && ' Use the link that was mailed to it, or ask for it below to have another link.'}
+      {!user.email_verified &&
+        ' Use the link that was mailed to it, or ask for it below to have another link.'}
     </p>
   );
 }
