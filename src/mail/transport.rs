@@ -200,7 +200,7 @@ mod tests {
         let outbox = folder.path().join("outbox");
         let transport = Transport::Folder(outbox.clone());
         let now: SystemTime = crate::ports::clock::now().into();
-        let day_ago = now - Duration::from_secs(24 * 3600);
+        let day_ago = now - Duration::from_hours(24);
         transport.sweep(day_ago).await.unwrap();
         let (old, young) = ("a".repeat(32), "b".repeat(32));
         write(&outbox, &old, b"x").await.unwrap();
