@@ -160,6 +160,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), idempotent::layer))
         .merge(Router::from(short_api()))
         .layer(from_fn_with_state(Arc::clone(&state), layers::time_out))
+        .layer(from_fn(drain::layer))
         .merge(
             Router::from(streaming_api())
                 .layer(from_fn(drain::layer))

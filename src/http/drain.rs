@@ -1,7 +1,7 @@
-//! Refusing an upload politely.
+//! Refusing politely.
 //!
 //! A client that is still sending when the answer comes and the connection closes sees a broken pipe, not the
-//! answer. So a refusal takes in what is left of a small body, for a short time, and throws it away.
+//! answer; and one that has sent all of it finds the connection closed when it asks for something else. So a refusal takes in what is left of a small body, for a short time, and throws it away.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
