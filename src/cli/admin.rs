@@ -13,7 +13,7 @@ use crate::app::{Acting, Core};
 use crate::config::Config;
 use crate::keyring::Peppers;
 use crate::ports::ids;
-use crate::ports::passwords::Passwords;
+use crate::ports::passwords::{Passwords, broken_rules};
 use crate::token_check::Lease;
 use crate::{administration, second_factor};
 
@@ -73,8 +73,7 @@ async fn create(config: &Config, email: &str, roles: Vec<Role>) -> anyhow::Resul
         Peppers::load(&config.master_keys, &config.passwords),
     )?;
     let identity = accounts::identity(Some(&email), None);
-    let known: Vec<&str> = identity.iter().map(String::as_str).collect();
-    let mut failures = config.passwords.policy.check(&password, &known, false);
+    let mut failures = broken_rules(&config.passwords.policy, &password, &identity);
     if failures.is_empty() && passwords.is_guessable(&password, identity).await? {
         failures.push(PasswordFailure::TooCommon);
     }

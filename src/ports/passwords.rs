@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aggregates::values::{Password, PasswordId, UserId};
+use aggregates::values::{Password, PasswordFailure, PasswordId, PasswordPolicy, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ use hasher::{Hasher, Verdict};
 const WAITING_PER_THREAD: usize = 64;
 
 /// New passwords whose strength is estimated at once.
-const MEASURED_AT_ONCE: usize = 4;
+const MEASURED_AT_ONCE: usize = 64;
 
 /// The `nice` value of the threads.
 const LOWEST_PRIORITY: i32 = 19;
@@ -59,6 +59,22 @@ impl VerifiedPassword {
     pub fn password_id(&self) -> PasswordId {
         self.password_id
     }
+}
+
+/// Every rule that a new password breaks. `identity` are the person's address and name. Whether it is easily guessed is
+/// looked at as far as that costs nothing: where no rule is broken, ask [`Passwords::is_guessable`].
+pub fn broken_rules(
+    policy: &PasswordPolicy,
+    password: &Password,
+    identity: &[String],
+) -> Vec<PasswordFailure> {
+    let known: Vec<&str> = identity.iter().map(String::as_str).collect();
+    let failures = policy.check(password, &known, false);
+    if failures.is_empty() {
+        return failures;
+    }
+    let is_guessable = strength::is_plainly_guessable(password, identity);
+    policy.check(password, &known, is_guessable)
 }
 
 /// What verifying a right password gives.

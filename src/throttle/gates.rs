@@ -18,7 +18,7 @@ const REMEMBERED: TimeDelta = TimeDelta::hours(24);
 const REMEMBERED_OF_STRANGERS: TimeDelta = TimeDelta::hours(1);
 
 /// Hashes at once of one account, from one network or from all of its sessions.
-const PLACES_OF_ONE: usize = 16;
+const PLACES_OF_ONE: usize = 24;
 /// Hashes at once of one network, behind which may be many people.
 const PLACES_OF_A_NETWORK: usize = 32;
 

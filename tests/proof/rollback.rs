@@ -15,7 +15,7 @@ async fn set_back(url: &str) {
     let guard = if url.starts_with("sqlite") {
         "DROP TRIGGER events_are_not_deleted"
     } else {
-        "DROP TRIGGER events_are_append_only ON events"
+        "DROP TRIGGER events_go_only_when_archived ON events"
     };
     let mut tree = eventlog::Frontier::default();
     let kept = format!("SELECT leaf_hash FROM events WHERE position < {size} ORDER BY position");

@@ -17,6 +17,7 @@ use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::http::users::view::view;
 use crate::password_change::{self, PasswordChange, PasswordChangeError};
+use crate::ports::passwords::broken_rules;
 
 /// Which password shall take the place of which.
 #[derive(Deserialize, ToSchema)]
@@ -83,8 +84,7 @@ pub async fn change(
 pub async fn check_rules(app: &App, row: &UserRow, new: &Password) -> Result<Vec<String>, Problem> {
     let user = view(app, row).await?;
     let identity: Vec<String> = std::iter::once(user.email).chain(user.name).collect();
-    let known: Vec<&str> = identity.iter().map(String::as_str).collect();
-    let failures = app.config.passwords.policy.check(new, &known, false);
+    let failures = broken_rules(&app.config.passwords.policy, new, &identity);
     if failures.is_empty() {
         return Ok(identity);
     }

@@ -22,7 +22,7 @@ use crate::http::password_resets::create::accept;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::mail::requests::{Registration as PendingAccount, Request};
-use crate::ports::passwords::HashedPassword;
+use crate::ports::passwords::{HashedPassword, broken_rules};
 use crate::throttle::{self, Scope};
 
 /// Who registers.
@@ -121,9 +121,7 @@ fn check(app: &App, body: &Body, password: &Password) -> Result<NewAccount, Prob
         .map_err(|error| errors.push(FieldError::new("name", error.code, error.message)))
         .unwrap_or_default();
     let identity = accounts::identity(email.as_ref(), name.as_ref());
-    let identity: Vec<&str> = identity.iter().map(String::as_str).collect();
-    let policy = &app.config.passwords.policy;
-    let failures = policy.check(password, &identity, false);
+    let failures = broken_rules(&app.config.passwords.policy, password, &identity);
     errors.extend(
         failures
             .into_iter()

@@ -10,6 +10,8 @@ const MEASURED_CHARS: usize = 100;
 const SUBSTITUTES: &str = "4@8({[<369!1|70$5+%2";
 const SUBSTITUTES_MAX: usize = 6;
 const MEASURED_CHARS_WITH_MANY: usize = 20;
+/// As long is what anybody may have measured, uncounted.
+const PLAIN_CHARS: usize = 16;
 /// Words of an identity that are shorter stand in good passwords by chance.
 const WORD_MIN_CHARS: usize = 3;
 
@@ -26,6 +28,14 @@ pub(super) fn is_guessable(password: &Password, identity: &[String]) -> bool {
     let measured: String = password.expose().chars().take(chars).collect();
     let measured = zeroize::Zeroizing::new(measured);
     zxcvbn(&measured, &words(identity)).score() < Score::Two
+}
+
+/// The same of what is short and has few substitutes, which costs nearly nothing; `false` of everything else.
+pub(super) fn is_plainly_guessable(password: &Password, identity: &[String]) -> bool {
+    let text = password.expose();
+    let is_short = text.chars().count() <= PLAIN_CHARS;
+    let substitutes = text.chars().filter(|one| SUBSTITUTES.contains(*one));
+    is_short && substitutes.count() <= SUBSTITUTES_MAX && is_guessable(password, identity)
 }
 
 fn words(identity: &[String]) -> Vec<&str> {
