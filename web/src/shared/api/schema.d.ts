@@ -420,7 +420,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Confirms the address of an account, completes a change of it, or opens an account that waited for that. */
+        /**
+         * Confirms the address of an account, completes a change of it, or opens an account that waited for that. The last also
+         *     asks for the password that it was registered with, since the mail proves whose the address is and not who chose that.
+         *     Six wrong ones within an hour end the link.
+         */
         post: operations["create_email_confirmation"];
         delete?: never;
         options?: never;
@@ -581,7 +585,8 @@ export interface paths {
         put?: never;
         /**
          * Asks for another address, in the place of any that was asked for before. A link is mailed to it, and a word to the
-         *     present one. If another account has the address, the answer is the same, and its owner is told instead.
+         *     present one. If another account has the address, the answer is the same, and its owner is told instead. For the
+         *     account's own address, as long as it is not confirmed, the link to that is mailed once more.
          */
         post: operations["change_email"];
         /** Takes back a change of the address. Again, or without one: the same answer. */
@@ -1085,8 +1090,13 @@ export interface components {
             /** @description The account's. */
             password: string;
         };
-        /** @description The link's token. */
+        /** @description The link's token, and who uses it. */
         CreateEmailConfirmation: {
+            /**
+             * @description That of the registration, where the link opens an account that waited for it (`verify_first`): it is required
+             *     then, and ignored for other links.
+             */
+            password?: string | null;
             /** @description From the link: 64 hexadecimal characters. */
             token: string;
         };
@@ -1216,9 +1226,15 @@ export interface components {
             jobs: components["schemas"]["Job"][];
             /** @description The files themselves are at `/v1/media/{id}/content`. */
             media: components["schemas"]["Media"][];
+            pending_email?: components["schemas"]["PendingEmail"] | null;
             /** @description Open and ended ones. */
-            sessions: components["schemas"]["Session"][];
+            sessions: components["schemas"]["ExportedSession"][];
             user: components["schemas"]["User"];
+        };
+        /** @description A session, with what its device said of itself. */
+        ExportedSession: components["schemas"]["Session"] & {
+            /** @description As it was sent when the session was opened. */
+            user_agent?: string | null;
         };
         /** @description One field that is wrong. */
         FieldError: {
@@ -1429,6 +1445,12 @@ export interface components {
             require_lowercase: boolean;
             require_symbol: boolean;
             require_uppercase: boolean;
+        };
+        /** @description A change of the address that waits. */
+        PendingEmail: {
+            email: string;
+            /** Format: date-time */
+            requested_at: string;
         };
         /** @description The body of every error (RFC 9457). */
         Problem: {
@@ -3172,6 +3194,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description wrong-password */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description token-expired-or-used */
             410: {
