@@ -270,5 +270,8 @@ async fn every_operation_lets_in_whom_it_should() {
         let owned = owned(&server, &admin, &job, victim).await;
         let seen = statuses(&server, &standing, (method, path), &owned, n).await;
         assert_eq!(seen, *expected, "{method} {path}");
+        // There may be only so many at once.
+        let webhook = format!("/v1/admin/webhooks/{}", owned.webhook);
+        server.delete(&webhook, &admin).await;
     }
 }
