@@ -219,10 +219,9 @@ async fn settle(server: &Server) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_mins(10);
     loop {
         let answer: Value = reqwest::get(&url).await?.json().await?;
-        let lags = answer
-            .pointer("/read_models/events_behind")
-            .and_then(Value::as_object);
-        if lags.is_some_and(|lags| lags.values().all(|lag| lag == 0)) {
+        let tails = answer.get("tails").and_then(Value::as_object);
+        let is_there = |tail: &Value| tail.get("events_behind").is_some_and(|lag| lag == 0);
+        if tails.is_some_and(|tails| tails.values().all(is_there)) {
             tokio::time::sleep(Duration::from_secs(5)).await;
             return Ok(());
         }
