@@ -73,7 +73,8 @@ impl Server {
     }
 }
 
-/// An address that nobody listens on at the moment.
+/// An address that nobody else is given before this process ends.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    let port = eventlog::testing::free_port().map_err(|error| anyhow::anyhow!(error))?;
+    Ok(SocketAddr::from(([127, 0, 0, 1], port)))
 }

@@ -2,10 +2,15 @@
 //! user that is not root. It ends with the test process, also when that is killed: a watchdog waits on a pipe
 //! that the process's end closes.
 
+use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Ports for tests: below those that the kernel gives to outgoing connections.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
 /// The cluster of this test process.
 #[derive(Debug)]
@@ -40,9 +45,7 @@ impl TestPostgres {
             .prefix("gatelog-postgres-")
             .tempdir()?
             .keep();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?
-            .local_addr()?
-            .port();
+        let port = free_port()?;
         if is_root() {
             run(Command::new("chown").arg("nobody").arg(&folder))?;
         }
@@ -118,6 +121,31 @@ impl TestPostgres {
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
+}
+
+/// A port of loopback that nobody listens on. No other test process is given it before this one ends: each port that is
+/// in use has a locked file.
+///
+/// # Errors
+/// The files cannot be made, or all ports are in use.
+pub fn free_port() -> Result<u16, Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+    static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let user = std::fs::metadata("/proc/self")?.uid();
+    let folder = std::env::temp_dir().join(format!("gatelog-test-ports-{user}"));
+    std::fs::create_dir_all(&folder)?;
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    // Processes begin at different places, so that few look at the same ports.
+    let first = std::process::id().wrapping_mul(37) as usize + held.len();
+    let ports = PORTS.cycle().skip(first % PORTS.len()).take(PORTS.len());
+    for port in ports {
+        let file = File::create(folder.join(port.to_string()))?;
+        if file.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            held.push(file);
+            return Ok(port);
+        }
+    }
+    Err("every port is in use".into())
 }
 
 /// Waits until its standard input ends, then stops the cluster and removes the folder.
