@@ -23,24 +23,12 @@ use std::time::Duration;
 use eventlog::testing::TestPostgres;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use support::chance::Chance;
 use support::{PASSWORD, Server};
 use tokio::task::JoinHandle;
 
 const ROUNDS: u64 = 10;
 const PERSON: &str = "ada@example.com";
-
-/// A small generator, so that a failing run can be repeated by its seed (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())

@@ -3,6 +3,7 @@
 //! A process that a test started ends with it, by its id.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod chance;
 pub mod engines;
 pub mod totp;
 
@@ -436,11 +437,7 @@ pub fn clip() -> Vec<u8> {
         .unwrap()
 }
 
-/// A port that nobody listens on at the moment.
+/// A port that is this test process's alone.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    eventlog::testing::free_port().unwrap()
 }
