@@ -77,7 +77,7 @@ pub async fn change(
         return Err(PasswordChangeError::Guessable);
     }
     let hash = app.passwords.hash(new).await?;
-    let position = replace(
+    let position = change_to(
         app,
         &proof,
         &hash,
@@ -116,8 +116,7 @@ async fn verify(
         })
 }
 
-/// Stores the hash, then makes it count.
-async fn replace(
+async fn change_to(
     app: &App,
     proof: &VerifiedPassword,
     hash: &HashedPassword,
@@ -125,19 +124,39 @@ async fn replace(
     end_other_sessions: bool,
     acting: &Acting,
 ) -> Result<Option<u64>, PasswordChangeError> {
-    let (user, password_id, at) = (proof.user_id(), PasswordId(ids::new_id()), clock::now());
-    app.vault.add_password(user, password_id, hash, at).await?;
-    let command = UserCommand::ChangePassword {
+    let (replaces, at) = (proof.password_id(), clock::now());
+    let command = |password_id| UserCommand::ChangePassword {
         password_id,
-        replaces: proof.password_id(),
+        replaces,
         from_session,
         end_other_sessions,
         at,
     };
+    match replace(app, proof.user_id(), hash, command, acting).await {
+        Err(PasswordChangeError::Log(ExecuteError::Refused(UserError::PasswordReplaced))) => {
+            Err(PasswordChangeError::WrongPassword)
+        }
+        other => other,
+    }
+}
+
+/// Stores the hash, then makes it count by the command that names it.
+pub(crate) async fn replace<E>(
+    app: &App,
+    user: UserId,
+    hash: &HashedPassword,
+    command: impl FnOnce(PasswordId) -> UserCommand,
+    acting: &Acting,
+) -> Result<Option<u64>, E>
+where
+    E: From<VaultError> + From<ExecuteError<UserError>>,
+{
+    let (password_id, at) = (PasswordId(ids::new_id()), clock::now());
+    app.vault.add_password(user, password_id, hash, at).await?;
     let context = acting.command();
     let executed = app
         .log
-        .execute::<User>(&user.to_string(), command, &context)
+        .execute::<User>(&user.to_string(), command(password_id), &context)
         .await;
     // Only where it is certain that no event names the hash; else it is swept.
     if let Err(ExecuteError::Refused(_) | ExecuteError::Conflict | ExecuteError::Overloaded) =
@@ -145,11 +164,5 @@ async fn replace(
     {
         app.vault.remove_password(user, password_id).await?;
     }
-    match executed {
-        Ok(outcome) => Ok(outcome.position),
-        Err(ExecuteError::Refused(UserError::PasswordReplaced)) => {
-            Err(PasswordChangeError::WrongPassword)
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(executed?.position)
 }

@@ -5,7 +5,7 @@
 //! takes one. It never stands in for the second factor: it opens no session.
 
 use aggregates::session::RevokeReason;
-use aggregates::user::{User, UserCommand, UserError};
+use aggregates::user::{UserCommand, UserError};
 use aggregates::values::{EmailAddress, Password, PasswordId, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{DbError, ExecuteError};
@@ -18,8 +18,9 @@ use crate::mail::letters::Letter;
 use crate::mail::outbox::{self, NewMail};
 use crate::mail::tokens::{self, MailToken, Purpose};
 use crate::mail::{MailError, Person, budgets, link, requests};
+use crate::password_change;
 use crate::ports::clock;
-use crate::ports::ids::{self, Token};
+use crate::ports::ids::Token;
 use crate::ports::passwords::{HashedPassword, PasswordError};
 use crate::revocation::{self, RevokeError};
 use crate::throttle;
@@ -137,7 +138,7 @@ pub async fn reset(
 ) -> Result<Option<u64>, PasswordResetError> {
     let (user, former) = (link.row.user_id, link.row.password_id);
     let hash = app.passwords.hash(new).await?;
-    let position = replace(app, user, former, &hash, acting).await?;
+    let position = reset_to(app, user, former, &hash, acting).await?;
     let reason = RevokeReason::PasswordReset;
     let revoked = revocation::revoke_all(app, user, None, reason, acting).await?;
     app.vault.remove_password(user, former).await?;
@@ -147,37 +148,23 @@ pub async fn reset(
     Ok(position.max(revoked.position))
 }
 
-/// Stores the hash, then makes it count, as a change does.
-async fn replace(
+async fn reset_to(
     app: &App,
     user: UserId,
     replaces: PasswordId,
     hash: &HashedPassword,
     acting: &Acting,
 ) -> Result<Option<u64>, PasswordResetError> {
-    let (password_id, at) = (PasswordId(ids::new_id()), clock::now());
-    app.vault.add_password(user, password_id, hash, at).await?;
-    let command = UserCommand::ResetPassword {
+    let at = clock::now();
+    let command = |password_id| UserCommand::ResetPassword {
         password_id,
         replaces,
         at,
     };
-    let context = acting.command();
-    let executed = app
-        .log
-        .execute::<User>(&user.to_string(), command, &context)
-        .await;
-    // Only where it is certain that no event names the hash; else it is swept.
-    if let Err(ExecuteError::Refused(_) | ExecuteError::Conflict | ExecuteError::Overloaded) =
-        &executed
-    {
-        app.vault.remove_password(user, password_id).await?;
-    }
-    match executed {
-        Ok(outcome) => Ok(outcome.position),
-        Err(ExecuteError::Refused(
+    match password_change::replace(app, user, hash, command, acting).await {
+        Err(PasswordResetError::Log(ExecuteError::Refused(
             UserError::PasswordReplaced | UserError::UserDisabled | UserError::NotRegistered,
-        )) => Err(PasswordResetError::ExpiredOrUsed),
-        Err(error) => Err(error.into()),
+        ))) => Err(PasswordResetError::ExpiredOrUsed),
+        other => other,
     }
 }
