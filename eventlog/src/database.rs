@@ -17,7 +17,7 @@ use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Executor as _};
 use crate::archive::{Archive, SegmentStore};
 use crate::projection::Change;
 use crate::rebuild::schema::REBUILT;
-use crate::sqlite::{LineReaders, SqliteWriter};
+use crate::sqlite::{Readers, SqliteWriter};
 use crate::{DbError, Row, Value, postgres, sqlite};
 
 /// Connections of a pool.
@@ -45,9 +45,10 @@ pub struct Database {
 pub(crate) enum DatabaseKind {
     Sqlite {
         path: PathBuf,
-        readers: SqlitePool,
+        readers: Arc<Readers>,
         writer: SqliteWriter,
-        lines: Arc<LineReaders>,
+        /// What the cqrs-es persistence crates read through.
+        pool: SqlitePool,
     },
     Postgres {
         pool: PgPool,
@@ -113,12 +114,7 @@ impl Database {
     /// The database failed.
     pub async fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         match &*self.kind {
-            DatabaseKind::Sqlite { readers, .. } => {
-                let rows = sqlx::query_with(sql, sqlite_arguments(params)?)
-                    .fetch_all(readers)
-                    .await?;
-                rows.iter().map(Row::from_sqlite).collect()
-            }
+            DatabaseKind::Sqlite { readers, .. } => readers.rows(sql, params).await,
             DatabaseKind::Postgres { pool, .. } => {
                 let mut lost = LostConnections::default();
                 loop {
@@ -210,12 +206,12 @@ impl Database {
             DatabaseKind::Sqlite {
                 readers,
                 writer,
-                lines,
+                pool,
                 ..
             } => {
                 writer.close().await;
-                lines.close();
-                readers.close().await;
+                readers.close();
+                pool.close().await;
             }
             DatabaseKind::Postgres { pool, .. } => pool.close().await,
         }
@@ -230,17 +226,17 @@ async fn open_sqlite(path: &Path) -> Result<DatabaseKind, DbError> {
         .busy_timeout(sqlite::BUSY_TIMEOUT)
         .pragma("query_only", "ON")
         .disable_statement_logging();
-    let readers = SqlitePoolOptions::new()
+    let pool = SqlitePoolOptions::new()
         .max_connections(POOL_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_with(options)
         .await?;
     Ok(DatabaseKind::Sqlite {
-        lines: Arc::new(LineReaders::new(path.to_owned())),
+        readers: Arc::new(Readers::new(path.to_owned())),
         path: path.to_owned(),
-        readers,
         writer,
+        pool,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::filter::kinds_of;
 use crate::line::{LineParts, write_line};
 use crate::log::start;
 use crate::repository::beyond_archive;
-use crate::{DbError, EventFilter, Log, RecordedEvent, archive, postgres, sqlite};
+use crate::{DbError, EventFilter, Log, RecordedEvent, archive, postgres};
 
 /// Positions that one step with a filter looks at.
 pub const SCAN_POSITIONS: u64 = 20_000;
@@ -213,7 +213,7 @@ impl Log {
             filter.conditions(self.inner.database.engine()),
         );
         let mut lines = match &*self.inner.database.kind {
-            DatabaseKind::Sqlite { lines, .. } => sqlite::read_lines(lines, sql).await?,
+            DatabaseKind::Sqlite { readers, .. } => readers.lines(sql).await?,
             DatabaseKind::Postgres { pool, .. } => postgres::read_lines(pool, &sql).await?,
         };
         let last = lines.ends.last().map(|(position, _)| *position);

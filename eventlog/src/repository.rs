@@ -121,8 +121,8 @@ pub(crate) async fn load<A: Aggregate>(
     id: &str,
 ) -> Result<Vec<EventEnvelope<A>>, DbError> {
     let events = match &*database.kind {
-        DatabaseKind::Sqlite { readers, .. } => {
-            SqliteEventRepository::new(readers.clone())
+        DatabaseKind::Sqlite { pool, .. } => {
+            SqliteEventRepository::new(pool.clone())
                 .get_events::<A>(id)
                 .await?
         }

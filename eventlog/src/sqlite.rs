@@ -1,6 +1,6 @@
 //! SQLite: one thread writes, in WAL mode with `synchronous=FULL`; the group commit is one transaction.
 
-mod lines;
+mod readers;
 mod writer;
 
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
 
-pub(crate) use lines::{LineReaders, read_lines};
+pub(crate) use readers::Readers;
 
 use crate::batch::{Batch, Conflict, Head};
 use crate::checkpoint::MOVE;
@@ -41,6 +41,11 @@ pub(crate) fn create_file(path: &Path) -> Result<(), DbError> {
     Ok(())
 }
 
+/// SQLite numbers `$2` by where it first stands, and `?2` by its number.
+pub(crate) fn numbered(sql: &str) -> String {
+    sql.replace('$', "?")
+}
+
 /// Executes statements.
 pub(crate) fn execute(
     connection: &Connection,
@@ -48,10 +53,8 @@ pub(crate) fn execute(
 ) -> Result<Vec<u64>, DbError> {
     let mut affected = Vec::with_capacity(statements.len());
     for (sql, params) in statements {
-        // SQLite numbers `$2` by where it first stands, and `?2` by its number.
-        let sql = sql.replace('$', "?");
         let rows = connection
-            .prepare_cached(&sql)?
+            .prepare_cached(&numbered(sql))?
             .execute(params_from_iter(params))?;
         affected.push(rows as u64);
     }
@@ -67,7 +70,7 @@ pub(crate) fn advance(
     changes: &[Change],
 ) -> Result<bool, DbError> {
     let moved = connection
-        .prepare_cached(&MOVE.replace('$', "?"))?
+        .prepare_cached(&numbered(MOVE))?
         .execute(params![number(to), tail, number(from)])?;
     if moved == 0 {
         return Ok(false);

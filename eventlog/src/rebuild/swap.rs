@@ -97,7 +97,7 @@ impl Swap {
 
     fn on_sqlite(&self, connection: &mut Connection) -> Result<Option<u64>, DbError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let own = |sql: &str| sql.replace('$', "?");
+        let own = sqlite::numbered;
         let at = self.at.cast_signed();
         if transaction.execute(&own(FORGET), params![self.tables.name(), at])? == 0 {
             return Err(DbError::decode("no rebuilt table"));

@@ -16,7 +16,7 @@ pub(super) enum Snapshot {
 impl Snapshot {
     pub(super) async fn begin(database: &Database) -> Result<Self, DbError> {
         match &*database.kind {
-            DatabaseKind::Sqlite { readers, .. } => Ok(Self::Sqlite(readers.begin().await?)),
+            DatabaseKind::Sqlite { pool, .. } => Ok(Self::Sqlite(pool.begin().await?)),
             DatabaseKind::Postgres { pool, .. } => {
                 let mut transaction = postgres::begin(pool).await?;
                 for sql in [

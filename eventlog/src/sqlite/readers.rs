@@ -1,0 +1,147 @@
+//! Reading from SQLite. Its own connections step through the rows on a blocking thread: a row costs no message between
+//! threads, and a line no copy but the one into it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::DateTime;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::{BUSY_TIMEOUT, numbered};
+use crate::line::LineParts;
+use crate::lines::Lines;
+use crate::{DbError, Row, Value};
+
+/// Connections that read at once.
+const CONNECTIONS: usize = 10;
+/// Prepared statements that each keeps.
+const STATEMENTS: usize = 256;
+/// How long a read waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections that read.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    path: PathBuf,
+    places: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// No more reads; those under way go on.
+    pub(crate) fn close(&self) {
+        self.places.close();
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.clear();
+        }
+    }
+
+    /// The rows of a query.
+    pub(crate) async fn rows(
+        self: &Arc<Self>,
+        sql: &str,
+        params: &[Value],
+    ) -> Result<Vec<Row>, DbError> {
+        let (sql, params) = (numbered(sql), params.to_vec());
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(&params))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(Row::from_rusqlite(row)?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The lines of a query for [`crate::lines::COLUMNS`].
+    pub(crate) async fn lines(self: &Arc<Self>, sql: String) -> Result<Lines, DbError> {
+        self.read(move |connection| lines(connection, &sql)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = tokio::time::timeout(PATIENCE, place).await;
+        let place = place.map_err(|_| DbError::Busy)?;
+        let place = place.map_err(|_| DbError::Closed)?;
+        let readers = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = place;
+            let connection = readers.take()?;
+            let done = read(&connection)?;
+            readers.put_back(connection);
+            Ok(done)
+        });
+        done.await.map_err(|_| DbError::Closed)?
+    }
+
+    fn take(&self) -> Result<Connection, DbError> {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+
+    /// Keeps it for the next read, unless there are no more.
+    fn put_back(&self, connection: Connection) {
+        if let Ok(mut idle) = self.idle.lock()
+            && !self.places.is_closed()
+        {
+            idle.push(connection);
+        }
+    }
+}
+
+fn lines(connection: &Connection, sql: &str) -> Result<Lines, DbError> {
+    let mut lines = Lines::default();
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |index: usize| {
+            let text = row.get_ref(index)?.as_str();
+            text.map_err(|_| DbError::decode("not a text column"))
+        };
+        let number = |index: usize| -> Result<i64, DbError> { Ok(row.get(index)?) };
+        let positive = |index: usize| {
+            u64::try_from(number(index)?).map_err(|_| DbError::decode("a negative number"))
+        };
+        let event = LineParts {
+            position: positive(0)?,
+            event_id: Uuid::try_parse(text(1)?)
+                .map_err(|_| DbError::decode("an event id that is none"))?,
+            recorded_at: DateTime::from_timestamp_micros(number(2)?)
+                .ok_or_else(|| DbError::decode("a time out of range"))?,
+            aggregate_type: text(3)?,
+            aggregate_id: text(4)?,
+            sequence: positive(5)?,
+            event_type: text(6)?,
+            event_version: text(7)?,
+            payload: text(8)?,
+            metadata: text(9)?,
+        };
+        if !lines.take(&event) {
+            break;
+        }
+    }
+    Ok(lines)
+}
