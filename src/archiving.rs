@@ -5,7 +5,9 @@
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
-use eventlog::{ArchiveLock, Database, DbError, Ending, Pruned, Sealed};
+use eventlog::{ArchiveLock, Database, Ending, Pruned, Sealed};
+
+use crate::notary;
 
 /// How far to archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +45,13 @@ pub fn endings() -> Vec<Ending> {
 /// # Errors
 /// Another process archives, the log is not what its tree says, or the database or the store failed.
 pub async fn archive(database: &Database, until: Until) -> anyhow::Result<Archived> {
-    let Some(_lock) = ArchiveLock::take(database).await? else {
+    let Some(lock) = ArchiveLock::take(database).await? else {
         bail!("another process archives this log");
     };
     let mut archived = Archived::default();
     let mut up_to = match until {
         Until::Before(position) => position.saturating_sub(1),
-        Until::OlderThan(time) => last_before(database, time).await?,
+        Until::OlderThan(time) => database.position_before(time).await?,
     };
     let (tail, position) = slowest_tail(database).await?;
     if position < up_to {
@@ -62,20 +64,10 @@ pub async fn archive(database: &Database, until: Until) -> anyhow::Result<Archiv
         archived.sealed.push(sealed);
     }
     archived.pruned = database.prune_archived(&endings()).await?;
+    let signed = notary::signed_size(database).await?;
+    database.forget_archived_leaves(signed).await?;
+    lock.release().await?;
     Ok(archived)
-}
-
-async fn last_before(database: &Database, time: DateTime<Utc>) -> Result<u64, DbError> {
-    // Times never go back, so this stops at the first event that is old enough.
-    const SQL: &str =
-        "SELECT position FROM events WHERE recorded_at < $1 ORDER BY position DESC LIMIT 1";
-    let rows = database
-        .query(SQL, &[time.timestamp_micros().into()])
-        .await?;
-    let Some(row) = rows.first() else {
-        return Ok(0);
-    };
-    u64::try_from(row.int(0)?).map_err(|_| DbError::decode("a negative position"))
 }
 
 /// The tail that is furthest behind, and its position. A read model that never ran is at the beginning.

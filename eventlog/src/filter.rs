@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use crate::feed::head;
 use crate::repository::read_all;
 use crate::{Database, DbError, Engine, Log, Metadata, RecordedEvent};
 
@@ -141,13 +142,22 @@ pub(crate) async fn position_before(
     Ok(low)
 }
 
-impl Log {
+impl Database {
     /// The last position whose event was recorded before `at`; 0 when none was.
     ///
     /// # Errors
     /// The database failed.
     pub async fn position_before(&self, at: DateTime<Utc>) -> Result<u64, DbError> {
-        let head = self.head().await?;
-        position_before(&self.inner.database, head, at).await
+        position_before(self, head(self).await?, at).await
+    }
+}
+
+impl Log {
+    /// As [`Database::position_before`].
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn position_before(&self, at: DateTime<Utc>) -> Result<u64, DbError> {
+        self.inner.database.position_before(at).await
     }
 }

@@ -9,7 +9,7 @@ use crate::filter::position_before;
 use crate::merkle::{Hash, node_hash, root_of};
 use crate::proof::{Node, Span, consistency_spans, inclusion_spans};
 use crate::tiles::{TILE_HEIGHT, TILE_WIDTH, Tile};
-use crate::{Database, DbError, Engine, RecordedEvent, Row, Statement, Value, archive};
+use crate::{Database, DbError, Engine, RecordedEvent, Row, Statement, archive};
 
 /// A command is appended well within this time of when it was named.
 const APPENDED_WITHIN: TimeDelta = TimeDelta::minutes(10);
@@ -42,14 +42,8 @@ impl Tree {
     /// # Errors
     /// The database failed; likewise below.
     pub async fn head(&self) -> Result<TreeHead, DbError> {
-        let none: [Value; 0] = [];
-        let sql = "SELECT position, root FROM log_head";
-        let rows = self.database.query(sql, &none).await?;
-        let row = rows.first().ok_or_else(|| DbError::decode("no head"))?;
-        Ok(TreeHead {
-            size: unsigned(row.int(0)?)?,
-            root: hash(row, 1)?,
-        })
+        let (size, root) = self.database.head_and_root().await?;
+        Ok(TreeHead { size, root })
     }
 
     /// The first `width` hashes of a tile, at most [`TILE_WIDTH`]; `None` when the tree has not so many.

@@ -76,10 +76,18 @@ async fn count(database: &Database, table: &str) -> i64 {
 }
 
 async fn archive(database: &Database, up_to: u64) -> u64 {
-    let _lock = ArchiveLock::take(database).await.unwrap().unwrap();
+    let lock = ArchiveLock::take(database).await.unwrap().unwrap();
     database.check_root().await.unwrap();
     while database.seal_segment(up_to).await.unwrap().is_some() {}
-    database.prune_archived(&ENDINGS).await.unwrap().events
+    let pruned = database.prune_archived(&ENDINGS).await.unwrap();
+    let (signed, root) = database.head_and_root().await.unwrap();
+    database.forget_archived_leaves(signed).await.unwrap();
+    assert_eq!(
+        Tree::new(database.clone()).root(signed).await.unwrap(),
+        root
+    );
+    lock.release().await.unwrap();
+    pruned.events
 }
 
 async fn fresh(engine: &str) -> (Database, Arc<Memory>, Log, Option<tempfile::TempDir>) {

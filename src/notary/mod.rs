@@ -320,6 +320,18 @@ impl Notary {
     }
 }
 
+/// The size of the last signed tree; 0 before the first.
+///
+/// # Errors
+/// The database failed.
+pub async fn signed_size(database: &Database) -> Result<u64, DbError> {
+    let rows = database
+        .query("SELECT size FROM log_checkpoint", &[])
+        .await?;
+    let size = rows.first().map_or(Ok(0), |row| row.int(0))?;
+    u64::try_from(size).map_err(|_| DbError::decode("a negative size"))
+}
+
 /// The checkpoint that a database has as the last one.
 async fn row(database: &Database) -> Result<Option<Signed>, NotaryError> {
     let params: [eventlog::Value; 0] = [];

@@ -8,7 +8,7 @@ use super::{EMAIL, archive, busy, verified};
 const ROUNDS: usize = 6;
 /// Events that may stay: what the policies have not noted as passed, what makes no whole frame, and what lives.
 const WINDOW: i64 = 500 + 256 + 250;
-/// What an event takes, with its places in the indexes; measured.
+/// What an event takes at most, with its places in the indexes.
 const EVENT_BYTES: i64 = 1200;
 
 /// The bytes that the log and the rest take, without what is free for new rows.

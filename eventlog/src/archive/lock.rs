@@ -8,14 +8,13 @@ use crate::{Database, DbError};
 /// PostgreSQL's number for it; any will do that nobody else uses.
 const NUMBER: i64 = 0x6761_7465_6c6f_6701;
 
-/// Held as long as it lives.
+/// Held as long as it lives. Dropped, it is free for others a moment later; [`Self::release`] waits for that.
 #[derive(Debug)]
-pub struct ArchiveLock(#[expect(dead_code, reason = "held, never looked at")] Held);
+pub struct ArchiveLock(Held);
 
 #[derive(Debug)]
-#[expect(dead_code, reason = "held, never looked at")]
 enum Held {
-    File(std::fs::File),
+    File(#[expect(dead_code, reason = "held, never looked at")] std::fs::File),
     Connection(Box<sqlx::PgConnection>),
 }
 
@@ -43,5 +42,19 @@ impl ArchiveLock {
                 Ok(is_taken.then(|| Self(Held::Connection(Box::new(connection)))))
             }
         }
+    }
+
+    /// Gives it up: whoever tries next gets it.
+    ///
+    /// # Errors
+    /// The database failed; then the lock goes with the connection.
+    pub async fn release(self) -> Result<(), DbError> {
+        if let Held::Connection(mut connection) = self.0 {
+            sqlx::query("SELECT pg_advisory_unlock($1)")
+                .bind(NUMBER)
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
     }
 }

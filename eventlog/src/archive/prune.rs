@@ -38,8 +38,7 @@ struct Ended {
 }
 
 impl Database {
-    /// Removes the archived events of streams that have ended from the table, and the leaves of full tiles, which the
-    /// archive's lines give as well. May be repeated, and cut off at any point.
+    /// Removes the archived events of streams that have ended from the table. May be repeated, and cut off at any point.
     ///
     /// # Errors
     /// The database failed.
@@ -59,10 +58,19 @@ impl Database {
                 }
             }
         }
-        let tiles = "UPDATE log_tiles SET hashes = NULL WHERE level = 0 AND tile < $1 AND hashes IS NOT NULL";
-        let params = vec![(archived / TILE_WIDTH).into()];
-        self.execute(vec![(tiles.to_owned(), params)]).await?;
         Ok(pruned)
+    }
+
+    /// Removes the leaves of full tiles that are archived, whose lines give them as well. Those behind the first `signed`
+    /// leaves stay: so the root over these, or more, needs nothing of the archive.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forget_archived_leaves(&self, signed: u64) -> Result<(), DbError> {
+        const SQL: &str = "UPDATE log_tiles SET hashes = NULL WHERE level = 0 AND tile < $1 AND hashes IS NOT NULL";
+        let tiles = position(self).await?.min(signed) / TILE_WIDTH;
+        let statement = (SQL.to_owned(), vec![tiles.into()]);
+        self.execute(vec![statement]).await.map(drop)
     }
 }
 
