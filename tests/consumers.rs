@@ -89,7 +89,7 @@ impl Access {
     }
 
     fn is_over(&self, position: u64) -> bool {
-        *self.end.borrow() == Some(position)
+        self.end.borrow().is_some_and(|end| position >= end)
     }
 }
 

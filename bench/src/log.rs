@@ -2,7 +2,8 @@
 //!
 //! Baselines: stock postgres-es and sqlite-es on the same server, appending alone, and as the whole framework with its
 //! projection in a second transaction. Ours: appending with order and projection, and the whole command path, with the
-//! aggregates in memory and with nothing in memory. A stream gets five commands, so that most of them load one.
+//! aggregates in memory and with nothing in memory; and appending without the Merkle tree, which shows what that costs. A
+//! stream gets five commands, so that most of them load one.
 //!
 //! Stock sqlite-es sets `synchronous=NORMAL`, which in WAL mode does not wait for the disk at a commit; our writer does.
 //! Stock stays the baseline as it comes, and stands there once more with `synchronous=FULL`, as durable as ours.
@@ -67,9 +68,12 @@ pub async fn run(rounds: usize, milliseconds: u64, only: Option<Engine>) -> anyh
     let time = Duration::from_millis(milliseconds);
     if only != Some(Engine::Sqlite) {
         let postgres = TestPostgres::start().map_err(|error| anyhow::anyhow!("{error}"))?;
-        let url = postgres.fresh_database().await;
-        let url = url.map_err(|error| anyhow::anyhow!("{error}"))?;
-        text += &measure(&postgres_contest(&url).await?, rounds, time).await?;
+        let fresh = async || {
+            let url = postgres.fresh_database().await;
+            url.map_err(|error| anyhow::anyhow!("{error}"))
+        };
+        let contest = postgres_contest(&fresh().await?, &fresh().await?).await?;
+        text += &measure(&contest, rounds, time).await?;
     }
     if only != Some(Engine::Postgres) {
         let folder = tempfile::tempdir()?;
@@ -134,7 +138,7 @@ async fn rate(work: &Work, callers: usize, time: Duration) -> anyhow::Result<f64
     Ok(f64::from(done) / started.elapsed().as_secs_f64())
 }
 
-async fn postgres_contest(url: &str) -> anyhow::Result<Contest> {
+async fn postgres_contest(url: &str, without: &str) -> anyhow::Result<Contest> {
     let pool = postgres_es::default_postgress_pool(url).await;
     for sql in stock_tables("json") {
         pool.execute(sql.as_str()).await?;
@@ -153,7 +157,9 @@ async fn postgres_contest(url: &str) -> anyhow::Result<Contest> {
         append_alone("stock postgres-es, append alone (baseline)", repository()),
         whole_framework(framework),
     ];
+    let writer = contenders.len();
     contenders.extend(ours(url).await?);
+    contenders.push(without_tree(without, writer).await?);
     Ok(Contest {
         engine: "PostgreSQL",
         contenders,
@@ -185,7 +191,10 @@ async fn sqlite_contest(folder: &std::path::Path) -> anyhow::Result<Contest> {
             sqlite_repository(durable),
         ),
     ];
-    contenders.extend(ours(&format!("sqlite://{}", folder.join("ours.db").display())).await?);
+    let writer = contenders.len();
+    let url = |name| format!("sqlite://{}", folder.join(name).display());
+    contenders.extend(ours(&url("ours.db")).await?);
+    contenders.push(without_tree(&url("without.db"), writer).await?);
     Ok(Contest {
         engine: "SQLite",
         contenders,
@@ -249,13 +258,31 @@ where
     }
 }
 
-/// Our three, on one database.
-async fn ours(url: &str) -> anyhow::Result<[Contender; 3]> {
+async fn migrated(url: &str) -> anyhow::Result<Database> {
     let database = Database::open(url).await?;
     database.migrate().await?;
     let create =
         "CREATE TABLE bench_totals (id TEXT PRIMARY KEY, total BIGINT NOT NULL)".to_owned();
     database.execute(vec![(create, Vec::new())]).await?;
+    Ok(database)
+}
+
+/// What the tree costs: the writer's rate without it, over the rate with it.
+async fn without_tree(url: &str, writer: usize) -> anyhow::Result<Contender> {
+    let options = LogOptions {
+        without_tree: true,
+        ..LogOptions::default()
+    };
+    Ok(Contender {
+        name: "our writer alone, without the Merkle tree (over the one with it)",
+        baseline: writer,
+        work: writer_alone(open(&migrated(url).await?, options).await?).work,
+    })
+}
+
+/// Our three, on one database.
+async fn ours(url: &str) -> anyhow::Result<[Contender; 3]> {
+    let database = migrated(url).await?;
     let warm = open(&database, LogOptions::default()).await?;
     let cold = open(
         &database,

@@ -69,11 +69,19 @@ pub(crate) struct StreamCheck<'a> {
     pub expected_version: u64,
 }
 
+/// What a writer builds every batch with.
+#[derive(Debug, Clone)]
+pub(crate) struct Building {
+    pub inline: Arc<[Arc<dyn Projection>]>,
+    /// False only where the price of the Merkle tree is measured.
+    pub has_tree: bool,
+}
+
 /// What goes into one transaction.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub appends: Vec<Pending>,
-    inline: Arc<[Arc<dyn Projection>]>,
+    building: Building,
     now: DateTime<Utc>,
     pub events: Vec<RecordedEvent>,
     pub changes: Vec<Change>,
@@ -93,7 +101,7 @@ impl Batch {
     pub(crate) fn take(
         waiting: &mut Vec<Pending>,
         events_max: usize,
-        inline: Arc<[Arc<dyn Projection>]>,
+        building: Building,
         now: DateTime<Utc>,
     ) -> Self {
         let mut versions: HashMap<(String, String), Option<u64>> = HashMap::new();
@@ -123,13 +131,13 @@ impl Batch {
             }
         }
         *waiting = later;
-        Self::new(appends, inline, now)
+        Self::new(appends, building, now)
     }
 
-    fn new(appends: Vec<Pending>, inline: Arc<[Arc<dyn Projection>]>, now: DateTime<Utc>) -> Self {
+    fn new(appends: Vec<Pending>, building: Building, now: DateTime<Utc>) -> Self {
         Self {
             appends,
-            inline,
+            building,
             now,
             events: Vec::new(),
             changes: Vec::new(),
@@ -142,9 +150,9 @@ impl Batch {
 
     /// Each append as a batch of its own, in order.
     pub(crate) fn singly(self) -> impl Iterator<Item = Self> {
-        let (inline, now) = (self.inline, self.now);
+        let (building, now) = (self.building, self.now);
         let appends = self.appends.into_iter();
-        appends.map(move |pending| Self::new(vec![pending], Arc::clone(&inline), now))
+        appends.map(move |pending| Self::new(vec![pending], building.clone(), now))
     }
 
     /// Whether the batch fills a tile whose beginning must be read first.
@@ -152,7 +160,7 @@ impl Batch {
         let events: usize = self.appends.iter().map(|a| a.append.events.len()).sum();
         let (size, new) = (head.position(), head.position() + events as u64);
         let is_known = self.edge.as_ref().is_some_and(|edge| edge.size() == size);
-        !is_known && size / TILE_WIDTH != new / TILE_WIDTH
+        self.building.has_tree && !is_known && size / TILE_WIDTH != new / TILE_WIDTH
     }
 
     /// The stream versions to check.
@@ -210,9 +218,10 @@ impl Batch {
                 recorded_at,
                 &mut new_head.frontier,
                 &mut self.events,
+                self.building.has_tree,
             );
             for event in self.events.get(first..).unwrap_or_default() {
-                for projection in self.inline.iter() {
+                for projection in self.building.inline.iter() {
                     if let Err(error) = projection.project(event, &mut changes) {
                         return Ok(Err((n, error.into())));
                     }
@@ -228,7 +237,8 @@ impl Batch {
     /// Where the edge is not known, what it would have filled is filled in later.
     fn extend_edge(&mut self, size: u64) {
         self.tiles.clear();
-        self.new_edge = self.edge.clone().filter(|edge| edge.size() == size);
+        let edge = self.edge.clone().filter(|edge| edge.size() == size);
+        self.new_edge = edge.filter(|_| self.building.has_tree);
         if let Some(edge) = &mut self.new_edge {
             for event in &self.events {
                 edge.push(event.leaf_hash, &mut self.tiles);
@@ -321,6 +331,7 @@ fn record(
     recorded_at: DateTime<Utc>,
     frontier: &mut Frontier,
     events: &mut Vec<RecordedEvent>,
+    has_tree: bool,
 ) {
     let metadata = serde_json::to_string(&append.metadata).unwrap_or_else(|_| "{}".to_owned());
     for (n, event) in append.events.iter().enumerate() {
@@ -337,8 +348,12 @@ fn record(
             metadata: metadata.clone(),
             leaf_hash: [0; 32],
         };
-        recorded.leaf_hash = leaf_hash(&cloud_event_line(&recorded));
-        frontier.push(recorded.leaf_hash);
+        if has_tree {
+            recorded.leaf_hash = leaf_hash(&cloud_event_line(&recorded));
+            frontier.push(recorded.leaf_hash);
+        } else {
+            frontier.grow();
+        }
         events.push(recorded);
     }
 }

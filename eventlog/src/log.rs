@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{Batch, Pending};
+use crate::batch::{Batch, Building, Pending};
 use crate::cache::AggregateCache;
 use crate::database::DatabaseKind;
 use crate::feed::{CommitObserver, Feed, head};
@@ -39,6 +39,22 @@ pub struct LogOptions {
     pub upcasters: Upcasters,
     /// The kinds of aggregates that have snapshots.
     pub snapshots: Vec<Snapshotted>,
+    /// Appends without leaves and tiles, to measure what these cost. Nothing of such a log can be proved.
+    #[cfg(feature = "testing")]
+    pub without_tree: bool,
+}
+
+impl LogOptions {
+    #[cfg(feature = "testing")]
+    fn has_tree(&self) -> bool {
+        !self.without_tree
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[expect(clippy::unused_self, reason = "only a benchmark can leave it out")]
+    fn has_tree(&self) -> bool {
+        true
+    }
 }
 
 impl std::fmt::Debug for LogOptions {
@@ -63,6 +79,8 @@ impl Default for LogOptions {
             aggregate_cache: 10_000,
             upcasters: Upcasters::default(),
             snapshots: Vec::new(),
+            #[cfg(feature = "testing")]
+            without_tree: false,
         }
     }
 }
@@ -124,7 +142,10 @@ impl Log {
             engine: EngineWriter::of(&database),
             waiting,
             feed: Arc::clone(&feed),
-            inline: newest(inline, &options.upcasters),
+            building: Building {
+                inline: newest(inline, &options.upcasters),
+                has_tree: options.has_tree(),
+            },
             last_written: Arc::clone(&last_written),
             stop: stop.clone(),
             done: writer_done.clone(),
@@ -321,7 +342,7 @@ struct Writer {
     engine: EngineWriter,
     waiting: mpsc::Receiver<Pending>,
     feed: Arc<Feed>,
-    inline: Arc<[Arc<dyn Projection>]>,
+    building: Building,
     last_written: Arc<AtomicU64>,
     stop: CancellationToken,
     done: CancellationToken,
@@ -337,12 +358,8 @@ impl Writer {
         let mut waiting: Vec<Pending> = Vec::new();
         while self.gather(&mut waiting).await {
             let now = (self.clock)();
-            let mut batch = Batch::take(
-                &mut waiting,
-                self.batch_events,
-                Arc::clone(&self.inline),
-                now,
-            );
+            let mut batch =
+                Batch::take(&mut waiting, self.batch_events, self.building.clone(), now);
             batch.edge = self.edge.take();
             self.commit(batch).await;
         }

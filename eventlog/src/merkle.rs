@@ -60,6 +60,12 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// Counts a leaf that has no hash: what is measured without the tree keeps its positions.
+    pub(crate) fn grow(&mut self) {
+        self.size += 1;
+        self.peaks.resize(self.size.count_ones() as usize, [0; 32]);
+    }
+
     /// The tree's root; of the empty tree the hash of nothing.
     pub fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev();
