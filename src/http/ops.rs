@@ -35,8 +35,8 @@ fn exposition(metrics: &PrometheusHandle) -> Response {
     ([(header::CONTENT_TYPE, content_type)], metrics.render()).into_response()
 }
 
-/// Each dependency by name. The media worker is reported and does not make the server unready: people sign in
-/// without it, and jobs wait for it.
+/// Each dependency by name. The media worker and what signs the log are reported and do not make the server unready:
+/// people sign in without them, jobs wait, and checkpoints are signed later.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     let (database, blobs, worker) = tokio::join!(
         within(app.database.check()),
@@ -51,6 +51,8 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         ids.collect::<Vec<_>>()
     });
     let head = *app.log.watch_head().borrow();
+    let signed = app.notary.latest();
+    let signed = signed.map_or(0, |signed| signed.checkpoint.tree.size);
     let tails = app.tails.reports(head);
     let is_current = Tails::are_current(&tails);
     let is_ready = database && blobs && is_current;
@@ -64,6 +66,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         "media_worker": word(worker),
         "webhooks": { "parked": parked },
         "log_position": head,
+        "log_checkpoint": { "position": signed, "failure": app.notary.failure() },
         "live_tokens": app.tokens.live_tokens(),
     });
     let status = if is_ready {

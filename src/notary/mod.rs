@@ -91,6 +91,8 @@ pub struct Notary {
     latest: watch::Sender<Option<Arc<Signed>>>,
     /// The last one with a witness' signature.
     cosigned: watch::Sender<Option<Arc<Signed>>>,
+    /// What the last turn of the upkeep failed with.
+    failure: watch::Sender<Option<String>>,
 }
 
 impl Notary {
@@ -124,6 +126,7 @@ impl Notary {
             turn: Mutex::default(),
             latest: watch::Sender::new(None),
             cosigned: watch::Sender::new(None),
+            failure: watch::Sender::new(None),
         }
     }
 
@@ -140,6 +143,11 @@ impl Notary {
     /// The last checkpoint that a witness has signed as well.
     pub fn cosigned(&self) -> Option<Arc<Signed>> {
         self.cosigned.borrow().clone()
+    }
+
+    /// Why checkpoints, their files or cosignatures are not up to date; `None` when they are.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.borrow().clone()
     }
 
     /// Keeps what a witness has signed.

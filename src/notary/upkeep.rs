@@ -18,8 +18,6 @@ struct Upkeep {
     app: Arc<App>,
     files: Option<TileFiles>,
     witness: Option<Witness>,
-    /// What the last turn failed with: it is said once.
-    failure: Option<String>,
 }
 
 /// Starts it.
@@ -33,7 +31,6 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         app: Arc::clone(app),
         files,
         witness: app.config.log.witness.clone().map(Witness::new),
-        failure: None,
     };
     let stop = lifecycle.stop_token();
     lifecycle.spawn("log notary", async move {
@@ -48,14 +45,15 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
 impl Upkeep {
     async fn turn(&mut self) {
         let failure = self.try_turn().await.err().map(|error| error.to_string());
-        if let Some(error) = failure.as_ref().filter(|_| failure != self.failure) {
+        let told = self.app.notary.failure.send_replace(failure.clone());
+        // The same failure is said once.
+        if let Some(error) = failure.as_ref().filter(|_| failure != told) {
             tracing::error!(
                 error,
                 "the log's checkpoint or its files are not up to date"
             );
         }
         metrics::gauge!("gatelog_log_notary_failing").set(f64::from(u8::from(failure.is_some())));
-        self.failure = failure;
     }
 
     /// Files are written whatever the witness says.

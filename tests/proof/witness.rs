@@ -130,6 +130,14 @@ async fn a_witness_signs_a_log_that_grows_and_refuses_one_that_was_forked() {
             .contains("the witness refuses the checkpoint")
     };
     until("the server says so", refuses).await;
+    let ready = reqwest::get(format!("{}/readyz", audited.server.ops));
+    let ready: serde_json::Value = ready.await.unwrap().json().await.unwrap();
+    assert_eq!(ready["ready"], true);
+    let failure = ready["log_checkpoint"]["failure"].as_str().unwrap();
+    assert!(
+        failure.contains("the witness refuses the checkpoint"),
+        "{ready}"
+    );
     assert!(
         witness
             .refusals
