@@ -34,6 +34,8 @@ pub struct Server {
     settings: Vec<(String, String)>,
     client: Client,
     folder: Option<tempfile::TempDir>,
+    /// What the program is run by; nothing when it is run itself.
+    wrapper: Vec<String>,
 }
 
 /// A child process that is killed when it is dropped.
@@ -103,6 +105,7 @@ impl Server {
             settings: all,
             client: Client::builder().build().unwrap(),
             folder: None,
+            wrapper: Vec::new(),
         }
     }
 
@@ -142,8 +145,11 @@ impl Server {
 
     /// The command line with the same settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatelog"));
+        let program = env!("CARGO_BIN_EXE_gatelog").to_owned();
+        let words = [self.wrapper.clone(), vec![program]].concat();
+        let mut command = Command::new(&words[0]);
         command
+            .args(&words[1..])
             .args(arguments)
             .envs(self.settings.iter().map(|(key, value)| (key, value)));
         command
@@ -206,6 +212,11 @@ impl Server {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// From now on the program is run by another one, which executes what it is given.
+    pub fn run_by(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// kill -9 of the server.
