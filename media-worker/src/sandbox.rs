@@ -14,9 +14,10 @@ mod limits;
 mod plan;
 mod syscalls;
 
-pub use apply::{SandboxError, become_program, lock_down, observe};
+pub use apply::{SandboxError, become_program, leave_namespaces, lock_down, observe};
+pub use filesystem::restrict as restrict_files;
 pub use plan::{Limits, Plan};
-pub use syscalls::lock_worker;
+pub use syscalls::{lock_worker, restrict as restrict_calls};
 
 /// Exit code of the launcher when the sandbox cannot be built.
 pub const EXIT_SANDBOX_UNAVAILABLE: i32 = 125;

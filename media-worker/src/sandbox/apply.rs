@@ -33,8 +33,7 @@ pub fn lock_down(plan: &Plan) -> Result<Sandbox, SandboxError> {
     chdir(&plan.dir)?;
     umask(Mode::from_bits_truncate(0o027));
     // A bonus where the worker is privileged; the other layers are complete without it.
-    let spaces = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
-    let netns = unshare(spaces).is_ok();
+    let netns = leave_namespaces().is_ok();
     // Best effort: it only decides who waits.
     let _ = limits::yield_to_others();
     limits::apply(&plan.limits)?;
@@ -58,6 +57,11 @@ pub fn lock_down(plan: &Plan) -> Result<Sandbox, SandboxError> {
         no_new_privs: true,
         rlimits: true,
     })
+}
+
+/// Leaves the network, the shared memory and the host name of the machine.
+pub fn leave_namespaces() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)
 }
 
 /// Corrects the claims of [`lock_down`] by trying what must be denied now.

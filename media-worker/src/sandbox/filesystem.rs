@@ -29,9 +29,9 @@ const LOADERS: [&str; 4] = [
     "/lib/ld-musl-aarch64.so.1",
 ];
 
-/// Restricts this process, whose working directory is the job folder, for good; returns the version of
+/// Restricts the files and ports of this process, whose working directory is the job folder, for good; returns the version of
 /// Landlock in force, 0 for none. With `degraded`, a kernel without Landlock is not an error.
-pub(super) fn restrict(executables: &[PathBuf], degraded: bool) -> Result<u32, RulesetError> {
+pub fn restrict(executables: &[PathBuf], degraded: bool) -> Result<u32, RulesetError> {
     let status = ruleset(degraded)?
         .add_rules(path_beneath_rules(
             LIBRARIES,

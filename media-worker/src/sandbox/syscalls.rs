@@ -45,7 +45,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat,
     libc::SYS_renameat2,
-    libc::SYS_fcntl,
     libc::SYS_dup,
     libc::SYS_dup3,
     // Memory.
@@ -159,8 +158,8 @@ const WORKER_DENIED: &[i64] = &[
     libc::SYS_io_uring_register,
 ];
 
-/// Restricts this process for good.
-pub(super) fn restrict() -> Result<(), seccompiler::Error> {
+/// Restricts the calls of this process for good, and nothing else.
+pub fn restrict() -> Result<(), seccompiler::Error> {
     let errno = |code: libc::c_int| SeccompAction::Errno(code.unsigned_abs());
     let allow = SeccompAction::Allow;
     let fallback = compile(
@@ -205,12 +204,14 @@ fn allow_list() -> Result<Rules, seccompiler::Error> {
     let mut rules = any_argument(ALLOWED);
     rules.extend(any_argument(ALLOWED_LEGACY));
     let thread = libc::CLONE_THREAD.unsigned_abs().into();
+    let in_same_namespaces = thread | u64::from(NEW_NAMESPACES.unsigned_abs());
     let own_process = std::process::id().into();
-    // Threads, never processes; a name, never another setting; reading a limit, never raising it; a
-    // signal to itself (abort), never to another; the terminal's size, never a device's settings.
+    // Threads where this one is, never processes; a name, never another setting; reading a limit, never
+    // raising it; a signal to itself (abort), never to another; the terminal's size, never a device's
+    // settings; a descriptor's flags, never its owner, whom it signals.
     rules.insert(
         libc::SYS_clone,
-        vec![when(0, SeccompCmpOp::MaskedEq(thread), thread)?],
+        vec![when(0, SeccompCmpOp::MaskedEq(in_same_namespaces), thread)?],
     );
     rules.insert(
         libc::SYS_prctl,
@@ -221,10 +222,11 @@ fn allow_list() -> Result<Rules, seccompiler::Error> {
         libc::SYS_tgkill,
         vec![when(0, SeccompCmpOp::Eq, own_process)?],
     );
-    let ioctls = [libc::TCGETS, libc::TIOCGWINSZ, libc::FIONREAD].map(ioctl);
+    let ioctls = [libc::TCGETS, libc::TIOCGWINSZ, libc::FIONREAD];
+    rules.insert(libc::SYS_ioctl, second_is_one_of(ioctls)?);
     rules.insert(
-        libc::SYS_ioctl,
-        ioctls.into_iter().collect::<Result<_, _>>()?,
+        libc::SYS_fcntl,
+        second_is_one_of(FCNTLS.map(|command| command.unsigned_abs().into()))?,
     );
     Ok(rules)
 }
@@ -232,8 +234,32 @@ fn allow_list() -> Result<Rules, seccompiler::Error> {
 /// prctl(2): names the calling thread.
 const PR_SET_NAME: u64 = 15;
 
-fn ioctl(request: libc::c_ulong) -> Result<SeccompRule, seccompiler::Error> {
-    when(1, SeccompCmpOp::Eq, request)
+/// Flags of clone(2) that a thread must not have. `CLONE_NEWTIME` is none of clone(2)'s.
+const NEW_NAMESPACES: libc::c_int = libc::CLONE_NEWNS
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWCGROUP;
+
+/// What fcntl(2) may do: copy a descriptor, read and set its flags, lock a part of its file.
+const FCNTLS: [libc::c_int; 8] = [
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_GETLK,
+    libc::F_SETLK,
+];
+
+fn second_is_one_of<const N: usize>(
+    values: [u64; N],
+) -> Result<Vec<SeccompRule>, seccompiler::Error> {
+    let rules = values.map(|value| when(1, SeccompCmpOp::Eq, value));
+    rules.into_iter().collect()
 }
 
 fn when(
