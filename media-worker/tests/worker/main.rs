@@ -9,6 +9,7 @@
 )]
 
 mod calls;
+mod hostile;
 mod inputs;
 mod lifecycle;
 mod orders;
