@@ -50,11 +50,6 @@ const CODECS: &str = "h264,hevc,vp8,vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video
 const PROBED: &str = "format=format_name,duration,size,bit_rate:stream=index,codec_type,codec_name,\
                       profile,level,width,height,pix_fmt,avg_frame_rate,sample_rate,channels,duration,\
                       color_transfer:stream_disposition=attached_pic:stream_side_data=rotation";
-/// Scales before it chooses: 24 whole frames of the source would be held otherwise.
-const POSTER_FILTER: &str = "scale='min(1280,iw)':'min(1280,ih)':\
-                             force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1,\
-                             format=yuv420p,thumbnail=n=24";
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     Ffmpeg,
@@ -133,9 +128,11 @@ pub fn version() -> Invocation {
 
 /// Takes one picture at `seek_ms` milliseconds.
 pub fn poster(container: Container, seek_ms: u64) -> Invocation {
-    let mut args = input_args(container, Some(seek_ms));
+    let mut args = input_args(container, seek_ms);
     args.extend(words("-map 0:v:0 -an -vf"));
-    args.push(POSTER_FILTER.to_owned());
+    // Scales before it chooses: 24 whole frames of the source would be held otherwise.
+    let scale = fitted(POSTER_BOX);
+    args.push(format!("{scale},setsar=1,format=yuv420p,thumbnail=n=24"));
     args.extend(words("-frames:v 1 -c:v libwebp -quality 80 -f webp"));
     args.push(POSTER_NAME.to_owned());
     Invocation {
@@ -175,9 +172,22 @@ fn whole_seconds(duration_seconds: Option<f64>) -> u64 {
     known.unwrap_or(longest).clamp(0.0, longest).ceil() as u64
 }
 
+/// Scales into the box with the proportions kept and both sides even, never up but to the two pixels that
+/// every encoder wants.
+fn fitted(within: Dimensions) -> String {
+    let Dimensions { width, height } = within;
+    let share = format!("min(1,min({width}/iw,{height}/ih))");
+    let even = |side: &str| format!("'max(2,2*trunc(round({side}*{share})/2))'");
+    format!("scale={}:{}", even("iw"), even("ih"))
+}
+
 /// The part of `FFmpeg`'s command line that is the same for every preset.
-fn input_args(container: Container, seek_ms: Option<u64>) -> Vec<String> {
-    let seek = seek_ms.map(|ms| ["-ss".to_owned(), format!("{}.{:03}", ms / 1000, ms % 1000)]);
+fn input_args(container: Container, seek_ms: u64) -> Vec<String> {
+    // A seek to the start of the sound would leave a cover behind that comes before it.
+    let seek = (seek_ms > 0).then(|| {
+        let (seconds, ms) = (seek_ms / 1000, seek_ms % 1000);
+        ["-ss".to_owned(), format!("{seconds}.{ms:03}")]
+    });
     words("-nostdin -hide_banner -nostats -loglevel error -y -max_alloc 536870912")
         .chain(words("-filter_threads 1 -progress pipe:1 -stats_period 1"))
         .chain(words("-protocol_whitelist file -format_whitelist"))
@@ -267,7 +277,7 @@ mod tests {
             let Ok(order) = serde_json::from_str::<Order>(&order) else { return Ok(()) };
             let seek_ms = order.params.seek_ms.map_or(0, u64::from);
             let made = all(Container::ALL[which], seek_ms, seconds);
-            for (made, reviewed) in made.iter().zip(all(Container::Mov, 0, None)) {
+            for (made, reviewed) in made.iter().zip(all(Container::Mov, seek_ms.min(1), None)) {
                 prop_assert_eq!(made.args.len(), reviewed.args.len());
                 for (argument, expected) in made.args.iter().zip(&reviewed.args) {
                     let is_number = argument.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -275,6 +285,17 @@ mod tests {
                     prop_assert!(argument == expected || is_number || is_demuxer, "{}", argument);
                 }
             }
+        }
+    }
+
+    /// With less it cannot even load its libraries.
+    #[test]
+    fn every_run_has_room_to_load_ffmpeg() {
+        for invocation in all(Container::Mov, 0, Some(0.0)) {
+            assert!(
+                invocation.limits.memory_bytes >= 640 * MIB,
+                "{invocation:?}"
+            );
         }
     }
 

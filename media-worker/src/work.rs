@@ -141,13 +141,7 @@ impl Work<'_> {
             // The duration can lie, and the only key frame can be the first one.
             finished = self.poster_at(container, 0).await?;
         }
-        if !has_frame(&finished) {
-            let detail = finished.diagnostics;
-            return Err(Failure {
-                code: FailureCode::CorruptInput,
-                detail,
-            });
-        }
+        need_frame(finished)?;
         self.check_poster(*source)
     }
 
@@ -261,6 +255,17 @@ fn share((done_us, seconds): (u64, f64)) -> Option<f64> {
 /// `FFmpeg` also ends well when there is no frame at the chosen time; it then leaves an empty picture.
 fn has_frame(finished: &Finished) -> bool {
     finished.progress.frames.is_some_and(|frames| frames > 0)
+}
+
+/// What has no frame is not worth a check.
+fn need_frame(finished: Finished) -> Result<(), Failure> {
+    if has_frame(&finished) {
+        return Ok(());
+    }
+    Err(Failure {
+        code: FailureCode::CorruptInput,
+        detail: finished.diagnostics,
+    })
 }
 
 fn without_detail(code: FailureCode) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Invocation, MIB, Program, input_args, whole_seconds, words};
+use super::{Invocation, MIB, Program, fitted, input_args, whole_seconds, words};
 use crate::input::{Container, Dimensions};
 use crate::sandbox::Limits;
 
@@ -21,20 +21,15 @@ pub const PREVIEW_BOX: Dimensions = Dimensions {
 pub const PREVIEW_SECONDS: f64 = 4.0;
 pub const AUDIO_NAME: &str = "audio.m4a";
 
-const WEB_FILTER: &str = "scale='min(1920,iw)':'min(1080,ih)':force_original_aspect_ratio=decrease:\
-                          force_divisible_by=2,setsar=1,format=yuv420p";
-const PREVIEW_FILTER: &str = "fps=15,scale='min(480,iw)':'min(270,ih)':\
-                              force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1,\
-                              format=yuv420p";
 /// The encoder of pictures, the same for every film.
 pub(super) const X264: &str = "-c:v libx264 -preset veryfast -threads 2 -profile:v high";
 pub(super) const STALL: Duration = Duration::from_secs(30);
 
 /// The whole film, its index first so that it plays while it loads. `0:V` leaves cover art out.
 pub fn web_video(container: Container, duration_seconds: Option<f64>) -> Invocation {
-    let mut args = input_args(container, None);
+    let mut args = input_args(container, 0);
     args.extend(words("-map 0:V:0 -map 0:a:0? -vf"));
-    args.push(WEB_FILTER.to_owned());
+    args.push(format!("{},setsar=1,format=yuv420p", fitted(WEB_BOX)));
     args.extend(words("-fpsmax 60"));
     args.extend(words(X264));
     args.extend(words("-crf 23 -maxrate 6M -bufsize 12M -g 60"));
@@ -61,9 +56,10 @@ pub fn web_video(container: Container, duration_seconds: Option<f64>) -> Invocat
 
 /// A few silent seconds from `seek_ms` milliseconds on.
 pub fn preview(container: Container, seek_ms: u64) -> Invocation {
-    let mut args = input_args(container, Some(seek_ms));
+    let mut args = input_args(container, seek_ms);
     args.extend(words("-t 4 -map 0:V:0 -an -vf"));
-    args.push(PREVIEW_FILTER.to_owned());
+    let scale = fitted(PREVIEW_BOX);
+    args.push(format!("fps=15,{scale},setsar=1,format=yuv420p"));
     args.extend(words(X264));
     args.extend(words("-crf 28 -movflags +faststart -f mp4"));
     args.push(PREVIEW_NAME.to_owned());
@@ -84,7 +80,7 @@ pub fn preview(container: Container, seek_ms: u64) -> Invocation {
 
 /// The first sound stream alone.
 pub fn audio(container: Container, duration_seconds: Option<f64>) -> Invocation {
-    let mut args = input_args(container, None);
+    let mut args = input_args(container, 0);
     args.extend(words("-map 0:a:0 -vn -c:a aac -b:a 128k -ac 2 -ar 48000"));
     args.extend(words("-movflags +faststart -fs 268435456 -f ipod"));
     args.push(AUDIO_NAME.to_owned());

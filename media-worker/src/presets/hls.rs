@@ -16,7 +16,6 @@ pub struct Rung {
     pub height: u32,
     pub playlist: &'static str,
     pub segments: &'static str,
-    scale: &'static str,
     rate: &'static str,
 }
 
@@ -26,21 +25,18 @@ pub const RUNGS: [Rung; 3] = [
         height: 360,
         playlist: "v360p.m3u8",
         segments: "v360p.m4s",
-        scale: "scale=-2:'2*trunc(min(360,ih)/2)',setsar=1,format=yuv420p",
         rate: "-b:v:0 800k -maxrate:v:0 900k -bufsize:v:0 1600k",
     },
     Rung {
         height: 720,
         playlist: "v720p.m3u8",
         segments: "v720p.m4s",
-        scale: "scale=-2:720,setsar=1,format=yuv420p",
         rate: "-b:v:1 2800k -maxrate:v:1 3000k -bufsize:v:1 5600k",
     },
     Rung {
         height: 1080,
         playlist: "v1080p.m3u8",
         segments: "v1080p.m4s",
-        scale: "scale=-2:1080,setsar=1,format=yuv420p",
         rate: "-b:v:2 5000k -maxrate:v:2 5500k -bufsize:v:2 10000k",
     },
 ];
@@ -61,7 +57,7 @@ pub fn hls(
     has_sound: bool,
     duration_seconds: Option<f64>,
 ) -> Invocation {
-    let mut args = input_args(container, None);
+    let mut args = input_args(container, 0);
     args.extend(words("-filter_complex"));
     args.push(filter(rungs));
     for index in 0..rungs.len() {
@@ -110,10 +106,16 @@ fn filter(rungs: &[Rung]) -> String {
     let scales = rungs
         .iter()
         .enumerate()
-        .map(|(index, rung)| format!(";[s{index}]{}[v{index}]", rung.scale));
+        .map(|(index, rung)| format!(";[s{index}]{}[v{index}]", scale(rung.height)));
     let scales: Vec<String> = scales.collect();
     let (outputs, scales) = (outputs.concat(), scales.concat());
     format!("[0:V:0]split={}{outputs}{scales}", rungs.len())
+}
+
+/// To this height or its own, the width as the proportions have it, both even and at least two pixels.
+fn scale(height: u32) -> String {
+    let width = format!("'max(2,2*round(iw*min(1,{height}/ih)/2))'");
+    format!("scale={width}:'max(2,2*trunc(min({height},ih)/2))',setsar=1,format=yuv420p")
 }
 
 fn streams(rungs: &[Rung], has_sound: bool) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Invocation, MIB, Program, input_args, words};
+use super::{Invocation, MIB, Program, fitted, input_args, words};
 use crate::input::{Container, Dimensions};
 use crate::sandbox::Limits;
 
@@ -13,16 +13,13 @@ pub const IMAGE_BOX: Dimensions = Dimensions {
     height: 2048,
 };
 
-/// Transparency stays where there is some.
-const IMAGE_FILTER: &str = "scale='min(2048,iw)':'min(2048,ih)':\
-                            force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1,\
-                            format=yuv420p|yuva420p";
-
 /// The picture itself, of an animated one the first.
 pub fn image(container: Container) -> Invocation {
-    let mut args = input_args(container, None);
+    let mut args = input_args(container, 0);
     args.extend(words("-map 0:v:0 -an -vf"));
-    args.push(IMAGE_FILTER.to_owned());
+    // Transparency stays where there is some.
+    let scale = fitted(IMAGE_BOX);
+    args.push(format!("{scale},setsar=1,format=yuv420p|yuva420p"));
     args.extend(words("-frames:v 1 -c:v libwebp -quality 80 -f webp"));
     args.push(IMAGE_NAME.to_owned());
     Invocation {

@@ -19,7 +19,7 @@ pub const WAVE_SIZE: Dimensions = Dimensions {
 
 /// One channel of signed 16-bit samples.
 pub fn waveform_samples(container: Container) -> Invocation {
-    let mut args = input_args(container, None);
+    let mut args = input_args(container, 0);
     args.extend(words(
         "-map 0:a:0 -vn -ac 1 -ar 4000 -c:a pcm_s16le -f s16le",
     ));
@@ -29,7 +29,7 @@ pub fn waveform_samples(container: Container) -> Invocation {
 
 /// The picture of the whole sound, which is made at its end.
 pub fn waveform_picture(container: Container) -> Invocation {
-    let mut args = input_args(container, None);
+    let mut args = input_args(container, 0);
     args.extend(words("-filter_complex"));
     args.push("[0:a:0]aformat=channel_layouts=mono,showwavespic=s=1200x160".to_owned());
     args.extend(words("-frames:v 1 -c:v png -f image2 -update 1"));

@@ -1,6 +1,6 @@
 //! Making films and sound: order, run, probe what came out, check it.
 
-use super::{Work, has_frame, without_detail};
+use super::{Work, has_frame, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile, OutputRole};
 use crate::input::{self, Container, Dimensions, Probe};
 use crate::outputs::{self, FilmOrder, Length, PictureOrder, SoundOrder};
@@ -99,7 +99,10 @@ impl Work<'_> {
         order: &FilmOrder,
         seconds: Option<f64>,
     ) -> Result<OutputFile, Failure> {
-        self.make(invocation, order.name, seconds).await?;
+        let finished = self.make(invocation, order.name, seconds).await?;
+        if order.picture.is_some() {
+            need_frame(finished)?;
+        }
         self.check_film(order).await
     }
 

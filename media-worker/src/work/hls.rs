@@ -1,7 +1,7 @@
 //! Making a film in several sizes.
 
 use super::films::{film_size, longest};
-use super::{Work, without_detail};
+use super::{Work, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile, OutputRole, VideoStream};
 use crate::input::{Container, Dimensions, Probe};
 use crate::outputs::{self, FilmOrder, Length, PictureOrder, SoundOrder};
@@ -24,8 +24,8 @@ impl Work<'_> {
         let has_sound = !probe.metadata.audio.is_empty();
         let seconds = probe.metadata.duration_seconds;
         let invocation = presets::hls(container, rungs, has_sound, seconds);
-        self.make(&invocation, presets::MASTER_NAME, seconds)
-            .await?;
+        let finished = self.make(&invocation, presets::MASTER_NAME, seconds);
+        need_frame(finished.await?)?;
         let folder = &self.job.folder;
         let mut made = vec![outputs::check_master(folder, rungs)?];
         for rung in rungs {

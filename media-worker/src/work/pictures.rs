@@ -1,6 +1,6 @@
 //! Making a picture for the web, and the picture of a sound.
 
-use super::{Work, has_frame, without_detail};
+use super::{Work, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile};
 use crate::input::{Container, Probe};
 use crate::outputs::{self, MAX_PICTURE_BYTES};
@@ -16,12 +16,7 @@ impl Work<'_> {
         let source = *source.ok_or_else(|| without_detail(FailureCode::NoVideoStream))?;
         let invocation = presets::image(container);
         let finished = self.make(&invocation, presets::IMAGE_NAME, None).await?;
-        if !has_frame(&finished) {
-            return Err(Failure {
-                code: FailureCode::CorruptInput,
-                detail: finished.diagnostics,
-            });
-        }
+        need_frame(finished)?;
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
         outputs::check_image(&self.job.folder, source, max_bytes)
     }
