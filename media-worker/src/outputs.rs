@@ -104,7 +104,7 @@ fn write_json(
     let json = serde_json::to_vec(content).map_err(|_| refused("it cannot be written"))?;
     folder
         .create_output(name, &json)
-        .map_err(|_| refused("it cannot be written"))?;
+        .map_err(|error| unwritten(&error))?;
     Ok(OutputFile {
         name: name.to_owned(),
         role,
@@ -170,6 +170,17 @@ fn is_fitted(picture: Dimensions, (width, height): (u32, u32), within: Dimension
         (f64::from(side) - (f64::from(source) * scale).max(2.0)).abs() <= ROUNDING_PIXELS
     };
     is_near(picture.width, width) && is_near(picture.height, height)
+}
+
+/// A full disk is no fault of the input.
+fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure {
+            code: FailureCode::DiskFull,
+            detail: String::new(),
+        },
+        _ => refused("it cannot be written"),
+    }
 }
 
 fn refused(reason: &str) -> Failure {

@@ -7,7 +7,7 @@ mod progress;
 mod spawner;
 mod supervisor;
 
-pub use ending::{Ending, KillReason};
+pub use ending::{Ending, KillReason, NO_SPACE};
 pub use progress::Progress;
 pub use spawner::Spawner;
 pub use supervisor::{Finished, Place, Runner, RunnerError};

@@ -16,7 +16,7 @@ use crate::input::{self, Container, Dimensions, HEAD_BYTES, InputPolicy, Probe};
 use crate::jobs::{Job, Outcome, Success};
 use crate::outputs::{self, MAX_PICTURE_BYTES};
 use crate::presets::{self, Invocation, POSTER_NAME};
-use crate::runner::{Finished, Place, Progress, Runner};
+use crate::runner::{Finished, NO_SPACE, Place, Progress, Runner};
 
 /// How far into a still picture its dimensions are looked for, in bytes: behind a large colour profile
 /// or thumbnail.
@@ -56,12 +56,25 @@ impl Workshop {
         match work.perform().await {
             Ok(success) => Outcome::Succeeded(success),
             Err(failure) if failure.code == FailureCode::Cancelled => Outcome::Cancelled,
-            Err(failure) => Outcome::Failed(failure),
+            Err(failure) => Outcome::Failed(work.explained(failure)),
         }
     }
 }
 
 impl Work<'_> {
+    /// `FFmpeg` can end well on a full disk, and what it leaves then looks like a fault of the input.
+    fn explained(&self, failure: Failure) -> Failure {
+        let is_fault_of_input = matches!(
+            failure.code,
+            FailureCode::OutputCheckFailed | FailureCode::CorruptInput
+        );
+        if is_fault_of_input && self.job.folder.is_disk_full() {
+            let code = FailureCode::DiskFull;
+            return Failure { code, ..failure };
+        }
+        failure
+    }
+
     async fn perform(&self) -> Result<Success, Failure> {
         let container = self.recognise()?;
         let probe = self.probe(container).await?;
@@ -219,7 +232,8 @@ impl Work<'_> {
             invocation.limits.cpu_seconds,
             finished.elapsed,
         );
-        match code {
+        let is_disk_full = finished.diagnostics.contains(NO_SPACE);
+        match code.or(is_disk_full.then_some(FailureCode::DiskFull)) {
             Some(code) => Err(Failure {
                 code,
                 detail: finished.diagnostics,

@@ -25,6 +25,10 @@ impl ApiError {
             detail: printable.take(MAX_DETAIL_CHARS).collect(),
         }
     }
+
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
 }
 
 impl From<ErrorCode> for ApiError {

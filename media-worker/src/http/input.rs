@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
+use axum::http::header::EXPECT;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::{Extension, Json};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http_body_util::{BodyExt as _, Limited};
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
@@ -33,23 +34,27 @@ pub(super) async fn receive(
     State(service): State<Arc<Service>>,
     Known(job): Known,
     Extension(declared): Extension<DeclaredBody>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<JobStatus>, ApiError> {
     match check(&job, declared).and_then(|()| job.begin_receiving()) {
         Ok(Some(receiving)) => {
-            store(
-                &job,
-                body.into_data_stream(),
-                Pace::new(service.upload_window),
-            )
-            .await?;
+            let mut body = body.into_data_stream();
+            let pace = Pace::new(service.upload_window);
+            if let Err(error) = store(&job, &mut body, pace).await {
+                drop(receiving);
+                if error.code() == ErrorCode::DiskLow {
+                    take_in(&mut body).await;
+                }
+                return Err(error);
+            }
             receiving.verified();
             metrics::counter!("media_worker_input_bytes_total").increment(declared.length);
         }
         // It was received before.
-        Ok(None) => discard(body).await,
+        Ok(None) => discard(&headers, body).await,
         Err(code) => {
-            discard(body).await;
+            discard(&headers, body).await;
             return Err(code.into());
         }
     }
@@ -68,15 +73,29 @@ fn check(job: &Job, declared: DeclaredBody) -> Result<(), ErrorCode> {
 }
 
 /// A sender that still writes when the connection closes never sees the answer, so a body of usual size
-/// is taken in.
-async fn discard(body: Body) {
+/// is taken in; but of one that waits to be asked for its body it is not asked for.
+async fn discard(headers: &HeaderMap, body: Body) {
+    let expectation = headers.get(EXPECT).map(HeaderValue::as_bytes);
+    if expectation.is_some_and(|what| what.eq_ignore_ascii_case(b"100-continue")) {
+        return;
+    }
+    take_in(&mut body.into_data_stream()).await;
+}
+
+async fn take_in(body: &mut BodyDataStream) {
+    let mut left = MAX_UNWANTED_BYTES;
+    let taking = async {
+        while let Some(Ok(piece)) = body.next().await
+            && piece.len() <= left
+        {
+            left -= piece.len();
+        }
+    };
     // Too large, too slow or broken: then the connection closes on it.
-    let mut body = Limited::new(body, MAX_UNWANTED_BYTES);
-    let taking = async { while let Some(Ok(_)) = body.frame().await {} };
     let _ = timeout(UNWANTED_TIMEOUT, taking).await;
 }
 
-async fn store(job: &Job, body: BodyDataStream, pace: Pace) -> Result<(), ApiError> {
+async fn store(job: &Job, body: &mut BodyDataStream, pace: Pace) -> Result<(), ApiError> {
     let file = job
         .folder
         .create_input()
@@ -91,13 +110,13 @@ async fn store(job: &Job, body: BodyDataStream, pace: Pace) -> Result<(), ApiErr
 /// Writes exactly the ordered number of bytes and returns their digest.
 async fn copy(
     job: &Job,
-    mut body: BodyDataStream,
+    body: &mut BodyDataStream,
     mut file: File,
     mut pace: Pace,
 ) -> Result<Sha256Digest, ApiError> {
     let (mut hasher, mut left) = (Sha256::new(), job.spec.input_size);
     while left > 0 {
-        let piece = next(job, &mut body, &pace).await?;
+        let piece = next(job, body, &pace).await?;
         let length = piece.len() as u64;
         left = left.checked_sub(length).ok_or(ErrorCode::InputTooBig)?;
         hasher.update(&piece);

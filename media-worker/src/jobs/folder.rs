@@ -6,9 +6,13 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use nix::libc;
+use nix::sys::statvfs::statvfs;
 
 use crate::api::JobKey;
 use crate::presets::INPUT_NAME;
+
+/// About a poster, in bytes.
+const SMALL_OUTPUT_BYTES: u64 = 256 * 1024;
 
 #[derive(Debug)]
 pub struct Folder {
@@ -80,6 +84,14 @@ impl Folder {
 
     pub fn remove_output(&self, name: &str) -> io::Result<()> {
         ignore_missing(fs::remove_file(self.path.join(name)))
+    }
+
+    /// Whether its disk has no room for even a small output.
+    pub fn is_disk_full(&self) -> bool {
+        statvfs(&self.path).is_ok_and(|disk| {
+            let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+            free < SMALL_OUTPUT_BYTES
+        })
     }
 
     pub fn remove(&self) -> io::Result<()> {

@@ -113,7 +113,10 @@ impl Registry {
         let folder = Folder::create(&self.limits.jobs_dir, key, self.uid(slot.index()));
         let folder = folder.map_err(|error| {
             tracing::error!(job = %key, %error, "a folder cannot be created");
-            ErrorCode::Internal
+            match error.kind() {
+                std::io::ErrorKind::StorageFull => ErrorCode::DiskLow,
+                _ => ErrorCode::Internal,
+            }
         })?;
         let job = Job::new(key, spec, folder, slot);
         jobs.insert(key.job, Arc::clone(&job));

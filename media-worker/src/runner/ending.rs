@@ -12,6 +12,9 @@ use crate::sandbox::{EXIT_PROGRAM_MISSING, EXIT_SANDBOX_UNAVAILABLE};
 /// Threads that a run uses fully at most; together with the wall clock it bounds the CPU time.
 const BUSY_THREADS: u64 = 2;
 
+/// What a program says on a full disk. It may still end well.
+pub const NO_SPACE: &str = "No space left on device";
+
 /// Why the supervisor killed a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillReason {
@@ -87,7 +90,7 @@ fn from_diagnostics(diagnostics: &str) -> FailureCode {
     match () {
         () if is_said("exceeds max_streams") => FailureCode::TooManyStreams,
         () if is_said("Cannot allocate memory") => FailureCode::LimitMemory,
-        () if is_said("No space left on device") => FailureCode::DiskFull,
+        () if is_said(NO_SPACE) => FailureCode::DiskFull,
         () if is_said("Resource temporarily unavailable") => FailureCode::ThreadLimit,
         () if is_said("not whitelisted") || is_said("not on whitelist") => {
             FailureCode::UnsupportedCodec

@@ -9,6 +9,7 @@
 )]
 
 mod calls;
+mod disk;
 mod hostile;
 mod inputs;
 mod lifecycle;

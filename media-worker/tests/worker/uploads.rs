@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use media_worker::api::{ErrorCode, JobSpec, JobState, Preset, Sha256Digest};
+use media_worker::auth::{AUTH_HEADER, CONTENT_SHA256_HEADER, Keys, SignedParts, fresh_nonce};
 use media_worker::client::ClientError;
+use media_worker::clock::unix_seconds;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
-use crate::support::{Worker, clip, new_key, pieces, spec};
+use crate::support::{SECRET, Worker, clip, new_key, pieces, spec};
 
 fn rejected(code: ErrorCode) -> ClientError {
     ClientError::Rejected { code }
@@ -231,4 +235,58 @@ async fn an_order_out_of_range_is_refused() {
         let refused = worker.client.put_job(new_key(), &order).await;
         assert_eq!(refused.err(), Some(rejected(code)), "{order:?}");
     }
+}
+
+/// Sends the head of an upload that waits to be asked for its body; what the worker says to that.
+async fn announce(worker: &Worker, path: &str, input: &[u8], length: u64) -> (UnixStream, String) {
+    let parts = SignedParts {
+        method: "PUT",
+        path_and_query: path,
+        body_sha256: Sha256Digest::of(input),
+        content_length: length,
+    };
+    let keys = Keys::parse(SECRET).unwrap();
+    let signature = parts.sign(&keys, unix_seconds(), &fresh_nonce().unwrap());
+    let digest = parts.body_sha256;
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nhost: worker\r\ncontent-length: {length}\r\nexpect: 100-continue\r\n\
+         {CONTENT_SHA256_HEADER}: {digest}\r\n{AUTH_HEADER}: {signature}\r\n\r\n"
+    );
+    let mut stream = UnixStream::connect(&worker.socket).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let line = read_line(&mut stream).await;
+    (stream, line)
+}
+
+async fn read_line(stream: &mut UnixStream) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        line.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(line).unwrap()
+}
+
+#[tokio::test]
+async fn a_sender_that_waits_is_asked_for_its_body_only_if_it_is_wanted() {
+    let worker = Worker::start().await;
+    let (key, input) = (new_key(), clip());
+    let order = spec(Preset::Poster, &input);
+    worker.client.put_job(key, &order).await.unwrap();
+    let (path, size) = (format!("/v1/jobs/{key}/input"), input.len() as u64);
+    let unknown = format!("/v1/jobs/{}/input", new_key());
+    for (path, length, expected) in [
+        (&path, size + 1, "HTTP/1.1 413 "),
+        (&path, size - 1, "HTTP/1.1 422 "),
+        (&unknown, size, "HTTP/1.1 404 "),
+    ] {
+        let (_, line) = announce(&worker, path, &input, length).await;
+        assert!(line.starts_with(expected), "{line}");
+    }
+    let (mut stream, line) = announce(&worker, &path, &input, size).await;
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    assert_eq!(read_line(&mut stream).await, "\r\n");
+    stream.write_all(&input).await.unwrap();
+    assert_eq!(read_line(&mut stream).await, "HTTP/1.1 200 OK\r\n");
+    let (_, line) = announce(&worker, &path, &input, size).await;
+    assert_eq!(line, "HTTP/1.1 200 OK\r\n", "it is here already");
 }
