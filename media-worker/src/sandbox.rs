@@ -17,7 +17,9 @@ mod syscalls;
 pub use apply::{SandboxError, become_program, leave_namespaces, lock_down, observe};
 pub use filesystem::restrict as restrict_files;
 pub use plan::{Limits, Plan};
-pub use syscalls::{lock_worker, restrict as restrict_calls};
+pub use syscalls::{
+    lock_worker, restrict as restrict_calls, restrict_and_tell as restrict_calls_and_tell,
+};
 
 /// Exit code of the launcher when the sandbox cannot be built.
 pub const EXIT_SANDBOX_UNAVAILABLE: i32 = 125;

@@ -1,7 +1,7 @@
 //! Stands in for the launcher in the tests: puts on one layer of the sandbox alone and becomes the program.
 //! The launcher itself has no way to leave a layer out.
 //!
-//! `one_layer LAYER PROGRAM`, in the folder that the program may write to.
+//! `one_layer LAYER PROGRAM ARGUMENT…`, in the folder that the program may write to.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use media_worker::sandbox;
 
 fn main() {
     let args: Vec<_> = args_os().collect();
-    let [_, layer, program] = args.as_slice() else {
+    let [_, layer, program, rest @ ..] = args.as_slice() else {
         panic!("expected a layer and a program")
     };
     nix::sys::prctl::set_no_new_privs().unwrap();
@@ -25,8 +25,9 @@ fn main() {
             assert!(abi >= 4, "Landlock {abi} is too old");
         }
         "seccomp" => sandbox::restrict_calls().unwrap(),
+        "seccomp that tells" => sandbox::restrict_calls_and_tell().unwrap(),
         "namespaces" => sandbox::leave_namespaces().unwrap(),
         other => panic!("unknown layer {other}"),
     }
-    panic!("{}", sandbox::become_program(program, &[]));
+    panic!("{}", sandbox::become_program(program, rest));
 }

@@ -15,7 +15,7 @@ use futures::{StreamExt as _, stream};
 use media_worker::api::{FailureCode, Preset};
 use tempfile::TempDir;
 
-use crate::support::{SECRET, Worker, spec};
+use crate::support::{SECRET, Worker, beside_worker, spec};
 
 /// All that a job may do.
 const ONLY: &str = "write_here";
@@ -212,8 +212,7 @@ fn outside_of_the_sandbox_it_can_do_all_of_it() {
 #[test]
 fn no_layer_alone_is_enough_and_the_mandatory_two_are() {
     let around = Surroundings::make();
-    let worker = Path::new(env!("CARGO_BIN_EXE_gatelog-media-worker"));
-    let one_layer = worker.with_file_name("examples").join("one_layer");
+    let one_layer = beside_worker("one_layer");
     let with = |layer: &str| around.allowed(&[&one_layer, Path::new(layer), &around.program]);
     let (files, calls, spaces) = (with("landlock"), with("seccomp"), with("namespaces"));
     for (layer, allowed, too_much) in [

@@ -14,6 +14,7 @@ mod hostile;
 mod inputs;
 mod lifecycle;
 mod orders;
+mod runs;
 mod sandbox;
 mod support;
 mod uploads;

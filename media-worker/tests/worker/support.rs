@@ -17,6 +17,7 @@ use media_worker::endpoint::Endpoint;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub const SECRET: &str = "a-secret-that-must-never-be-logged-0123456789";
@@ -29,7 +30,7 @@ pub struct Worker {
     pub socket: PathBuf,
     pub jobs_dir: PathBuf,
     pub process: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: Option<Lines<BufReader<ChildStderr>>>,
     /// Everything that the worker logged so far.
     pub logged: String,
     folder: TempDir,
@@ -88,7 +89,7 @@ impl Worker {
             socket,
             jobs_dir,
             process,
-            log,
+            log: Some(log),
             logged: String::new(),
             folder,
         };
@@ -107,7 +108,10 @@ impl Worker {
     }
 
     async fn read_log(&mut self, text: &str) -> bool {
-        while let Some(line) = self.log.next_line().await.unwrap() {
+        let Some(log) = &mut self.log else {
+            return false;
+        };
+        while let Some(line) = log.next_line().await.unwrap() {
             self.logged.push_str(&line);
             self.logged.push('\n');
             if line.contains(text) {
@@ -115,6 +119,18 @@ impl Worker {
             }
         }
         false
+    }
+
+    /// Reads the log in the background to its end, for a worker that says more than a pipe holds.
+    pub fn drain_log(&mut self) -> JoinHandle<String> {
+        let mut log = self.log.take().unwrap();
+        tokio::spawn(async move {
+            let mut lines = Vec::new();
+            while let Some(line) = log.next_line().await.unwrap() {
+                lines.push(line);
+            }
+            lines.join("\n")
+        })
     }
 
     /// Sends SIGTERM, and reads the rest of the log. The folder stays, to be looked at.
@@ -285,8 +301,13 @@ pub fn assert_failed(status: &JobStatus, code: media_worker::api::FailureCode) {
 }
 
 pub fn misbehaving_ffmpeg() -> PathBuf {
+    beside_worker("misbehaving_ffmpeg")
+}
+
+/// A program that only the tests have.
+pub fn beside_worker(name: &str) -> PathBuf {
     let worker = Path::new(env!("CARGO_BIN_EXE_gatelog-media-worker"));
-    let program = worker.with_file_name("examples").join("misbehaving_ffmpeg");
+    let program = worker.with_file_name("examples").join(name);
     assert!(
         program.exists(),
         "build it first: cargo build -p media-worker --examples"
