@@ -12,6 +12,7 @@ import { ForgotPasswordPage } from '@/features/auth/components/ForgotPasswordPag
 import { RegisterPage } from '@/features/auth/components/RegisterPage';
 import { ResetPasswordPage } from '@/features/auth/components/ResetPasswordPage';
 import { SignInPage } from '@/features/auth/components/SignInPage';
+import { MediaDetailPage } from '@/features/media/components/MediaDetailPage';
 import { MediaPage } from '@/features/media/components/MediaPage';
 import { SessionsPage } from '@/features/sessions/components/SessionsPage';
 
@@ -30,6 +31,7 @@ export function AppRoutes() {
         <Route element={<AppShell />}>
           <Route index element={<Navigate to="/media" replace />} />
           <Route path="/media" element={<MediaPage />} />
+          <Route path="/media/:id" element={<MediaDetailPage />} />
           <Route path="/sessions" element={<SessionsPage />} />
           <Route path="/account" element={<AccountPage />} />
           <Route element={<RequireRole of="auditor" title="Audit log" />}>

@@ -46,3 +46,17 @@ export function problem(
 export function empty(headers: Record<string, string> = {}): Response {
   return new Response(null, { status: 204, headers });
 }
+
+/** A stream of server-sent events that the test writes while it is read. */
+export function eventStream() {
+  const encoder = new TextEncoder();
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  return {
+    response: new Response(readable, { headers: { 'Content-Type': 'text/event-stream' } }),
+    send: (name: string, data: unknown) => {
+      const text = `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+      void writer.write(encoder.encode(text)).catch(() => undefined);
+    },
+  };
+}

@@ -11,31 +11,35 @@ interface PresetText {
 }
 
 export const PRESET_TEXTS: Readonly<Record<Preset, PresetText>> = {
-  poster: { title: 'Poster', action: 'Make poster', about: 'one picture' },
-  metadata: { title: 'Metadata', action: 'Read metadata', about: 'format, streams, duration' },
+  poster: { title: 'Poster', action: 'Make poster', about: 'One picture of it, up to 1280 pixels' },
+  metadata: { title: 'Details', action: 'Read details', about: 'Format, streams and duration' },
   'web-video': {
     title: 'Web video',
     action: 'Make web video',
     about: 'MP4 that plays everywhere, up to 1080p',
   },
-  preview: { title: 'Preview', action: 'Make preview', about: 'four silent seconds' },
-  audio: { title: 'Sound', action: 'Extract sound', about: 'the sound alone, AAC' },
+  preview: { title: 'Preview', action: 'Make preview', about: 'Four silent seconds, small' },
+  audio: { title: 'Sound', action: 'Extract sound', about: 'The sound alone, as AAC' },
   image: { title: 'Picture', action: 'Make picture', about: 'WebP of at most 2048 pixels a side' },
-  waveform: { title: 'Waveform', action: 'Draw waveform', about: 'the loudness over time' },
-  hls: { title: 'Streaming (HLS)', action: 'Make stream', about: 'several sizes with a playlist' },
+  waveform: { title: 'Waveform', action: 'Draw waveform', about: 'The loudness over time' },
+  hls: {
+    title: 'Streaming (HLS)',
+    action: 'Make stream',
+    about: 'Several sizes; the player takes the one that the connection allows',
+  },
 };
 
 const OF_VIDEO: readonly Preset[] = [
-  'poster',
   'metadata',
+  'poster',
   'web-video',
+  'hls',
   'preview',
   'audio',
   'waveform',
-  'hls',
 ];
 const OF_AUDIO: readonly Preset[] = ['metadata', 'audio', 'waveform'];
-const OF_PICTURE: readonly Preset[] = ['poster', 'metadata', 'image'];
+const OF_PICTURE: readonly Preset[] = ['metadata', 'poster', 'image'];
 
 /** The presets that make sense of a medium. Whether there is any sound in a film, only the job finds out. */
 export function presetsOf({ content_type }: Media): readonly Preset[] {
@@ -43,7 +47,12 @@ export function presetsOf({ content_type }: Media): readonly Preset[] {
   return content_type.startsWith('audio/') ? OF_AUDIO : OF_VIDEO;
 }
 
-/** Those that always have a panel; the others get one with their first job. */
-export function isPlain(preset: Preset): boolean {
-  return preset === 'poster' || preset === 'metadata';
+/** What is made of a medium as soon as it is stored: what its own page and the list show of it. */
+export function firstPresetsOf({ content_type }: Media): readonly Preset[] {
+  return content_type.startsWith('audio/') ? ['metadata'] : ['metadata', 'poster'];
+}
+
+/** Whether it can be said where in the film it is taken. */
+export function hasSeek(preset: Preset): boolean {
+  return preset === 'poster' || preset === 'preview';
 }

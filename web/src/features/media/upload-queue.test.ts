@@ -78,6 +78,21 @@ describe('UploadQueue', () => {
     expect(queue.uploads()).toEqual([]);
   });
 
+  it('sends a failed one again when it is told to', async () => {
+    const outcomes = [Promise.reject(new Error('refused')), Promise.resolve({ name: 'a' } as Media)];
+    const queue = new UploadQueue(() => outcomes.shift() ?? Promise.reject(new Error('no more')));
+    const stored = vi.fn();
+    queue.add([file('a')], stored);
+    await waitFor(() => {
+      expect(queue.uploads()).toMatchObject([{ state: 'failed' }]);
+    });
+    queue.retry(queue.uploads()[0]?.id ?? 0);
+    await waitFor(() => {
+      expect(stored).toHaveBeenCalledExactlyOnceWith({ name: 'a' });
+    });
+    expect(queue.uploads()).toEqual([]);
+  });
+
   it('stops everything on signing out', () => {
     const { sent, send } = network();
     const queue = new UploadQueue(send);

@@ -14,6 +14,7 @@ export interface Upload {
   readonly error: unknown;
 }
 
+/** How a file gets to the server: the one seam between the queue and the network. */
 export type Send = (
   file: File,
   options: { onProgress: (share: number) => void; signal: AbortSignal },
@@ -71,6 +72,15 @@ export class UploadQueue {
     this.#entries.find(({ upload }) => upload.id === id)?.abort.abort();
     this.#entries = this.#entries.filter(({ upload }) => upload.id !== id);
     this.#publish();
+  }
+
+  /** Sends a failed one again, after those that wait already. */
+  retry(id: number): void {
+    const entry = this.#entries.find(({ upload }) => upload.id === id && upload.state === 'failed');
+    if (entry === undefined) return;
+    this.#entries = [...this.#entries.filter((other) => other !== entry), entry];
+    this.#change(entry, { state: 'waiting', share: 0, error: null });
+    void this.#drain();
   }
 
   /** For signing out: nothing of this account goes on. */

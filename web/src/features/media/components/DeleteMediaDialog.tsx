@@ -4,10 +4,11 @@ import { ConfirmDialog } from '@/shared/components/ConfirmDialog';
 
 interface Props {
   media: Media;
+  onDeleted: () => void;
   onClose: () => void;
 }
 
-export function DeleteMediaDialog({ media, onClose }: Props) {
+export function DeleteMediaDialog({ media, onDeleted, onClose }: Props) {
   const deleteMedia = useDeleteMedia();
   return (
     <ConfirmDialog
@@ -17,7 +18,7 @@ export function DeleteMediaDialog({ media, onClose }: Props) {
       error={deleteMedia.error}
       onClose={onClose}
       onConfirm={() => {
-        deleteMedia.mutate(media.id, { onSuccess: onClose });
+        deleteMedia.mutate(media.id, { onSuccess: onDeleted });
       }}
     >
       <strong>{media.name}</strong> and everything made from it are removed for good.

@@ -1,12 +1,14 @@
 import { type ReactNode } from 'react';
 
 import { useCancelJob } from '@/features/media/api/cancel-job';
-import { useJob } from '@/features/media/api/get-job';
+import { useJob } from '@/features/media/api/use-job';
 import { useStartJob } from '@/features/media/api/start-job';
+import { JobForm, type JobFormLook } from '@/features/media/components/JobForm';
 import { isFinal } from '@/features/media/jobs';
-import { PRESET_TEXTS } from '@/features/media/presets';
+import { hasSeek, PRESET_TEXTS } from '@/features/media/presets';
+import { describeProgress } from '@/features/media/progress';
 import { type Job, type Media, type Preset } from '@/shared/api/types';
-import { ErrorAlert } from '@/shared/components/Alert';
+import { Alert, ErrorAlert } from '@/shared/components/Alert';
 import { Badge } from '@/shared/components/Badge';
 import { Button } from '@/shared/components/Button';
 
@@ -24,28 +26,35 @@ interface Props {
 /** One preset for one medium: starts it, follows it, shows its outcome. */
 export function JobPanel({ media, preset, job, children }: Props) {
   const start = useStartJob();
-  const startButton = (label: string) => (
-    <Button
+  // The one just asked for, even where it is an old one: the same request is the same job.
+  const shown = start.data ?? job;
+  const { title, about, action } = PRESET_TEXTS[preset];
+  const form = (label: string, look: JobFormLook) => (
+    <JobForm
+      label={label}
+      look={look}
+      media={media}
+      preset={preset}
       busy={start.isPending}
-      aria-label={`${label}: ${media.name}`}
-      onClick={() => {
-        start.mutate({ mediaId: media.id, preset });
+      onStart={(options) => {
+        start.mutate({ mediaId: media.id, preset, ...(options === undefined ? {} : { options }) });
       }}
-    >
-      {label}
-    </Button>
+    />
   );
   return (
-    <section
-      className="job"
-      data-preset={preset}
-      aria-label={`${PRESET_TEXTS[preset].title} of ${media.name}`}
-    >
-      <h3>{PRESET_TEXTS[preset].title}</h3>
-      {job === undefined ? (
-        startButton(PRESET_TEXTS[preset].action)
+    <section className="job" data-preset={preset} aria-label={`${title} of ${media.name}`}>
+      <h2>{title}</h2>
+      {shown === undefined ? (
+        <>
+          <p className="job-about">{about}</p>
+          {form(action, 'plain')}
+        </>
       ) : (
-        <JobState job={job} again={startButton('Try again')}>
+        <JobState
+          job={shown}
+          again={form('Try again', 'plain')}
+          another={hasSeek(preset) && !isPicture(media) ? form('Make another', 'quiet') : null}
+        >
           {children}
         </JobState>
       )}
@@ -54,24 +63,38 @@ export function JobPanel({ media, preset, job, children }: Props) {
   );
 }
 
+function isPicture({ content_type }: Media): boolean {
+  return content_type.startsWith('image/');
+}
+
 interface JobStateProps {
   job: Job;
+  /** Offered after a failure or a cancellation. */
   again: ReactNode;
+  /** Offered beside what was made, where other options would make something else. */
+  another: ReactNode;
   children: (job: Job) => ReactNode;
 }
 
-function JobState({ job: known, again, children }: JobStateProps) {
-  const { data: job, error } = useJob(known);
+function JobState({ job: known, again, another, children }: JobStateProps) {
+  const { job, error } = useJob(known);
   return (
-    <div className="job-state" data-state={job.state} aria-live="polite">
+    <div className="job-state" data-state={job.state}>
+      <span className="visually-hidden" role="status">
+        {STATE_TEXTS[job.state]}
+      </span>
       <ErrorAlert error={error} />
       {!isFinal(job) && <Running job={job} />}
-      {job.state === 'succeeded' && children(job)}
+      {job.state === 'succeeded' && (
+        <>
+          {children(job)}
+          {another}
+        </>
+      )}
       {job.state === 'failed' && (
         <>
-          <Badge tone="danger">Failed</Badge>
-          <p>{job.error?.detail ?? job.error?.code ?? 'No reason was given.'}</p>
-          {job.error?.retryable !== false && again}
+          <Alert tone="danger">{failureText(job)}</Alert>
+          {again}
         </>
       )}
       {job.state === 'cancelled' && (
@@ -84,13 +107,28 @@ function JobState({ job: known, again, children }: JobStateProps) {
   );
 }
 
+const STATE_TEXTS: Readonly<Record<Job['state'], string>> = {
+  queued: 'Waiting for its turn',
+  running: 'Under way',
+  succeeded: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+/** The server's own words, as a sentence. The code stands with them: it is what an operator asks for. */
+function failureText({ error }: Job): string {
+  if (!error) return 'Failed. No reason was given.';
+  return error.detail ? `${error.detail.replace(/\.$/, '')} (${error.code}).` : `Failed: ${error.code}.`;
+}
+
 function Running({ job }: { job: Job }) {
   const cancel = useCancelJob();
-  const label = job.state === 'queued' ? 'Queued' : 'Running';
+  const label = STATE_TEXTS[job.state];
   return (
     <>
       <Badge tone="accent">{label}</Badge>
       <progress {...(job.progress ? { value: job.progress } : {})} max={1} aria-label={label} />
+      <span className="job-percent">{describeProgress(job)}</span>
       <Button
         look="quiet"
         busy={cancel.isPending}

@@ -1,6 +1,6 @@
 import { useJobs } from '@/features/media/api/list-jobs';
 import { useMediaList } from '@/features/media/api/list-media';
-import { MediaCard } from '@/features/media/components/MediaCard';
+import { MediaItem } from '@/features/media/components/MediaItem';
 import { UploadArea } from '@/features/media/components/UploadArea';
 import { UploadList } from '@/features/media/components/UploadList';
 import { useUploads } from '@/features/media/use-uploads';
@@ -12,16 +12,17 @@ import { Page } from '@/shared/components/Page';
 
 import './media.css';
 
+/** Everything that the account has stored. What can be made of it stands on each medium's own page. */
 export function MediaPage() {
   const config = useConfig();
   const media = useMediaList();
-  const jobs = useJobs();
-  const { uploads, add, remove } = useUploads();
+  const jobs = useJobs({ isWatched: true });
+  const { uploads, add, remove, retry } = useUploads();
   const items = media.data ?? [];
   return (
     <Page title="Media">
       <UploadArea maxBytes={config.data?.upload.max_bytes ?? null} onFiles={add} />
-      <UploadList uploads={uploads} onRemove={remove} />
+      <UploadList uploads={uploads} onRemove={remove} onRetry={retry} />
       <ErrorAlert error={jobs.error} />
       <ListState
         isPending={media.isPending}
@@ -32,7 +33,7 @@ export function MediaPage() {
       >
         <ul className="media-list" aria-label="Your media">
           {items.map((item) => (
-            <MediaCard key={item.id} media={item} jobs={jobs.data ?? []} />
+            <MediaItem key={item.id} media={item} jobs={jobs.data ?? []} />
           ))}
         </ul>
         {media.hasNextPage && (

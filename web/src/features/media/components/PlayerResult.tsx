@@ -1,52 +1,54 @@
-import { useCreateLink } from '@/features/media/api/create-link';
-import { DownloadButton } from '@/features/media/components/DownloadButton';
+import { useState } from 'react';
+
+import { type Linked } from '@/features/media/api/create-link';
+import { Picture } from '@/features/media/components/Picture';
+import { Player } from '@/features/media/components/Player';
+import { StreamLink } from '@/features/media/components/StreamLink';
+import { type OutputOf } from '@/features/media/jobs';
+import { PLAYLIST_TYPE } from '@/features/media/stream-player';
 import { type Job } from '@/shared/api/types';
-import { ErrorAlert } from '@/shared/components/Alert';
 import { Button } from '@/shared/components/Button';
-import { bytesText } from '@/shared/lib/bytes';
 
 interface Props {
   job: Job;
   /** What plays, for its accessible name. */
   label: string;
+  poster: OutputOf | undefined;
 }
 
-/** A film or a sound, played by a link: a player sends no header. The link is made when somebody wants to play. */
-export function PlayerResult({ job, label }: Props) {
-  const link = useCreateLink();
-  const [made] = job.outputs;
-  if (made === undefined) return <p>The job made nothing to play.</p>;
-  const output = { job: job.id, name: made.name };
-  const play = () => {
-    link.mutate({ mediaId: job.media_id, output });
-  };
+/** A film, a stream or a sound. Its player comes, in the same place, when somebody wants to play. */
+export function PlayerResult({ job, label, poster }: Props) {
+  const [isOpen, setOpen] = useState(false);
+  const played = job.outputs.find(({ name }) => name === 'master.m3u8') ?? job.outputs[0];
+  if (played === undefined) return <p>The job made nothing to play.</p>;
+  const linked: Linked = { mediaId: job.media_id, output: { job: job.id, name: played.name } };
+  const kind = kindOf(played.content_type);
   return (
     <>
-      {link.data === undefined ? (
-        <Button busy={link.isPending} aria-label={`Play: ${label}`} onClick={play}>
-          Play
-        </Button>
-      ) : (
-        <Player url={link.data} isSound={made.content_type.startsWith('audio/')} label={label} />
-      )}
-      <ErrorAlert error={link.error} />
-      <span className="output-size">{bytesText(made.bytes)}</span>
-      <DownloadButton mediaId={job.media_id} output={output} label={label} />
+      <div className={kind === 'sound' ? 'stage stage-sound' : 'stage'}>
+        {isOpen ? (
+          <Player linked={linked} kind={kind} label={label} />
+        ) : (
+          <>
+            {kind !== 'sound' && poster && <Picture output={poster} alt="" />}
+            <Button
+              look="primary"
+              aria-label={`Play: ${label}`}
+              onClick={() => {
+                setOpen(true);
+              }}
+            >
+              Play
+            </Button>
+          </>
+        )}
+      </div>
+      {kind === 'stream' && <StreamLink job={job} linked={linked} label={label} />}
     </>
   );
 }
 
-interface PlayerProps {
-  url: string;
-  isSound: boolean;
-  label: string;
-}
-
-function Player({ url, isSound, label }: PlayerProps) {
-  if (isSound) {
-    // eslint-disable-next-line jsx-a11y/media-has-caption -- nobody has written captions for a stranger's file
-    return <audio className="player" src={url} aria-label={label} controls autoPlay />;
-  }
-  // eslint-disable-next-line jsx-a11y/media-has-caption -- nobody has written captions for a stranger's file
-  return <video className="player" src={url} aria-label={label} controls autoPlay playsInline />;
+function kindOf(contentType: string): 'sound' | 'film' | 'stream' {
+  if (contentType === PLAYLIST_TYPE) return 'stream';
+  return contentType.startsWith('audio/') ? 'sound' : 'film';
 }

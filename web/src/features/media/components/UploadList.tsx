@@ -5,10 +5,12 @@ import { bytesText } from '@/shared/lib/bytes';
 
 interface Props {
   uploads: readonly Upload[];
+  /** Breaks one off, or takes a failed one off the list. */
   onRemove: (id: number) => void;
+  onRetry: (id: number) => void;
 }
 
-export function UploadList({ uploads, onRemove }: Props) {
+export function UploadList({ uploads, onRemove, onRetry }: Props) {
   if (uploads.length === 0) return null;
   return (
     <ul className="uploads" aria-label="Uploads">
@@ -16,6 +18,16 @@ export function UploadList({ uploads, onRemove }: Props) {
         <li key={upload.id}>
           <span className="upload-name">{upload.name}</span>
           <UploadState upload={upload} />
+          {upload.state === 'failed' && (
+            <Button
+              aria-label={`Upload ${upload.name} again`}
+              onClick={() => {
+                onRetry(upload.id);
+              }}
+            >
+              Try again
+            </Button>
+          )}
           <Button
             look="quiet"
             aria-label={
