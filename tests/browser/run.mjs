@@ -13,10 +13,12 @@ import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
+import { assertPlays } from './playback.mjs';
 import { runStory } from './story.mjs';
 import { Witness } from './witness.mjs';
 
 const BASE_URL = process.env.BASE_URL ?? 'http://127.0.0.1:8080';
+const NAME = 'bigbuckbunny.mp4';
 const CLIP = fileURLToPath(new URL('../fixtures/bigbuckbunny.mp4', import.meta.url));
 const STEP_MS = 15_000;
 const JOB_MS = 60_000;
@@ -36,6 +38,8 @@ const browser = await chromium.launch({
     '--no-first-run',
     '--disable-component-update',
     '--disable-sync',
+    '--mute-audio',
+    '--autoplay-policy=no-user-gesture-required',
   ],
 });
 const witness = new Witness();
@@ -60,7 +64,22 @@ async function signIn({ page }, secret) {
 }
 
 const activeSessions = () => desk.page.getByRole('list', { name: 'Active sessions' }).getByRole('listitem');
-const panel = (preset) => desk.page.locator(`section[data-preset="${preset}"]`);
+const panelOf = ({ page }, preset) => page.locator(`section[data-preset="${preset}"]`);
+const panel = (preset) => panelOf(desk, preset);
+
+/** Starts a job on the clip's page and waits until its outcome shows. */
+async function make(preset, action) {
+  await panel(preset).getByRole('button', { name: `${action}: ${NAME}` }).click();
+  await panel(preset).locator('[data-state="succeeded"]').waitFor({ timeout: JOB_MS });
+}
+
+/** Presses a panel's Play; its player. */
+async function open(who, preset) {
+  await panelOf(who, preset).getByRole('button', { name: /^Play/ }).click();
+  const player = panelOf(who, preset).locator('video, audio');
+  await player.waitFor();
+  return player;
+}
 
 const steps = {
   'an unknown visitor is asked to sign in': async () => {
@@ -180,47 +199,94 @@ const steps = {
     const activity = desk.page.getByRole('list', { name: 'Recent activity' });
     await activity.getByText('Deletion of the account taken back by you').waitFor();
   },
-  'a clip is uploaded': async () => {
+  'a clip is uploaded, and what it is shows by itself': async () => {
     await desk.page.getByRole('link', { name: 'Media' }).click();
     await desk.page.locator('input[type="file"]').setInputFiles(CLIP);
-    await desk.page.getByRole('heading', { name: 'bigbuckbunny.mp4' }).waitFor();
-    await desk.page.getByText('1.0 MiB').waitFor();
+    const card = desk.page.getByRole('listitem').filter({ has: desk.page.getByRole('link', { name: NAME }) });
+    await card.getByText('1.0 MiB').waitFor();
+    await card.locator('img').waitFor({ timeout: JOB_MS });
+    await card.getByText('2 made').waitFor({ timeout: JOB_MS });
+    await card.getByRole('link', { name: NAME }).click();
+    await desk.page.getByRole('heading', { name: NAME, level: 1 }).waitFor();
+    await panel('metadata').getByText('H.264 1280x720').waitFor();
   },
-  'its metadata is read': async () => {
-    await panel('metadata')
-      .getByRole('button', { name: /^Read metadata/ })
-      .click();
-    await panel('metadata').getByText('H.264 1280x720').waitFor({ timeout: JOB_MS });
-  },
-  'its poster is made and shown': async () => {
-    await panel('poster')
-      .getByRole('button', { name: /^Make poster/ })
-      .click();
-    const poster = panel('poster').getByRole('img', { name: 'Poster of bigbuckbunny.mp4' });
-    await poster.waitFor({ timeout: JOB_MS });
-    await poster.evaluate((image) => image.decode());
-    assert.deepEqual(
-      await poster.evaluate(({ naturalWidth, naturalHeight }) => [naturalWidth, naturalHeight]),
-      [1280, 720],
+  'its poster is shown, and another one is taken elsewhere': async () => {
+    const poster = panel('poster').getByRole('img', { name: `Poster of ${NAME}` });
+    await poster.waitFor();
+    const first = await poster.getAttribute('src');
+    await panel('poster').getByLabel('At second').fill('4.5');
+    await panel('poster').getByLabel('At second').press('Enter');
+    await desk.page.waitForFunction(
+      ([selector, before]) => {
+        const image = document.querySelector(selector);
+        return image !== null && image.src !== before && image.naturalWidth === 1280;
+      },
+      ['section[data-preset="poster"] img', first],
+      { timeout: JOB_MS },
     );
     assert.match(await poster.getAttribute('src'), /^blob:/);
   },
-  'a preview is made and plays by a link': async () => {
-    await desk.page.getByRole('button', { name: 'Make preview: bigbuckbunny.mp4' }).click();
-    await panel('preview')
-      .getByRole('button', { name: /^Play/ })
-      .click({ timeout: JOB_MS });
-    const player = panel('preview').locator('video');
-    assert.match(await player.getAttribute('src'), /^\/v1\/links\//);
-    await desk.page.waitForFunction((video) => video.videoWidth === 480, await player.elementHandle());
+  'a film for the web is made, and plays by a link': async () => {
+    await make('web-video', 'Make web video');
+    await assertPlays(await open(desk, 'web-video'), [1280, 720]);
+  },
+  'a stream is made, and plays where the browser knows streams': async () => {
+    await make('hls', 'Make stream');
+    await panel('hls').getByText('2 sizes, chosen by the player').waitFor();
+    await assertPlays(await open(desk, 'hls'), null);
+  },
+  'a preview plays, without sound': async () => {
+    await make('preview', 'Make preview');
+    await assertPlays(await open(desk, 'preview'), [480, 270]);
+  },
+  'the sound is extracted, plays, and is drawn': async () => {
+    await make('audio', 'Extract sound');
+    await make('waveform', 'Draw waveform');
+    await assertPlays(await open(desk, 'audio'), [0, 0]);
+    const drawing = panel('waveform').getByRole('img', { name: /^Waveform of .*: 5\.3 seconds, loudest at/ });
+    await drawing.waitFor();
+    const inked = await drawing.locator('canvas').evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((byte) => byte !== 0);
+    });
+    assert.ok(inked, 'the canvas is not empty');
   },
   'a reload keeps the session and shows the same again': async () => {
     await desk.page.reload();
     await panel('metadata').getByText('H.264 1280x720').waitFor();
     await panel('poster').getByRole('img').waitFor();
+    await panel('hls').getByRole('button', { name: /^Play/ }).waitFor();
+  },
+  'a browser that knows no streams plays one all the same': async () => {
+    await phone.context.addInitScript(() => {
+      const ask = HTMLMediaElement.prototype.canPlayType;
+      HTMLMediaElement.prototype.canPlayType = function canPlayType(type) {
+        return /mpegurl/i.test(type) ? '' : ask.call(this, type);
+      };
+    });
+    await phone.page.goto(new URL(desk.page.url()).pathname);
+    await signIn(phone, password);
+    const player = await open(phone, 'hls');
+    await assertPlays(player, null);
+    assert.match(await player.evaluate((video) => video.src), /^blob:/, 'by Media Source Extensions');
+    await phone.page.getByRole('button', { name: 'Sign out' }).click();
+  },
+  'it all fits a small screen, also in the dark': async () => {
+    await desk.page.setViewportSize({ width: 320, height: 640 });
+    await desk.page.emulateMedia({ colorScheme: 'dark' });
+    for (const path of [new URL(desk.page.url()).pathname, '/media']) {
+      await desk.page.goto(path);
+      await desk.page.locator('.poster[src]').first().waitFor();
+      const tooWide = await desk.page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      assert.ok(tooWide <= 0, `${path} is ${tooWide} pixels too wide`);
+    }
+    await desk.page.setViewportSize({ width: 1280, height: 720 });
   },
   'the clip is deleted, after a question': async () => {
-    await desk.page.getByRole('button', { name: 'Delete bigbuckbunny.mp4' }).click();
+    await desk.page.getByRole('link', { name: NAME }).click();
+    await desk.page.getByRole('button', { name: `Delete ${NAME}` }).click();
     await desk.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await desk.page.getByText('Nothing here yet').waitFor();
     await desk.page.locator('h1:focus').waitFor();
