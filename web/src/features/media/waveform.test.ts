@@ -6,19 +6,17 @@ const wave = (peaks: [number, number][]) => ({ sample_rate: 4_000, samples: 8_00
 
 describe('waveform', () => {
   it('keeps the extremes of every part', () => {
-    const columns = columnsOf(
-      wave([
-        [-1, 0],
-        [-16_384, 8_192],
-        [0, 32_767],
-        [-32_768, 1],
-      ]),
-      2,
-    );
-    expect(columns).toEqual([
+    const peaks: [number, number][] = [
+      [-1, 0],
+      [-50, 25],
+      [0, 99],
+      [-100, 1],
+    ];
+    expect(columnsOf(wave(peaks), 2)).toEqual([
       { low: -0.5, high: 0.25 },
-      { low: -1, high: 32_767 / 32_768 },
+      { low: -1, high: 0.99 },
     ]);
+    expect(columnsOf(wave([[0, 0]]), 1)).toEqual([{ low: 0, high: 0 }]);
   });
 
   it('draws no more than there is', () => {

@@ -1,8 +1,6 @@
 /** The peaks of a `waveform` job, and how they are drawn. */
 import { z } from '@/shared/lib/zod';
 
-const FULL = 32_768;
-
 export const waveformSchema = z.object({
   /** After mixing down and thinning out; only the duration follows from it. */
   sample_rate: z.number().positive(),
@@ -13,7 +11,7 @@ export const waveformSchema = z.object({
 export type Waveform = z.infer<typeof waveformSchema>;
 
 export interface Column {
-  /** From -1 to 1. */
+  /** From -1 to 1, which is the loudest moment: the drawing of a quiet sound shows its shape, too. */
   readonly low: number;
   readonly high: number;
 }
@@ -21,13 +19,14 @@ export interface Column {
 /** So many columns, each with the extremes of the part that it stands for; fewer where there are fewer peaks. */
 export function columnsOf({ peaks }: Waveform, count: number): Column[] {
   const columns = Math.min(count, peaks.length);
+  const loudest = peaks.reduce((most, [low, high]) => Math.max(most, -low, high), 1);
   return Array.from({ length: columns }, (_, column) => {
     const from = Math.floor((column * peaks.length) / columns);
     const to = Math.max(from + 1, Math.floor(((column + 1) * peaks.length) / columns));
     const part = peaks.slice(from, to);
     return {
-      low: Math.min(...part.map(([low]) => low)) / FULL,
-      high: Math.max(...part.map(([, high]) => high)) / FULL,
+      low: Math.min(...part.map(([low]) => low)) / loudest,
+      high: Math.max(...part.map(([, high]) => high)) / loudest,
     };
   });
 }
