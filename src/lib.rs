@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod links;
 mod listener;
 pub mod mail;
+pub mod media_store;
 pub mod moving;
 pub mod notary;
 pub mod ocsf;

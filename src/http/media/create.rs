@@ -2,29 +2,24 @@
 
 use std::sync::Arc;
 
-use aggregates::media::{Media, MediaCommand};
-use aggregates::values::{MediaId, MediaName, Sha256Hex};
-use axum::body::{Body, BodyDataStream};
+use aggregates::values::MediaName;
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::view::MediaView;
 use crate::app::App;
-use crate::erasure;
 use crate::http::caller::Caller;
 use crate::http::extract::Params;
 use crate::http::idempotent::{Begin, answer_of, begin, key_of, replay};
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
-use crate::keyring::VaultError;
-use crate::ports::blobs::{self, BlobError, Stored};
-use crate::ports::{clock, ids};
-use crate::sniff;
+use crate::media_store::{MediaStoreError, Upload, commit, discard, receive};
+use crate::ports::blobs::BlobError;
+use crate::ports::clock;
 
 /// The file's name.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -33,15 +28,6 @@ use crate::sniff;
 pub struct Selection {
     /// 1 to 255 bytes, one path segment; `upload` when absent.
     name: Option<String>,
-}
-
-/// A file that is in the blob store and not yet in the log.
-struct Upload {
-    media_id: MediaId,
-    name: MediaName,
-    content_type: &'static str,
-    object: String,
-    stored: Stored,
 }
 
 /// Stores a file.
@@ -68,19 +54,20 @@ pub async fn create(
     let name = name(query.name.as_deref().unwrap_or("upload"))?;
     let key = key_of(&headers)?;
     refuse_declared_size(&headers, app.config.media.upload_max_bytes)?;
-    let upload = receive(&app, &caller, name, body.into_data_stream()).await?;
+    let limit = app.config.media.upload_max_bytes;
+    let upload = receive(&app, caller.user_id, body.into_data_stream(), limit).await?;
     let result = match key {
-        Some(key) => commit_once(&app, &caller, &upload, &key).await,
-        None => commit(&app, &caller, &upload).await.map(Outcome::New),
+        Some(key) => commit_once(&app, &caller, &upload, &name, &key).await,
+        None => make(&app, &caller, &upload, &name).await.map(Outcome::New),
     };
     match result {
         Ok(Outcome::New(response)) => Ok(response),
         Ok(Outcome::Repeated(response)) => {
-            app.blobs.delete(&upload.object).await?;
+            discard(&app, &upload).await?;
             Ok(response)
         }
         Err(problem) => {
-            app.blobs.delete(&upload.object).await?;
+            discard(&app, &upload).await?;
             Err(problem)
         }
     }
@@ -108,69 +95,17 @@ fn refuse_declared_size(headers: &HeaderMap, limit: u64) -> Result<(), Problem> 
     Ok(())
 }
 
-/// Sniffs the first bytes, then streams everything into the blob store.
-async fn receive(
-    app: &App,
-    caller: &Caller,
-    name: MediaName,
-    mut body: BodyDataStream,
-) -> Result<Upload, Problem> {
-    let head = read_head(&mut body).await?;
-    let content_type = sniff::content_type(&head).ok_or_else(|| {
-        Problem::new(
-            Kind::UnsupportedMediaType,
-            "the file is no audio, video or picture of a type that is accepted",
-        )
-    })?;
-    let media_id = MediaId::from(ids::new_id());
-    let object = blobs::media_object(caller.user_id, media_id);
-    let stream = whole(head, body);
-    let stored = app
-        .blobs
-        .put(&object, stream, app.config.media.upload_max_bytes)
-        .await?;
-    Ok(Upload {
-        media_id,
-        name,
-        content_type,
-        object,
-        stored,
-    })
-}
-
-async fn read_head(body: &mut BodyDataStream) -> Result<Bytes, Problem> {
-    let mut head = BytesMut::new();
-    while head.len() < sniff::HEAD_BYTES {
-        match body.next().await {
-            Some(Ok(chunk)) => head.extend_from_slice(&chunk),
-            Some(Err(_)) => return Err(BlobError::Interrupted.into()),
-            None => break,
-        }
-    }
-    Ok(head.freeze())
-}
-
-fn whole(
-    head: Bytes,
-    rest: BodyDataStream,
-) -> impl Stream<Item = Result<Bytes, axum::Error>> + Send {
-    futures::stream::once(futures::future::ready(Ok(head))).chain(rest)
-}
-
 /// The same key with the same content and name is answered from the record.
 async fn commit_once(
     app: &App,
     caller: &Caller,
     upload: &Upload,
+    name: &MediaName,
     key: &str,
 ) -> Result<Outcome, Problem> {
     let user = caller.user_id.to_string();
     let scope: [&[u8]; 4] = [user.as_bytes(), b"POST", b"/v1/media", key.as_bytes()];
-    let request = [
-        upload.stored.sha256.as_slice(),
-        upload.name.as_str().as_bytes(),
-    ]
-    .concat();
+    let request = [upload.stored.sha256.as_slice(), name.as_str().as_bytes()].concat();
     let record = match begin(
         app.idempotency
             .claim(&scope, &request, clock::now())
@@ -179,7 +114,7 @@ async fn commit_once(
         Begin::Work(record) => record,
         Begin::Answer(answer) => return Ok(Outcome::Repeated(replay(answer))),
     };
-    match commit(app, caller, upload).await {
+    match make(app, caller, upload, name).await {
         Ok(response) => {
             let (parts, body) = response.into_parts();
             let body = axum::body::to_bytes(body, 64 * 1024)
@@ -196,48 +131,43 @@ async fn commit_once(
     }
 }
 
-async fn commit(app: &App, caller: &Caller, upload: &Upload) -> Result<Response, Problem> {
-    let acting = caller.acting();
-    let context = acting.creating();
-    let key = app
-        .vault
-        .person_key(caller.user_id)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    let event_id = eventlog::event_id(context.command_id, 0);
-    let at = clock::now();
-    let command = MediaCommand::Store {
-        media_id: upload.media_id,
-        owner: caller.user_id,
-        name: key
-            .seal(event_id, "name", upload.name.as_str())
-            .map_err(VaultError::from)?,
-        bytes: upload.stored.bytes,
-        sha256: Sha256Hex::from_bytes(upload.stored.sha256),
-        content_type: upload.content_type.to_owned(),
-        object: upload.object.clone(),
-        at,
-    };
-    let outcome = app
-        .log
-        .execute::<Media>(&upload.media_id.to_string(), command, &context)
-        .await?;
-    erasure::still_there(app, caller.user_id, &acting).await?;
+async fn make(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    name: &MediaName,
+) -> Result<Response, Problem> {
+    let recorded = commit(app, &caller.acting(), upload, name).await?;
     let location = [(header::LOCATION, format!("/v1/media/{}", upload.media_id))];
     let view = MediaView {
         id: upload.media_id.into(),
-        name: upload.name.as_str().to_owned(),
+        name: name.as_str().to_owned(),
         bytes: upload.stored.bytes,
         sha256: hex::encode(upload.stored.sha256),
         content_type: upload.content_type.to_owned(),
-        created_at: at,
+        created_at: recorded.at,
     };
     let answer = (StatusCode::CREATED, location, axum::Json(view));
     Ok(Written {
-        position: outcome.position,
+        position: recorded.position,
         answer,
     }
     .into_response())
+}
+
+impl From<MediaStoreError> for Problem {
+    fn from(error: MediaStoreError) -> Self {
+        match error {
+            MediaStoreError::Unsupported => {
+                Self::new(Kind::UnsupportedMediaType, error.to_string())
+            }
+            MediaStoreError::NoSuchAccount => Self::not_found(),
+            MediaStoreError::Blobs(error) => error.into(),
+            MediaStoreError::Vault(error) => error.into(),
+            MediaStoreError::Log(error) => error.into(),
+            MediaStoreError::Erasure(error) => error.into(),
+        }
+    }
 }
 
 impl From<BlobError> for Problem {

@@ -1,0 +1,147 @@
+//! Takes a file in: its first bytes say what it is, the content goes to the blob store, and an event makes it media.
+
+use aggregates::media::{Media, MediaCommand, MediaError};
+use aggregates::values::{MediaId, MediaName, Sha256Hex, UserId};
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use eventlog::ExecuteError;
+use futures::{Stream, StreamExt as _};
+
+use crate::app::{Acting, App};
+use crate::erasure::{self, ErasureError};
+use crate::keyring::VaultError;
+use crate::ports::blobs::{self, BlobError, Stored};
+use crate::ports::{clock, ids};
+use crate::sniff;
+
+/// Why a file was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaStoreError {
+    /// It is no audio, video or picture of a type that is accepted.
+    #[error("the file is no audio, video or picture of a type that is accepted")]
+    Unsupported,
+    /// Its owner is gone.
+    #[error("there is no such account")]
+    NoSuchAccount,
+    /// The content did not arrive or could not be kept.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The log did not take it.
+    #[error(transparent)]
+    Log(#[from] ExecuteError<MediaError>),
+    /// What came too late for an erasure could not be removed.
+    #[error(transparent)]
+    Erasure(#[from] ErasureError),
+}
+
+/// A file that is in the blob store and not yet in the log.
+#[derive(Debug)]
+pub struct Upload {
+    /// What it will be.
+    pub media_id: MediaId,
+    /// Whose.
+    pub owner: UserId,
+    /// What the content is, by its own first bytes.
+    pub content_type: &'static str,
+    /// Size and digest.
+    pub stored: Stored,
+    object: String,
+}
+
+/// A file that is in the log.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// The event's position.
+    pub position: Option<u64>,
+}
+
+/// Sniffs the first bytes of `body`, then streams everything into the blob store. Ends with [`commit`] or [`discard`].
+///
+/// # Errors
+/// Unsupported, too large, interrupted, or the store failed; then nothing is left behind.
+pub async fn receive<E: Send>(
+    app: &App,
+    owner: UserId,
+    body: impl Stream<Item = Result<Bytes, E>> + Send,
+    limit: u64,
+) -> Result<Upload, MediaStoreError> {
+    let mut body = std::pin::pin!(body);
+    let head = read_head(&mut body).await?;
+    let content_type = sniff::content_type(&head).ok_or(MediaStoreError::Unsupported)?;
+    let media_id = MediaId::from(ids::new_id());
+    let object = blobs::media_object(owner, media_id);
+    let whole = futures::stream::once(futures::future::ready(Ok(head))).chain(body);
+    let stored = app.blobs.put(&object, whole, limit).await?;
+    Ok(Upload {
+        media_id,
+        owner,
+        content_type,
+        stored,
+        object,
+    })
+}
+
+async fn read_head<E>(
+    body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+) -> Result<Bytes, BlobError> {
+    let mut head = BytesMut::new();
+    while head.len() < sniff::HEAD_BYTES {
+        match body.next().await {
+            Some(Ok(chunk)) => head.extend_from_slice(&chunk),
+            Some(Err(_)) => return Err(BlobError::Interrupted),
+            None => break,
+        }
+    }
+    Ok(head.freeze())
+}
+
+/// Makes the upload media under `name`. The caller discards it when this fails.
+///
+/// # Errors
+/// The owner is gone, or the log, the vault or the store failed.
+pub async fn commit(
+    app: &App,
+    acting: &Acting,
+    upload: &Upload,
+    name: &MediaName,
+) -> Result<Recorded, MediaStoreError> {
+    let context = acting.creating();
+    let key = app.vault.person_key(upload.owner).await?;
+    let key = key.ok_or(MediaStoreError::NoSuchAccount)?;
+    let event_id = eventlog::event_id(context.command_id, 0);
+    let at = clock::now();
+    let sealed = key.seal(event_id, "name", name.as_str());
+    let command = MediaCommand::Store {
+        media_id: upload.media_id,
+        owner: upload.owner,
+        name: sealed.map_err(VaultError::from)?,
+        bytes: upload.stored.bytes,
+        sha256: Sha256Hex::from_bytes(upload.stored.sha256),
+        content_type: upload.content_type.to_owned(),
+        object: upload.object.clone(),
+        at,
+    };
+    let id = upload.media_id.to_string();
+    let outcome = app.log.execute::<Media>(&id, command, &context).await?;
+    match erasure::still_there(app, upload.owner, acting).await {
+        Err(ErasureError::NoSuchAccount) => return Err(MediaStoreError::NoSuchAccount),
+        other => other?,
+    }
+    Ok(Recorded {
+        at,
+        position: outcome.position,
+    })
+}
+
+/// Removes an upload that does not become media.
+///
+/// # Errors
+/// The store failed.
+pub async fn discard(app: &App, upload: &Upload) -> Result<(), BlobError> {
+    app.blobs.delete(&upload.object).await
+}
