@@ -27,6 +27,7 @@ use crate::ports::{clock, ids};
 use crate::read_models::ReadModels;
 use crate::tails::Tails;
 use crate::token_check::{Lease, TokenCheck};
+use crate::uploads::turns::Turns;
 use crate::webhooks::WebhookClient;
 
 /// Everything that a request or a policy may need.
@@ -52,6 +53,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Uploads and outputs.
     pub blobs: Blobs,
+    /// Who is at which resumable upload on this node.
+    pub uploads: Turns,
     /// The models that follow the log.
     pub read_models: ReadModels,
     /// Signs the log.
@@ -159,6 +162,7 @@ impl App {
             idempotency: Idempotency::new(database.clone(), vault.clone()),
             passwords: Passwords::new(&config.passwords, peppers)?,
             blobs: Blobs::local(&config.media.storage_dir)?,
+            uploads: Turns::default(),
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
             tails: Tails::default(),
             live_streams: LiveStreams::default(),

@@ -23,6 +23,7 @@ use crate::ports::blobs::BlobError;
 use crate::ports::clock;
 use crate::revocation::{self, RevokeError};
 use crate::throttle;
+use crate::uploads::{self, UploadError};
 
 /// Rows of one round; further rounds take the rest.
 const ROUND: usize = 200;
@@ -56,6 +57,9 @@ pub enum ErasureError {
     /// Content could not be removed.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// Open uploads could not be removed.
+    #[error(transparent)]
+    Uploads(#[from] Box<UploadError>),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DbError),
@@ -128,6 +132,8 @@ pub async fn carry_out(app: &App, user: UserId, acting: &Acting) -> Result<(), E
     revocation::revoke_all_by(app, user, None, RevokeReason::UserErased, acting, None).await?;
     // From here on nothing of the person's in the log opens any more, and nothing new can be sealed for them.
     app.vault.remove_person(user).await?;
+    let removed = uploads::remove_all(app, user).await;
+    removed.map_err(Box::new)?;
     remove_media(app, user, acting).await?;
     remove_jobs(app, user, acting).await?;
     forget_sessions(app, user, acting).await?;

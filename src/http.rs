@@ -26,6 +26,7 @@ pub mod problems;
 pub mod reads;
 pub mod sessions;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 pub mod verify;
 pub mod web;
@@ -75,6 +76,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(me::deletion::delete))
         .routes(routes!(me::activity::list))
+        .routes(routes!(me::usage::show))
         .routes(routes!(config::show))
         .routes(routes!(sessions::list::list, sessions::revoke::revoke_many))
         .routes(routes!(
@@ -131,6 +133,22 @@ fn streaming_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit::log::proof))
 }
 
+/// Resumable uploads: they stream, and speak tus.
+fn upload_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(uploads::create::create))
+        .routes(routes!(
+            uploads::show::show,
+            uploads::append::append,
+            uploads::terminate::terminate
+        ))
+}
+
+/// Only for the document: the layer of CORS answers every `OPTIONS`, and that of tus adds to it.
+fn upload_options_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(uploads::options::options))
+}
+
 /// Only for the document: a tile's path has as many segments as it needs.
 fn tile_api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(audit::log::tile))
@@ -148,6 +166,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .merge(idempotent_api())
         .merge(short_api())
         .merge(streaming_api())
+        .merge(upload_api())
+        .merge(upload_options_api())
         .merge(tile_api())
         .merge(verify_api());
     api.into_openapi()
@@ -163,6 +183,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(from_fn(drain::layer))
         .merge(
             Router::from(streaming_api())
+                .merge(Router::from(upload_api()).layer(from_fn(uploads::tus::layer)))
                 .layer(from_fn(drain::layer))
                 .layer(layers::upload_pause(&app.config.network)),
         )
@@ -175,6 +196,10 @@ pub fn router(app: &Arc<App>) -> Router {
         .fallback(web::fallback)
         .layer(from_fn(layers::no_token_in_url))
         .layer(layers::cors(&app.config.network))
+        .layer(from_fn_with_state(
+            Arc::clone(&state),
+            uploads::options::layer,
+        ))
         .layer(CatchPanicLayer::custom(edge::answer_panic))
         .with_state(state)
 }

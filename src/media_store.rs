@@ -4,14 +4,14 @@ use aggregates::media::{Media, MediaCommand, MediaError};
 use aggregates::values::{MediaId, MediaName, Sha256Hex, UserId};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use eventlog::ExecuteError;
+use eventlog::{CommandContext, ExecuteError};
 use futures::{Stream, StreamExt as _};
 
 use crate::app::{Acting, App};
 use crate::erasure::{self, ErasureError};
 use crate::keyring::VaultError;
 use crate::ports::blobs::{self, BlobError, Stored};
-use crate::ports::{clock, ids};
+use crate::ports::clock;
 use crate::sniff;
 
 /// Why a file was not taken in.
@@ -60,20 +60,20 @@ pub struct Recorded {
     pub position: Option<u64>,
 }
 
-/// Sniffs the first bytes of `body`, then streams everything into the blob store. Ends with [`commit`] or [`discard`].
+/// Sniffs the first bytes of `body`, then streams everything into the blob store, as what `media_id` will name. Ends with
+/// [`commit`] or [`discard`].
 ///
 /// # Errors
 /// Unsupported, too large, interrupted, or the store failed; then nothing is left behind.
 pub async fn receive<E: Send>(
     app: &App,
-    owner: UserId,
+    (owner, media_id): (UserId, MediaId),
     body: impl Stream<Item = Result<Bytes, E>> + Send,
     limit: u64,
 ) -> Result<Upload, MediaStoreError> {
     let mut body = std::pin::pin!(body);
     let head = read_head(&mut body).await?;
     let content_type = sniff::content_type(&head).ok_or(MediaStoreError::Unsupported)?;
-    let media_id = MediaId::from(ids::new_id());
     let object = blobs::media_object(owner, media_id);
     let whole = futures::stream::once(futures::future::ready(Ok(head))).chain(body);
     let stored = app.blobs.put(&object, whole, limit).await?;
@@ -110,7 +110,20 @@ pub async fn commit(
     upload: &Upload,
     name: &MediaName,
 ) -> Result<Recorded, MediaStoreError> {
-    let context = acting.creating();
+    commit_by(app, acting, &acting.creating(), upload, name).await
+}
+
+/// As [`commit`], by a command that may have been given before: then it writes nothing again.
+///
+/// # Errors
+/// See [`commit`].
+pub async fn commit_by(
+    app: &App,
+    acting: &Acting,
+    context: &CommandContext,
+    upload: &Upload,
+    name: &MediaName,
+) -> Result<Recorded, MediaStoreError> {
     let key = app.vault.person_key(upload.owner).await?;
     let key = key.ok_or(MediaStoreError::NoSuchAccount)?;
     let event_id = eventlog::event_id(context.command_id, 0);
@@ -127,7 +140,7 @@ pub async fn commit(
         at,
     };
     let id = upload.media_id.to_string();
-    let outcome = app.log.execute::<Media>(&id, command, &context).await?;
+    let outcome = app.log.execute::<Media>(&id, command, context).await?;
     match erasure::still_there(app, upload.owner, acting).await {
         Err(ErasureError::NoSuchAccount) => return Err(MediaStoreError::NoSuchAccount),
         other => other?,

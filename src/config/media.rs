@@ -18,6 +18,14 @@ pub struct MediaConfig {
     pub worker_secret: Secret,
     /// The largest upload, in bytes.
     pub upload_max_bytes: u64,
+    /// What the files of one person may have together, in bytes; claimed by uploads before they arrive.
+    pub quota_bytes: u64,
+    /// Files that one person may have.
+    pub quota_files: u64,
+    /// Resumable uploads that one person may have open at once.
+    pub uploads_per_user: u64,
+    /// After so much time without a piece a resumable upload is removed.
+    pub upload_expiry_seconds: i64,
     /// Jobs that one person may have running at once.
     pub jobs_per_user: usize,
     /// Jobs that this node drives at once.
@@ -27,6 +35,7 @@ pub struct MediaConfig {
 impl MediaConfig {
     pub(super) fn load(source: &Source, data_dir: &Path) -> Result<Self, ConfigError> {
         const GIB: u64 = 1 << 30;
+        const MONTH: i64 = 30 * 86_400;
         Ok(Self {
             storage_dir: storage_dir(source, data_dir)?,
             worker_endpoint: worker_endpoint(source, data_dir)?,
@@ -37,6 +46,10 @@ impl MediaConfig {
                 "media-worker.secret",
             )?,
             upload_max_bytes: source.number("UPLOAD_MAX_BYTES", 2 * GIB, 1..=1024 * GIB)?,
+            quota_bytes: source.number("MEDIA_QUOTA_BYTES", 10 * GIB, 1..=1024 * 1024 * GIB)?,
+            quota_files: source.number("MEDIA_QUOTA_FILES", 10_000, 1..=100_000_000)?,
+            uploads_per_user: source.number("UPLOADS_PER_USER", 10, 1..=10_000)?,
+            upload_expiry_seconds: source.number("UPLOAD_EXPIRY", 86_400, 60..=MONTH)?,
             jobs_per_user: source.number("MEDIA_JOBS_PER_USER", 2, 1..=1_000)?,
             jobs_per_node: source.number("MEDIA_JOBS_PER_NODE", 16, 1..=1_000)?,
         })

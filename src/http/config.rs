@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::config::Registration;
+use crate::config::{MediaConfig, Registration};
 
 /// What a client needs to know before it has an account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,7 +44,29 @@ pub struct PasswordRules {
 /// Limits of uploads.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UploadLimits {
+    /// The largest file.
     max_bytes: u64,
+    /// What the files of one account may have together, in bytes.
+    quota_bytes: u64,
+    /// Files that one account may have.
+    quota_files: u64,
+    /// Resumable uploads that one account may have open at once.
+    open_uploads: u64,
+    /// Seconds without a piece after which a resumable upload is given up.
+    expires_in: i64,
+}
+
+impl UploadLimits {
+    /// Those of the settings.
+    pub fn of(media: &MediaConfig) -> Self {
+        Self {
+            max_bytes: media.upload_max_bytes,
+            quota_bytes: media.quota_bytes,
+            quota_files: media.quota_files,
+            open_uploads: media.uploads_per_user,
+            expires_in: media.upload_expiry_seconds,
+        }
+    }
 }
 
 /// The rules in force.
@@ -70,9 +92,7 @@ pub async fn show(State(app): State<Arc<App>>) -> axum::Json<PublicConfig> {
             require_digit: policy.require_digit,
             require_symbol: policy.require_symbol,
         },
-        upload: UploadLimits {
-            max_bytes: app.config.media.upload_max_bytes,
-        },
+        upload: UploadLimits::of(&app.config.media),
         media_presets: aggregates::media_job::Preset::ALL
             .iter()
             .map(|preset| preset.as_str())

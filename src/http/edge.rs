@@ -191,11 +191,14 @@ fn is_plain(value: &HeaderValue) -> bool {
     !value.as_bytes().starts_with(b"application/problem+json")
 }
 
-/// What a library's failure says in its headers is kept: the methods that are allowed, CORS, the range.
+/// What a library's failure says in its headers is kept: the methods that are allowed, CORS, the range; and tus.
 fn keep(from: &Response, to: &mut Response) {
     let kept = [header::ALLOW, header::VARY, header::CONTENT_RANGE];
     for (name, value) in from.headers() {
-        if kept.contains(name) || name.as_str().starts_with("access-control-") {
+        let is_kept = ["access-control-", "tus-"]
+            .iter()
+            .any(|begin| name.as_str().starts_with(begin));
+        if is_kept || kept.contains(name) {
             to.headers_mut().insert(name, value.clone());
         }
     }

@@ -13,6 +13,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use super::edge::{REQUEST_ID, Route};
 use super::extract::refuse_token_in_url;
 use super::problem::Problem;
+use super::uploads::tus;
 use super::{idempotent, reads};
 use crate::app::App;
 use crate::config::NetworkConfig;
@@ -52,6 +53,7 @@ pub fn cors(network: &NetworkConfig) -> CorsLayer {
         .allow_origin(AllowOrigin::list(network.cors_origins.iter().cloned()))
         .allow_methods([
             Method::GET,
+            Method::HEAD,
             Method::POST,
             Method::PUT,
             Method::PATCH,
@@ -65,6 +67,11 @@ pub fn cors(network: &NetworkConfig) -> CorsLayer {
             idempotent::KEY,
             reads::MIN_POSITION,
             REQUEST_ID,
+            tus::RESUMABLE,
+            tus::LENGTH,
+            tus::METADATA,
+            tus::OFFSET,
+            tus::CHECKSUM,
         ])
         .expose_headers([
             header::LOCATION,
@@ -75,6 +82,16 @@ pub fn cors(network: &NetworkConfig) -> CorsLayer {
             reads::POSITION,
             REQUEST_ID,
             HeaderName::from_static("idempotency-replayed"),
+            tus::RESUMABLE,
+            tus::VERSION,
+            tus::EXTENSION,
+            tus::MAX_SIZE,
+            tus::CHECKSUM_ALGORITHM,
+            tus::LENGTH,
+            tus::METADATA,
+            tus::OFFSET,
+            tus::EXPIRES,
+            tus::MEDIA_ID,
         ])
         .max_age(Duration::from_mins(10))
 }

@@ -8,3 +8,4 @@ pub mod password;
 pub mod show;
 pub mod totp;
 pub mod update;
+pub mod usage;

@@ -26,8 +26,8 @@ macro_rules! kinds {
                 match self { $(Self::$name => $slug,)+ }
             }
 
-            /// The HTTP status.
-            pub const fn status(self) -> StatusCode {
+            /// The HTTP status, but for those that the library has no name for.
+            const fn named_status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)+ }
             }
 
@@ -91,12 +91,26 @@ kinds! {
         "A request with this Idempotency-Key has already succeeded, and its answer held a token, which is shown only once and never stored. Nothing was done again.";
     IdempotencyInProgress => "idempotency-in-progress", CONFLICT, "Still in progress",
         "A request with this Idempotency-Key is being worked on at this moment. Repeat it after the time in Retry-After.";
+    UploadOffsetMismatch => "upload-offset-mismatch", CONFLICT, "Wrong offset",
+        "The piece does not begin where the upload ends. The header Upload-Offset, here and in the answer to HEAD, states where it goes on.";
+    UploadComplete => "upload-complete", CONFLICT, "Upload complete",
+        "All of the upload has arrived and it is, or becomes, a file. Delete that file instead.";
+    UploadLocked => "upload-locked", LOCKED, "Upload in use",
+        "Another request writes to this upload. The later one has the right: this one was cut off by it, or the former did not let go in time. Ask with HEAD where the upload goes on, then go on.";
+    ChecksumMismatch => "checksum-mismatch", BAD_REQUEST, "Checksum mismatch",
+        "The piece does not have the checksum in Upload-Checksum, so it was thrown away. Its status is 460, as tus 1.0 has it. Send it again.";
+    TusVersion => "tus-version", PRECONDITION_FAILED, "Version of tus not supported",
+        "Calls under /v1/uploads need the header 'Tus-Resumable: 1.0.0'.";
+    UploadExpired => "upload-expired", GONE, "Upload expired",
+        "No piece of the upload came for too long, so it was given up. Make a new one.";
     ChallengeExpired => "challenge-expired", GONE, "Challenge expired",
         "This sign-in can go on no more: five minutes have passed, five codes were tried, it has succeeded, or the account was changed meanwhile. Begin again with the password.";
     TokenExpiredOrUsed => "token-expired-or-used", GONE, "Link expired or used",
         "The token of this link is unknown, too old or was used already, or the account was changed meanwhile. Ask for a new mail.";
     PayloadTooLarge => "payload-too-large", PAYLOAD_TOO_LARGE, "Payload too large",
         "The body is larger than this call takes. GET /v1/config states the limit for uploads.";
+    QuotaExceeded => "quota-exceeded", PAYLOAD_TOO_LARGE, "Quota exceeded",
+        "The account's files, with those that are on their way, would be too large or too many, or too many uploads are open. GET /v1/me/usage states what counts and the limits. Delete files, or finish or end uploads.";
     UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
         "The body is not of a type that this call takes. For uploads the first bytes of the file decide, not the header.";
     RangeNotSatisfiable => "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "Range not satisfiable",
@@ -115,6 +129,18 @@ kinds! {
         "A part that this call needs does not answer at the moment. Repeat the call after the time in Retry-After.";
     InternalError => "internal-error", INTERNAL_SERVER_ERROR, "Internal error",
         "A fault of the server. Tell the operator the request_id.";
+}
+
+impl Kind {
+    /// The HTTP status.
+    pub fn status(self) -> StatusCode {
+        let own = match self {
+            // tus 1.0, "Checksum".
+            Self::ChecksumMismatch => StatusCode::from_u16(460).ok(),
+            _ => None,
+        };
+        own.unwrap_or(self.named_status())
+    }
 }
 
 /// One field that is wrong.

@@ -50,6 +50,9 @@ pub const TABLES: &[(&str, Fate)] = &[
     ("pending_registrations", Copied),
     ("idempotency_records", Copied),
     ("media_job_leases", Copied),
+    ("uploads", Copied),
+    ("upload_parts", Copied),
+    ("media_claims", Copied),
     // What was counted: a move must not hand out new guesses.
     ("second_factor_failures", Copied),
     ("sign_in_throttles", Copied),

@@ -14,6 +14,7 @@ use projections::media_jobs;
 use super::{again, context};
 use crate::app::App;
 use crate::ports::clock;
+use crate::quota;
 
 /// Its name.
 pub const NAME: &str = "clean_up_media";
@@ -59,7 +60,10 @@ impl CleanUpMedia {
                 .await
                 .map_err(again)?;
         }
-        self.app.blobs.delete(object).await.map_err(again)
+        self.app.blobs.delete(object).await.map_err(again)?;
+        // The read model has let it go, so nothing counts it any more.
+        let released = quota::release(&self.app.database, media).await;
+        released.map_err(again)
     }
 
     /// Best effort: a worker that cannot be reached kills the job itself when nobody asks for it.

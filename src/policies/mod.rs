@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
 use crate::ports::clock;
-use crate::{last_seen, mail, tails, token_check, webhooks};
+use crate::{last_seen, mail, tails, token_check, uploads, webhooks};
 
 /// The names of the reactors.
 pub const REACTORS: [&str; 7] = [
@@ -110,6 +110,8 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     start_seen_and_lease(app, lifecycle);
     start_mails(app, lifecycle);
     start_webhooks(app, lifecycle);
+    chore(app, lifecycle, "sweep uploads", 5, uploads::sweep::run);
+    chore(app, lifecycle, "sweep claims", 3600, uploads::sweep::claims);
 }
 
 fn start_rights_and_keys(app: &Arc<App>, lifecycle: &Lifecycle) {

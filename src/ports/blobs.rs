@@ -15,6 +15,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, WriteMultipart};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 /// Bytes in memory for one transfer: one part of this size plus what is being written.
 const PART_BYTES: usize = 5 * 1024 * 1024;
@@ -72,6 +73,11 @@ pub fn media_object(owner: UserId, media: MediaId) -> String {
 /// The object name of a job's output: one folder for each attempt, so that a late one overwrites nothing.
 pub fn output_object(job: JobId, attempt: u32, name: &str) -> String {
     format!("outputs/{job}/{attempt}/{name}")
+}
+
+/// The object name of a piece of a resumable upload.
+pub fn part_object(upload: Uuid, part: Uuid) -> String {
+    format!("uploads/{upload}/{part}")
 }
 
 impl Blobs {
@@ -161,6 +167,14 @@ impl Blobs {
     pub async fn delete_attempt(&self, job: JobId, attempt: u32) -> Result<(), BlobError> {
         self.delete_folder(&format!("outputs/{job}/{attempt}"))
             .await
+    }
+
+    /// Deletes every piece of a resumable upload, also those that were never recorded.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn delete_upload(&self, upload: Uuid) -> Result<(), BlobError> {
+        self.delete_folder(&format!("uploads/{upload}")).await
     }
 
     async fn delete_folder(&self, folder: &str) -> Result<(), BlobError> {

@@ -51,6 +51,12 @@ pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
     ("get", "/v1/config", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("get", "/v1/media", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
     ("post", "/v1/media", [401, 201, 201, 401, 201, 201, 401, 401, 401]),
+    ("get", "/v1/me/usage", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("options", "/v1/uploads", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("post", "/v1/uploads", [401, 201, 201, 401, 201, 201, 401, 401, 401]),
+    ("head", "/v1/uploads/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    ("patch", "/v1/uploads/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
+    ("delete", "/v1/uploads/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
     ("get", "/v1/media/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
     ("delete", "/v1/media/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
     ("get", "/v1/media/{id}/content", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
@@ -213,11 +219,24 @@ async fn standing(server: &mut Server, admin: &str) -> Standing {
     }
 }
 
+async fn upload(server: &Server, token: &str) -> String {
+    let made = server
+        .request(Method::POST, "/v1/uploads")
+        .bearer_auth(token);
+    let made = made
+        .header("tus-resumable", "1.0.0")
+        .header("upload-length", "100");
+    let location = made.send().await.unwrap().headers()["location"].clone();
+    let path = location.to_str().unwrap();
+    path.strip_prefix("/v1/uploads/").unwrap().to_owned()
+}
+
 /// What the rows name, made anew, since the row before may have ended it.
 async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
     let signed_in = server.sign_in(OWNER).await;
     let token = access_token(&signed_in);
     let media = server.upload(&token, "a.mp4", support::clip()).await;
+    let upload = upload(server, &token).await;
     let links = format!("/v1/media/{media}/links");
     let link = server.post(&links, &token, &json!({})).await;
     let link: Value = link.json().await.unwrap();
@@ -232,6 +251,7 @@ async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
     Owned {
         session: text(&signed_in["session"]["id"]),
         media,
+        upload,
         job: job.to_owned(),
         link: text(&link["url"]),
         user: victim.to_owned(),
@@ -253,7 +273,7 @@ async fn every_operation_lets_in_whom_it_should() {
         1,
         "an endpoint without a row is found"
     );
-    let mut server = Server::start().await;
+    let mut server = Server::start_with(&[("UPLOADS_PER_USER", "1000")]).await;
     let admin = server.admin(ADMIN).await;
     let standing = standing(&mut server, &admin).await;
     server.launch_worker().await;

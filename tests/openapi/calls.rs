@@ -9,6 +9,8 @@ use crate::support::{self, PASSWORD, Server};
 pub struct Owned {
     pub session: String,
     pub media: String,
+    /// Of 100 bytes, with none of them there.
+    pub upload: String,
     /// Finished.
     pub job: String,
     /// The path of a link to the file.
@@ -26,6 +28,7 @@ impl Owned {
         let id = match pattern {
             _ if pattern.starts_with("/v1/sessions") => &self.session,
             _ if pattern.starts_with("/v1/media") => &self.media,
+            _ if pattern.starts_with("/v1/uploads") => &self.upload,
             _ if pattern.starts_with("/v1/admin/users") => &self.user,
             _ if pattern.starts_with("/v1/admin/service-keys") => &self.service_key,
             _ if pattern.starts_with("/v1/audit") => &self.event,
@@ -83,6 +86,15 @@ pub async fn well_formed(
             request.json(&json!({"code": "123456"}))
         }
         ("post", "/v1/media") => request.body(support::clip()),
+        ("post", "/v1/uploads") => request
+            .header("tus-resumable", "1.0.0")
+            .header("upload-length", "100"),
+        ("patch", "/v1/uploads/{id}") => request
+            .header("tus-resumable", "1.0.0")
+            .header("upload-offset", "0")
+            .header("content-type", "application/offset+octet-stream")
+            .body("ID3"),
+        ("head" | "delete", "/v1/uploads/{id}") => request.header("tus-resumable", "1.0.0"),
         ("post", "/v1/media/{id}/links") => request.json(&json!({})),
         ("post", "/v1/media/{id}/jobs") => request.json(&json!({"preset": "metadata"})),
         ("post", "/v1/oauth/introspect" | "/v1/oauth/revoke") => request

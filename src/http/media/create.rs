@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::values::MediaName;
+use aggregates::values::{MediaId, MediaName};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,8 @@ use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::media_store::{MediaStoreError, Upload, commit, discard, receive};
 use crate::ports::blobs::BlobError;
-use crate::ports::clock;
+use crate::ports::{clock, ids};
+use crate::quota::{self, Claim};
 
 /// The file's name.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,7 +39,7 @@ pub struct Selection {
     responses(
         (status = 201, body = MediaView, headers(("Location" = String), ("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "payload-too-large"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "payload-too-large, quota-exceeded"),
         (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "unsupported-media-type"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
     ),
@@ -53,29 +54,51 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let name = name(query.name.as_deref().unwrap_or("upload"))?;
     let key = key_of(&headers)?;
-    refuse_declared_size(&headers, app.config.media.upload_max_bytes)?;
-    let limit = app.config.media.upload_max_bytes;
-    let upload = receive(&app, caller.user_id, body.into_data_stream(), limit).await?;
-    let result = match key {
-        Some(key) => commit_once(&app, &caller, &upload, &name, &key).await,
-        None => make(&app, &caller, &upload, &name).await.map(Outcome::New),
-    };
-    match result {
-        Ok(Outcome::New(response)) => Ok(response),
-        Ok(Outcome::Repeated(response)) => {
-            discard(&app, &upload).await?;
-            Ok(response)
-        }
-        Err(problem) => {
-            discard(&app, &upload).await?;
-            Err(problem)
-        }
+    let declared = declared_size(&headers, app.config.media.upload_max_bytes)?;
+    let media_id = MediaId::from(ids::new_id());
+    let claim = quota::claim(&app, caller.user_id, media_id, declared).await?;
+    let taken = take(&app, &caller, &claim, &name, key, body).await;
+    if !matches!(taken, Ok(Outcome::New(_))) {
+        quota::release(&app.database, media_id).await?;
     }
+    taken.map(Outcome::into_response)
+}
+
+/// Takes the file in, within what was claimed for it.
+async fn take(
+    app: &App,
+    caller: &Caller,
+    claim: &Claim,
+    name: &MediaName,
+    key: Option<String>,
+    body: Body,
+) -> Result<Outcome, Problem> {
+    let limit = app.config.media.upload_max_bytes;
+    let what = (caller.user_id, claim.media_id);
+    let upload = receive(app, what, body.into_data_stream(), limit).await?;
+    let settled = quota::settle(app, claim, upload.stored.bytes).await;
+    let result = match (settled, key) {
+        (Err(refused), _) => Err(refused.into()),
+        (Ok(()), Some(key)) => commit_once(app, caller, &upload, name, &key).await,
+        (Ok(()), None) => make(app, caller, &upload, name).await.map(Outcome::New),
+    };
+    if !matches!(result, Ok(Outcome::New(_))) {
+        discard(app, &upload).await?;
+    }
+    result
 }
 
 enum Outcome {
     New(Response),
     Repeated(Response),
+}
+
+impl Outcome {
+    fn into_response(self) -> Response {
+        match self {
+            Self::New(response) | Self::Repeated(response) => response,
+        }
+    }
 }
 
 fn name(text: &str) -> Result<MediaName, Problem> {
@@ -85,14 +108,15 @@ fn name(text: &str) -> Result<MediaName, Problem> {
 }
 
 /// A length that is too large is refused before a byte is read; one that lies is caught while streaming.
-fn refuse_declared_size(headers: &HeaderMap, limit: u64) -> Result<(), Problem> {
+fn declared_size(headers: &HeaderMap, limit: u64) -> Result<u64, Problem> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|bytes: u64| bytes > limit) {
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    if declared > limit {
         return Err(BlobError::TooLarge { limit }.into());
     }
-    Ok(())
+    Ok(declared)
 }
 
 /// The same key with the same content and name is answered from the record.
