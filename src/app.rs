@@ -9,7 +9,6 @@ use aggregates::KeptState;
 use aggregates::values::UserId;
 use eventlog::{CommandContext, Database, Log, LogOptions, Metadata, Snapshotted, Upcasters};
 use media_worker::auth::Keys;
-use media_worker::client::WorkerClient;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -29,6 +28,7 @@ use crate::tails::Tails;
 use crate::token_check::{Lease, TokenCheck};
 use crate::uploads::turns::Turns;
 use crate::webhooks::WebhookClient;
+use crate::workers::Workers;
 
 /// Everything that a request or a policy may need.
 #[derive(Debug)]
@@ -71,8 +71,8 @@ pub struct App {
     pub webhooks: WebhookClient,
     /// What wakes those who see to mails.
     pub bells: Bells,
-    /// The media worker.
-    pub worker: WorkerClient,
+    /// The media workers.
+    pub workers: Workers,
     /// This process, to other nodes.
     pub node_id: Uuid,
     /// Held as long as the server runs, where there may be only one.
@@ -153,7 +153,8 @@ impl App {
         let lease = Arc::new(Lease::new(database.clone(), node_id));
         let tokens = TokenCheck::start(database.clone(), log.clone(), Arc::clone(&lease)).await?;
         let keys = Keys::parse(config.media.worker_secret.expose())?;
-        let worker = WorkerClient::new(&config.media.worker_endpoint, keys)?;
+        let media = &config.media;
+        let workers = Workers::new(&media.worker_endpoints, &keys, media.demands_sandbox)?;
         Ok(Arc::new(Self {
             lease,
             notary,
@@ -170,7 +171,7 @@ impl App {
             transport: Transport::new(&config.mail)?,
             webhooks: WebhookClient::new(&config.webhooks)?,
             bells: Bells::default(),
-            worker,
+            workers,
             node_id,
             _only_server: only_server,
             config,

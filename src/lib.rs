@@ -43,3 +43,4 @@ pub mod throttle;
 pub mod token_check;
 pub mod uploads;
 pub mod webhooks;
+pub mod workers;

@@ -18,7 +18,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::routing::{get, post, put};
 use media_worker::api::{
-    JobSpec, JobState, JobStatus, OutputFile, OutputRole, Preset, Sha256Digest,
+    JobSpec, JobState, JobStatus, OutputFile, OutputRole, Preset, Sandbox, ServiceLimits,
+    Sha256Digest,
 };
 use serde_json::{Value, json};
 use support::Server;
@@ -59,6 +60,7 @@ impl Liar {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new()
+            .route("/v1/limits", get(limits))
             .route("/v1/jobs", get(|| async { axum::Json(json!([])) }))
             .route(
                 "/v1/jobs/{job}/{attempt}",
@@ -90,6 +92,31 @@ impl Liar {
             files_deleted: false,
         })
     }
+}
+
+/// Room for everything, in the best of sandboxes.
+async fn limits() -> axum::Json<ServiceLimits> {
+    let sandbox = Sandbox {
+        landlock_abi: 7,
+        seccomp: true,
+        netns: true,
+        uid_drop: true,
+        no_new_privs: true,
+        rlimits: true,
+    };
+    axum::Json(ServiceLimits {
+        slots: 100,
+        light_slots: 1,
+        free: 100,
+        presets: Vec::new(),
+        max_input_bytes: 1 << 30,
+        max_duration_seconds: 7200,
+        max_pixels: 1 << 25,
+        max_side_pixels: 8192,
+        max_streams: 32,
+        ffmpeg_version: "ffmpeg version none".to_owned(),
+        sandbox,
+    })
 }
 
 async fn reserve(

@@ -10,6 +10,10 @@ use eventlog::{
     Table, Value,
 };
 
+mod queue;
+
+pub use queue::{LANES, Turns, Wanted, due, is_any_queued, lane, orphaned, overdue};
+
 use crate::page::{Cursor, Page, probe_limit};
 use crate::support::{count, int, micros, opt_time, parse, time, typed};
 
@@ -93,6 +97,10 @@ static TABLE: Table = Table {
             name: "finished_at",
             kind: Kind::Int,
         },
+        Column {
+            name: "lane",
+            kind: Kind::Int,
+        },
     ],
 };
 const STATE: usize = 8;
@@ -173,6 +181,7 @@ fn requested_row(key: Value, event: MediaJobEvent) -> Result<Vec<Value>, Project
         micros(at),
         Value::Int(None),
         Value::Int(None),
+        int(lane(preset) as u64),
     ])
 }
 
@@ -361,69 +370,6 @@ pub async fn of_media(database: &Database, media: MediaId) -> Result<Vec<JobRow>
     let sql = format!("{SELECT} WHERE media_id = $1 ORDER BY job_id");
     let rows = database.query(&sql, &[media.to_string().into()]).await?;
     rows.iter().map(from_row).collect()
-}
-
-/// Jobs that may be given to a worker now: at most `per_owner` of a person, running ones included, people in
-/// turn, the oldest first.
-///
-/// # Errors
-/// The database failed.
-pub async fn due(
-    database: &Database,
-    now: DateTime<Utc>,
-    per_owner: usize,
-    limit: usize,
-) -> Result<Vec<JobRow>, DbError> {
-    const DUE: &str = "WITH busy AS (SELECT owner_id, COUNT(*) AS n FROM media_jobs \
-           WHERE state = 'running' GROUP BY owner_id), \
-         ranked AS (SELECT q.job_id AS id, \
-             ROW_NUMBER() OVER (PARTITION BY q.owner_id ORDER BY q.created_at, q.job_id) \
-             + COALESCE(b.n, 0) AS turn \
-           FROM media_jobs q LEFT JOIN busy b ON b.owner_id = q.owner_id \
-           WHERE q.state = 'queued' AND q.not_before <= $1)";
-    let sql = format!(
-        "{DUE} {SELECT} JOIN ranked ON ranked.id = media_jobs.job_id WHERE ranked.turn <= $2 \
-         ORDER BY ranked.turn, created_at LIMIT $3"
-    );
-    let params = [micros(now), int(per_owner as u64), int(limit as u64)];
-    let rows = database.query(&sql, &params).await?;
-    rows.iter().map(from_row).collect()
-}
-
-/// Running jobs that no live node looks after: without a lease, or with one that ran out.
-///
-/// # Errors
-/// The database failed.
-pub async fn orphaned(
-    database: &Database,
-    now: DateTime<Utc>,
-    limit: usize,
-) -> Result<Vec<JobRow>, DbError> {
-    let sql = format!(
-        "{SELECT} WHERE state = 'running' AND NOT EXISTS (SELECT 1 FROM media_job_leases l \
-         WHERE l.job_id = media_jobs.job_id AND l.lease_until > $1) ORDER BY created_at LIMIT $2"
-    );
-    let rows = database
-        .query(&sql, &[micros(now), int(limit as u64)])
-        .await?;
-    rows.iter().map(from_row).collect()
-}
-
-/// Queued jobs past their deadline.
-///
-/// # Errors
-/// The database failed.
-pub async fn overdue(
-    database: &Database,
-    now: DateTime<Utc>,
-    limit: usize,
-) -> Result<Vec<JobId>, DbError> {
-    const SQL: &str = "SELECT job_id FROM media_jobs WHERE state = 'queued' AND deadline_at <= $1 \
-                       ORDER BY deadline_at LIMIT $2";
-    let rows = database
-        .query(SQL, &[micros(now), int(limit as u64)])
-        .await?;
-    rows.iter().map(|row| typed(row, 0)).collect()
 }
 
 fn from_row(row: &Row) -> Result<JobRow, DbError> {

@@ -7,14 +7,19 @@ use media_worker::endpoint::Endpoint;
 use super::secrets::{self, Secret};
 use super::{ConfigError, Source};
 
+/// Workers that one server may have. Each is a label of the metrics.
+const MAX_WORKERS: usize = 64;
+
 /// Where uploads are kept and who processes them.
 #[derive(Debug, Clone)]
 pub struct MediaConfig {
     /// The folder of the blob store (`STORAGE_URL=file://…`).
     pub storage_dir: PathBuf,
-    /// Where the worker listens (`unix:/path` or `http://host:port`).
-    pub worker_endpoint: Endpoint,
-    /// The HMAC secret shared with the worker.
+    /// Where the workers listen (`unix:/path` or `http://host:port`), each once.
+    pub worker_endpoints: Vec<Endpoint>,
+    /// Whether a worker must enforce every mandatory layer of its sandbox.
+    pub demands_sandbox: bool,
+    /// The HMAC secret shared with the workers.
     pub worker_secret: Secret,
     /// The largest upload, in bytes.
     pub upload_max_bytes: u64,
@@ -38,7 +43,8 @@ impl MediaConfig {
         const MONTH: i64 = 30 * 86_400;
         Ok(Self {
             storage_dir: storage_dir(source, data_dir)?,
-            worker_endpoint: worker_endpoint(source, data_dir)?,
+            worker_endpoints: worker_endpoints(source, data_dir)?,
+            demands_sandbox: demands_sandbox(source)?,
             worker_secret: secrets::load_or_make(
                 source,
                 "MEDIA_WORKER_SECRET",
@@ -65,8 +71,31 @@ fn storage_dir(source: &Source, data_dir: &Path) -> Result<PathBuf, ConfigError>
         .ok_or_else(|| ConfigError::bad("STORAGE_URL", "must be file:// and a folder"))
 }
 
-fn worker_endpoint(source: &Source, data_dir: &Path) -> Result<Endpoint, ConfigError> {
-    let socket = std::path::absolute(data_dir.join("media-worker.sock"))
-        .map_err(|error| ConfigError::bad("DATA_DIR", error))?;
-    source.parse("MEDIA_WORKER_URL", &format!("unix:{}", socket.display()))
+fn worker_endpoints(source: &Source, data_dir: &Path) -> Result<Vec<Endpoint>, ConfigError> {
+    const KEY: &str = "MEDIA_WORKER_URL";
+    let listed: Vec<Endpoint> = source.list(KEY)?;
+    if listed.is_empty() {
+        let socket = std::path::absolute(data_dir.join("media-worker.sock"))
+            .map_err(|error| ConfigError::bad("DATA_DIR", error))?;
+        return Ok(vec![Endpoint::Unix(socket)]);
+    }
+    if listed.len() > MAX_WORKERS {
+        return Err(ConfigError::bad(KEY, "names too many workers"));
+    }
+    let is_twice = |(n, one): (usize, &Endpoint)| listed.iter().take(n).any(|other| other == one);
+    if listed.iter().enumerate().any(is_twice) {
+        return Err(ConfigError::bad(KEY, "names a worker twice"));
+    }
+    Ok(listed)
+}
+
+fn demands_sandbox(source: &Source) -> Result<bool, ConfigError> {
+    match source.text("MEDIA_SANDBOX", "strict")?.as_str() {
+        "strict" => Ok(true),
+        "degraded" => Ok(false),
+        _ => Err(ConfigError::bad(
+            "MEDIA_SANDBOX",
+            "must be strict or degraded",
+        )),
+    }
 }

@@ -163,6 +163,8 @@ mod tests {
             ("MASTER_KEY", "abc"),
             ("STORAGE_URL", "ftp://x"),
             ("MEDIA_WORKER_URL", "ftp://x"),
+            ("MEDIA_WORKER_URL", "unix:/a,unix:///a"),
+            ("MEDIA_SANDBOX", "off"),
             ("UPLOAD_MAX_BYTES", "0"),
             ("LOG_FORMAT", "xml"),
             ("SMTP_URL", "http://x"),

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::webhook_sinks;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::tails::Tails;
@@ -35,13 +35,13 @@ fn exposition(metrics: &PrometheusHandle) -> Response {
     ([(header::CONTENT_TYPE, content_type)], metrics.render()).into_response()
 }
 
-/// Each dependency by name. The media worker and what signs the log are reported and do not make the server unready:
+/// Each dependency by name. The media workers and what signs the log are reported and do not make the server unready:
 /// people sign in without them, jobs wait, and checkpoints are signed later.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let (database, blobs, worker) = tokio::join!(
+    let (database, blobs, workers) = tokio::join!(
         within(app.database.check()),
         within(app.blobs.check()),
-        within(app.worker.health()),
+        app.workers.report(PATIENCE),
     );
     let parked = webhook_sinks::in_state(&app.database, "parked");
     let parked = tokio::time::timeout(PATIENCE, parked).await;
@@ -63,7 +63,8 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         "blobs": word(blobs),
         "read_models": word(is_current),
         "tails": tails,
-        "media_worker": word(worker),
+        "media_worker": word(any_is_ok(&workers)),
+        "media_workers": workers,
         "webhooks": { "parked": parked },
         "log_position": head,
         "log_checkpoint": { "position": signed, "failure": app.notary.failure() },
@@ -75,6 +76,12 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(body)).into_response()
+}
+
+/// One worker is enough for jobs to go on.
+fn any_is_ok(workers: &[Value]) -> bool {
+    let is_ok = |worker: &Value| worker.get("state").is_some_and(|state| state == "ok");
+    workers.iter().any(is_ok)
 }
 
 async fn within<T, E>(check: impl Future<Output = Result<T, E>>) -> bool {

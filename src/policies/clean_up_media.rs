@@ -8,7 +8,6 @@ use aggregates::values::MediaId;
 use async_trait::async_trait;
 use eventlog::{ExecuteError, ReactError, Reactor, RecordedEvent};
 use media_worker::api::JobKey;
-use media_worker::client::ClientError;
 use projections::media_jobs;
 
 use super::{again, context};
@@ -72,8 +71,8 @@ impl CleanUpMedia {
             job: super::stream_id(event)?,
             attempt,
         };
-        match self.app.worker.cancel(key).await {
-            Ok(_) | Err(ClientError::NotFound) => {}
+        match self.app.workers.cancel_everywhere(key).await {
+            Ok(()) => {}
             Err(error) => {
                 tracing::info!(%key, %error, "a cancelled job is left to the worker's own guard");
             }

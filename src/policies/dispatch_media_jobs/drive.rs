@@ -3,10 +3,11 @@
 //! Every step asks the worker where the attempt stands and goes on from there, so that an attempt can be picked up
 //! at any point by the same node after a restart or by another node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::media_job::{
-    FailureCode, MediaJob, MediaJobCommand, MediaJobError, Preset, retry_delay,
+    FailureClass, FailureCode, MediaJob, MediaJobCommand, MediaJobError, Preset, retry_delay,
 };
 use eventlog::ExecuteError;
 use futures::StreamExt as _;
@@ -17,24 +18,27 @@ use media_worker::client::ClientError;
 use projections::media::MediaRow;
 use projections::{media, media_jobs::JobRow};
 
-use super::{NAME, Place, leases, outputs};
+use super::leases::{self, Lost};
+use super::{NAME, Place, outputs, reconcile};
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::BlobError;
 use crate::ports::{clock, ids};
+use crate::workers::{Weight, Worker};
 
 /// A worker that cannot be reached for this long has lost the attempt.
-const SILENCE: Duration = Duration::from_secs(20);
-/// A busy worker is offered nothing for this long; a slot that this node frees is found at the next look.
-const BUSY_PAUSE: Duration = Duration::from_millis(200);
-/// A worker that is away, or does not know this server, is tried again after this long.
-const AWAY_PAUSE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(5);
+/// After a job was not dispatched though a worker had room, nothing is offered for this long: without a pause the freed
+/// place would offer it again at once.
+const PAUSE: Duration = Duration::from_millis(200);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How an attempt ends, other than well.
 pub enum Stop {
     /// The attempt failed.
     Failed(FailureCode),
+    /// The worker was told to give it up.
+    GivenUp,
     /// The file is gone: there is nothing to do any more.
     InputGone,
     /// The worker does not answer, or refuses this server altogether: the job waits.
@@ -44,29 +48,30 @@ pub enum Stop {
 }
 
 /// Gives a queued job to the worker, if it has a free slot, and sees it through.
-pub(super) async fn dispatch(place: Place, row: JobRow) {
+pub(super) async fn dispatch(place: Place, worker: Arc<Worker>, row: JobRow) {
     let app = &place.app;
     let key = JobKey {
         job: row.job_id.into(),
         attempt: row.attempt + 1,
     };
-    match reserve(app, &row, key).await {
-        Ok(Reserved::Dispatched) => see_through(app, &row, key).await,
-        // Whatever kept the job in the queue keeps it there for a while: without a pause the freed place would offer
-        // it again at once.
-        Ok(Reserved::Busy) => app.jobs.pause(BUSY_PAUSE),
+    match reserve(app, &worker, &row, key).await {
+        Ok(Reserved::Dispatched) => see_through(app, &worker, &row, key).await,
+        Ok(Reserved::Busy) => {
+            worker.busy(Weight::of(row.preset));
+            release(app, &row).await;
+        }
         Err(Stop::LetGo(reason)) => {
-            app.jobs.pause(BUSY_PAUSE);
+            app.jobs.pause(PAUSE);
             tracing::info!(%key, reason, "a media job was not dispatched");
         }
         Err(Stop::WorkerAway(error)) => {
-            app.jobs.pause(AWAY_PAUSE);
-            metrics::counter!("gatelog_media_worker_away_total").increment(1);
-            tracing::warn!(%key, %error, "a media job was not dispatched");
+            worker.failed();
+            release(app, &row).await;
+            tracing::warn!(%key, worker = worker.name, %error, "a media job was not dispatched");
         }
         Err(stop) => {
-            app.jobs.pause(BUSY_PAUSE);
-            settle(app, &row, key, stop).await;
+            app.jobs.pause(PAUSE);
+            settle(app, &worker, &row, key, stop).await;
         }
     }
 }
@@ -81,10 +86,34 @@ pub(super) async fn adopt(place: Place, row: JobRow) {
     match leases::take(app, row.job_id, row.attempt, clock::now()).await {
         Ok(true) => {
             tracing::info!(%key, "adopting a media job");
-            see_through(app, &row, key).await;
+            take_over(app, &row, key).await;
         }
         Ok(false) => {}
         Err(error) => tracing::warn!(%key, %error, "a media job cannot be adopted yet"),
+    }
+}
+
+/// Goes on where the attempt is. If its worker is not one of the settings' any more and no other one has it, it has
+/// gone silent for good.
+async fn take_over(app: &App, row: &JobRow, key: JobKey) {
+    let name = match app.log.load::<MediaJob>(&row.job_id.to_string()).await {
+        Ok((MediaJob::Dispatched { lease, .. }, _)) if lease.attempt == key.attempt => lease.worker,
+        // It has gone on, and the read model is behind.
+        Ok(_) => return release(app, row).await,
+        Err(error) => {
+            tracing::warn!(%key, %error, "a media job cannot be adopted yet");
+            return;
+        }
+    };
+    let worker = match app.workers.named(&name) {
+        Some(worker) => Some(Arc::clone(worker)),
+        None => reconcile::who_has(app, key).await,
+    };
+    if let Some(worker) = worker {
+        return see_through(app, &worker, row, key).await;
+    }
+    if write_failure(app, row, key, FailureCode::LeaseExpired).await {
+        release(app, row).await;
     }
 }
 
@@ -96,10 +125,18 @@ enum Reserved {
     Busy,
 }
 
-/// A slot at the worker first, then the event: a busy or absent worker costs no attempt.
-async fn reserve(app: &App, row: &JobRow, key: JobKey) -> Result<Reserved, Stop> {
+/// The lease first, so that no two nodes offer one job to two workers; then a slot at the worker, then the event: a
+/// busy or absent worker costs no attempt.
+async fn reserve(app: &App, worker: &Worker, row: &JobRow, key: JobKey) -> Result<Reserved, Stop> {
     let spec = spec(row)?;
-    let refused = match app.worker.put_job(key, &spec).await {
+    let taken = leases::take(app, row.job_id, key.attempt, clock::now())
+        .await
+        .map_err(let_go)?;
+    if !taken {
+        return Err(Stop::LetGo("another node has the lease".to_owned()));
+    }
+    app.jobs.leased(row.job_id);
+    let refused = match worker.client.put_job(key, &spec).await {
         Ok(_) => None,
         Err(ClientError::Busy { .. }) => return Ok(Reserved::Busy),
         // The job's own fault or a mismatch of versions: it is dispatched, and fails with its code.
@@ -111,30 +148,57 @@ async fn reserve(app: &App, row: &JobRow, key: JobKey) -> Result<Reserved, Stop>
         }) => Some(FailureCode::InputTooBig),
         Err(error) => return Err(Stop::WorkerAway(error)),
     };
-    record_dispatch(app, row, key).await?;
+    worker.answered();
+    record_dispatch(app, worker, row, key).await?;
     refused.map_or(Ok(Reserved::Dispatched), |code| Err(Stop::Failed(code)))
 }
 
-async fn record_dispatch(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
+async fn record_dispatch(
+    app: &App,
+    worker: &Worker,
+    row: &JobRow,
+    key: JobKey,
+) -> Result<(), Stop> {
     let at = clock::now();
-    let taken = leases::take(app, row.job_id, key.attempt, at)
-        .await
-        .map_err(let_go)?;
-    if !taken {
-        return Err(Stop::LetGo("another node has the lease".to_owned()));
-    }
-    let worker = app.config.media.worker_endpoint.to_string();
     let command = MediaJobCommand::Dispatch {
-        worker,
+        worker: worker.name.clone(),
         attempt: key.attempt,
         lease_until: at + leases::LEASE,
         at,
     };
-    app.log
+    let recorded = app
+        .log
         .execute::<MediaJob>(&row.job_id.to_string(), command, &context(NAME))
-        .await
-        .map_err(let_go)?;
-    Ok(())
+        .await;
+    match recorded {
+        Ok(_) => Ok(()),
+        Err(error @ ExecuteError::Refused(_)) => {
+            give_back(app, worker, row, key).await;
+            Err(let_go(error))
+        }
+        Err(error) => Err(let_go(error)),
+    }
+}
+
+/// The log has refused the attempt: the slot is given back, unless the very attempt is this worker's already.
+async fn give_back(app: &App, worker: &Worker, row: &JobRow, key: JobKey) {
+    release(app, row).await;
+    let is_its_own = match app.log.load::<MediaJob>(&row.job_id.to_string()).await {
+        Ok((MediaJob::Dispatched { lease, .. }, _)) => {
+            lease.attempt == key.attempt && lease.worker == worker.name
+        }
+        Ok(_) => false,
+        Err(_) => true,
+    };
+    if !is_its_own && let Err(error) = worker.client.cancel(key).await {
+        tracing::debug!(%key, %error, "a slot stays taken until the worker's own guard frees it");
+    }
+}
+
+async fn release(app: &App, row: &JobRow) {
+    if let Err(error) = leases::release(app, row.job_id).await {
+        tracing::debug!(%error, "a lease stays until it runs out");
+    }
 }
 
 fn let_go(error: impl std::fmt::Display) -> Stop {
@@ -187,34 +251,57 @@ fn run_at_most(preset: Preset) -> Duration {
 }
 
 /// Goes on until the attempt ends or the lease is lost.
-async fn see_through(app: &App, row: &JobRow, key: JobKey) {
+async fn see_through(app: &App, worker: &Worker, row: &JobRow, key: JobKey) {
     let ended = tokio::select! {
-        ended = go_on(app, row, key) => ended,
-        () = leases::keep(app, row.job_id, key.attempt) => Err(Stop::LetGo("the lease was lost".to_owned())),
+        ended = go_on(app, worker, row, key) => ended,
+        lost = leases::keep(app, row.job_id, key.attempt) => Err(match lost {
+            Lost::Lease => Stop::LetGo("the lease was lost".to_owned()),
+            Lost::Job => Stop::GivenUp,
+        }),
     };
+    let ended = match ended {
+        Ok(status) => outputs::collect(app, worker, row, key, &status).await,
+        Err(stop) => Err(stop),
+    };
+    judge(worker, &ended);
     match ended {
-        Ok(status) => match outputs::collect(app, row, key, &status).await {
-            Ok(()) => finish(app, row, key, true).await,
-            Err(stop) => settle(app, row, key, stop).await,
+        Ok(()) => finish(app, worker, row, key, true).await,
+        Err(stop) => settle(app, worker, row, key, stop).await,
+    }
+}
+
+/// What the end of an attempt says about its worker.
+fn judge(worker: &Worker, ended: &Result<(), Stop>) {
+    match ended {
+        Err(Stop::Failed(code)) => match code {
+            FailureCode::WorkerUnreachable
+            | FailureCode::UploadInterrupted
+            | FailureCode::AuthFailed
+            | FailureCode::SandboxUnavailable
+            | FailureCode::FfmpegMissing => worker.failed(),
+            FailureCode::StorageUnavailable => {}
+            other if other.class() == FailureClass::Transient => worker.shun(),
+            _ => worker.succeeded(),
         },
-        Err(stop) => settle(app, row, key, stop).await,
+        Ok(()) => worker.succeeded(),
+        Err(_) => {}
     }
 }
 
 /// Brings the attempt to its success at the worker.
-async fn go_on(app: &App, row: &JobRow, key: JobKey) -> Result<JobStatus, Stop> {
+async fn go_on(app: &App, worker: &Worker, row: &JobRow, key: JobKey) -> Result<JobStatus, Stop> {
     loop {
-        let status = ask(app, key).await?;
+        let status = ask(worker, key).await?;
         match status.state {
-            JobState::AwaitingInput => send_input(app, row, key).await?,
+            JobState::AwaitingInput => send_input(app, worker, row, key).await?,
             JobState::Receiving => tokio::time::sleep(ASK_AGAIN).await,
             JobState::Ready => {
-                reached(&app.worker.start(key).await)?;
+                reached(&worker.client.start(key).await)?;
             }
-            JobState::Running => follow(app, row, key, status.last_seq).await?,
+            JobState::Running => follow(app, worker, row, key, status.last_seq).await?,
             JobState::Succeeded => return Ok(status),
             JobState::Failed => return Err(Stop::Failed(failure(&status))),
-            JobState::Cancelled => return Err(Stop::Failed(FailureCode::WorkerInternal)),
+            JobState::Cancelled => return Err(Stop::GivenUp),
         }
     }
 }
@@ -228,10 +315,10 @@ fn failure(status: &JobStatus) -> FailureCode {
     code.unwrap_or(FailureCode::WorkerInternal)
 }
 
-async fn ask(app: &App, key: JobKey) -> Result<JobStatus, Stop> {
+async fn ask(worker: &Worker, key: JobKey) -> Result<JobStatus, Stop> {
     let since = clock::monotonic();
     loop {
-        match app.worker.status(key).await {
+        match worker.client.status(key).await {
             Ok(status) => return Ok(status),
             // The worker was restarted and has forgotten the attempt.
             Err(ClientError::NotFound) => return Err(Stop::Failed(FailureCode::WorkerUnreachable)),
@@ -258,7 +345,7 @@ fn reached<T>(answer: &Result<T, ClientError>) -> Result<(), Stop> {
     }
 }
 
-async fn send_input(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
+async fn send_input(app: &App, worker: &Worker, row: &JobRow, key: JobKey) -> Result<(), Stop> {
     let found: Option<MediaRow> = media::find(&app.database, row.owner, row.media_id)
         .await
         .map_err(let_go)?;
@@ -270,8 +357,8 @@ async fn send_input(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
         Err(BlobError::NotFound) => return Err(Stop::InputGone),
         Err(_) => return Err(Stop::Failed(FailureCode::StorageUnavailable)),
     };
-    let sent = app
-        .worker
+    let sent = worker
+        .client
         .put_input(key, row.input_bytes, digest(row)?, body)
         .await;
     if matches!(sent, Err(ClientError::Unreachable)) {
@@ -281,8 +368,14 @@ async fn send_input(app: &App, row: &JobRow, key: JobKey) -> Result<(), Stop> {
 }
 
 /// Follows the attempt's events to its result, for the progress.
-async fn follow(app: &App, row: &JobRow, key: JobKey, after: u64) -> Result<(), Stop> {
-    let events = match app.worker.events(key, after).await {
+async fn follow(
+    app: &App,
+    worker: &Worker,
+    row: &JobRow,
+    key: JobKey,
+    after: u64,
+) -> Result<(), Stop> {
+    let events = match worker.client.events(key, after).await {
         Ok(events) => events,
         Err(ClientError::NotFound) => return Err(Stop::Failed(FailureCode::WorkerUnreachable)),
         Err(_) => {
@@ -304,55 +397,68 @@ async fn follow(app: &App, row: &JobRow, key: JobKey, after: u64) -> Result<(), 
 }
 
 /// Writes down how the attempt ended.
-async fn settle(app: &App, row: &JobRow, key: JobKey, stop: Stop) {
-    let at = clock::now();
-    let command = match stop {
-        Stop::Failed(code) => {
-            tracing::info!(%key, code = code.as_str(), "an attempt at a media job failed");
-            let delay = retry_delay(key.attempt.saturating_sub(1), ids::jitter());
-            MediaJobCommand::Fail {
-                attempt: key.attempt,
-                code,
-                retry_at: Some(at + delay),
-                at,
-            }
+async fn settle(app: &App, worker: &Worker, row: &JobRow, key: JobKey, stop: Stop) {
+    let is_written = match stop {
+        Stop::Failed(code) => write_failure(app, row, key, code).await,
+        Stop::GivenUp => write_failure(app, row, key, FailureCode::WorkerInternal).await,
+        Stop::InputGone => {
+            let at = clock::now();
+            write(app, row, key, MediaJobCommand::Cancel { by: None, at }).await
         }
-        Stop::InputGone => MediaJobCommand::Cancel { by: None, at },
         Stop::WorkerAway(error) => {
             tracing::warn!(%key, %error, "a media job was let go");
-            return;
+            false
         }
         Stop::LetGo(reason) => {
             tracing::info!(%key, reason, "a media job was let go");
-            return;
+            false
         }
     };
-    match app
+    if is_written {
+        finish(app, worker, row, key, false).await;
+    }
+}
+
+async fn write_failure(app: &App, row: &JobRow, key: JobKey, code: FailureCode) -> bool {
+    tracing::info!(%key, code = code.as_str(), "an attempt at a media job failed");
+    let at = clock::now();
+    let delay = retry_delay(key.attempt.saturating_sub(1), ids::jitter());
+    let command = MediaJobCommand::Fail {
+        attempt: key.attempt,
+        code,
+        retry_at: Some(at + delay),
+        at,
+    };
+    write(app, row, key, command).await
+}
+
+/// True when the log has the end, or another one. Otherwise the lease runs out, and whoever adopts the job settles it.
+async fn write(app: &App, row: &JobRow, key: JobKey, command: MediaJobCommand) -> bool {
+    let written = app
         .log
         .execute::<MediaJob>(&row.job_id.to_string(), command, &context(NAME))
-        .await
-    {
-        Ok(_) | Err(ExecuteError::Refused(_)) => finish(app, row, key, false).await,
-        // The lease runs out, and whoever adopts the job settles it.
+        .await;
+    match written {
+        Ok(_) | Err(ExecuteError::Refused(_)) => true,
         Err(error) => {
             tracing::warn!(%key, %error, "the end of an attempt was not written down yet");
+            false
         }
     }
 }
 
 /// Lets the worker and the lease go. What fails here ends by itself.
-async fn finish(app: &App, row: &JobRow, key: JobKey, has_succeeded: bool) {
+async fn finish(app: &App, worker: &Worker, row: &JobRow, key: JobKey, has_succeeded: bool) {
     let told = if has_succeeded {
-        app.worker.ack(key).await
+        worker.client.ack(key).await
     } else {
-        app.worker.cancel(key).await
+        worker.client.cancel(key).await
     };
     if let Err(error) = told {
         tracing::debug!(%key, %error, "the worker keeps the attempt until its own guard ends it");
     }
-    if let Err(error) = leases::release(app, row.job_id).await {
-        tracing::debug!(%key, %error, "the lease stays until it runs out");
-    }
+    worker.freed();
+    release(app, row).await;
 }
 
 /// Whether a refusal means that the job was decided already.

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{DbError, Engine};
 
 use aggregates::values::JobId;
+use projections::media_jobs;
 
 use crate::app::App;
 use crate::ports::clock::{self, micros};
@@ -45,14 +46,28 @@ pub async fn release(app: &App, job: JobId) -> Result<(), DbError> {
         .map(|_| ())
 }
 
-/// Renews the lease until it is lost.
-pub async fn keep(app: &App, job: JobId, attempt: u32) {
+/// Why a job is not looked after any more.
+pub enum Lost {
+    /// Another node has the lease.
+    Lease,
+    /// The job is over, whatever its worker says.
+    Job,
+}
+
+/// Renews the lease as long as it can be, and the job goes on.
+pub async fn keep(app: &App, job: JobId, attempt: u32) -> Lost {
     loop {
         tokio::time::sleep(RENEW_EVERY).await;
         match take(app, job, attempt, clock::now()).await {
             Ok(true) => {}
-            Ok(false) => return,
+            Ok(false) => return Lost::Lease,
             Err(error) => tracing::warn!(%job, %error, "the lease of a media job was not renewed"),
+        }
+        let row = media_jobs::find_any(&app.database, job).await;
+        if let Ok(row) = row
+            && row.is_none_or(|row| row.finished_at.is_some())
+        {
+            return Lost::Job;
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::policies::context;
 use crate::ports::blobs::{BlobError, output_object};
 use crate::ports::clock;
 use crate::sniff;
+use crate::workers::Worker;
 
 const MIB: u64 = 1024 * 1024;
 /// Streams of each kind that an event tells of.
@@ -34,19 +35,20 @@ struct Expected {
 /// Stores the outputs and records the success. Of an attempt that is no longer the current one nothing stays.
 pub(super) async fn collect(
     app: &App,
+    worker: &Worker,
     row: &JobRow,
     key: JobKey,
     status: &JobStatus,
 ) -> Result<(), Stop> {
-    let manifest = app
-        .worker
+    let manifest = worker
+        .client
         .outputs(key)
         .await
         .map_err(|_| Stop::Failed(FailureCode::OutputTransferFailed))?;
     if !is_expected(row.preset, &manifest) {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
-    let (outputs, result) = match take_in(app, row, key, &manifest, status).await {
+    let (outputs, result) = match take_in(app, worker, row, key, &manifest, status).await {
         Ok(taken) => taken,
         Err(stop) => {
             // It may be stored already. Without the lease another node may be storing the same attempt's.
@@ -82,6 +84,7 @@ pub(super) async fn collect(
 /// Stores what the manifest names and reads what the attempt learnt.
 async fn take_in(
     app: &App,
+    worker: &Worker,
     row: &JobRow,
     key: JobKey,
     manifest: &[OutputFile],
@@ -91,7 +94,7 @@ async fn take_in(
     for file in manifest {
         let expected = expected(row.preset).find(|expected| expected.name == file.name);
         let expected = expected.ok_or(Stop::Failed(FailureCode::OutputCheckFailed))?;
-        outputs.push(store(app, row, key, file, &expected, manifest).await?);
+        outputs.push(store(app, worker, row, key, file, &expected, manifest).await?);
     }
     Ok((outputs, result(row.preset, status)?))
 }
@@ -161,6 +164,7 @@ fn is_playlist(text: &str, name: &str, manifest: &[OutputFile]) -> bool {
 
 async fn store(
     app: &App,
+    worker: &Worker,
     row: &JobRow,
     key: JobKey,
     file: &OutputFile,
@@ -172,7 +176,7 @@ async fn store(
     }
     let object = output_object(row.job_id, key.attempt, &file.name);
     let transfer = Stop::Failed(FailureCode::OutputTransferFailed);
-    let Ok(stream) = app.worker.output(key, &file.name).await else {
+    let Ok(stream) = worker.client.output(key, &file.name).await else {
         return Err(transfer);
     };
     let stored = match app.blobs.put(&object, stream, file.size).await {

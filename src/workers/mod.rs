@@ -1,0 +1,211 @@
+//! The media workers: who is there, who has room, who is left alone for a while.
+//!
+//! What is kept here is this node's memory alone; a worker's own answer decides. A worker without a slot is paused for
+//! a moment, one that is away for longer, one that keeps failing until its circuit lets one job try.
+
+mod breaker;
+mod worker;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aggregates::media_job::Preset;
+use media_worker::api::{self, JobKey, ServiceLimits};
+use media_worker::auth::Keys;
+use media_worker::client::{ClientError, WorkerClient};
+use media_worker::endpoint::Endpoint;
+use serde_json::{Value, json};
+
+pub use worker::{Weight, Worker};
+
+use crate::ports::clock;
+
+/// How long a worker may take to say how much room it has.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Every worker of the settings.
+#[derive(Debug)]
+pub struct Workers {
+    all: Vec<Arc<Worker>>,
+    /// Whether a worker must enforce every mandatory layer of its sandbox.
+    demands_sandbox: bool,
+}
+
+impl Workers {
+    /// At these addresses, all with the same keys.
+    ///
+    /// # Errors
+    /// A client cannot be set up.
+    pub fn new(
+        endpoints: &[Endpoint],
+        keys: &Keys,
+        demands_sandbox: bool,
+    ) -> Result<Self, ClientError> {
+        let worker = |endpoint: &Endpoint| {
+            let client = WorkerClient::new(endpoint, keys.clone())?;
+            Ok(Arc::new(Worker::new(endpoint.to_string(), client)))
+        };
+        Ok(Self {
+            all: endpoints.iter().map(worker).collect::<Result<_, _>>()?,
+            demands_sandbox,
+        })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Arc<Worker>] {
+        &self.all
+    }
+
+    /// The worker of this name, if it is still one of them.
+    pub fn named(&self, name: &str) -> Option<&Arc<Worker>> {
+        self.all.iter().find(|worker| worker.name == name)
+    }
+
+    /// Whether any may be offered jobs of this weight now, as far as this node knows.
+    pub fn accept(&self, weight: Weight) -> bool {
+        let now = clock::monotonic();
+        self.all
+            .iter()
+            .any(|worker| worker.allows(weight, now) != Some(0))
+    }
+
+    /// When a worker that is offered nothing may be offered something again.
+    pub fn next_change(&self) -> Option<Instant> {
+        let now = clock::monotonic();
+        self.all
+            .iter()
+            .filter_map(|worker| worker.next_change(now))
+            .min()
+    }
+
+    /// Asks those that may be offered something how much room they have.
+    pub async fn offers(&self) -> Offers {
+        let now = clock::monotonic();
+        let asked = self.all.iter().filter_map(|worker| {
+            let most = worker.allows(Weight::Light, now);
+            (most != Some(0)).then(|| self.ask(worker, most))
+        });
+        let offers = futures::future::join_all(asked).await;
+        Offers {
+            list: offers.into_iter().flatten().collect(),
+        }
+    }
+
+    async fn ask(&self, worker: &Arc<Worker>, most: Option<usize>) -> Option<Offer> {
+        let asked = tokio::time::timeout(PATIENCE, worker.client.limits()).await;
+        let limits = match asked.unwrap_or(Err(ClientError::Unreachable)) {
+            Ok(limits) => limits,
+            Err(ClientError::Busy { .. }) => {
+                worker.busy(Weight::Light);
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(worker = worker.name, %error, "a media worker cannot be used");
+                worker.failed();
+                return None;
+            }
+        };
+        if self.demands_sandbox && !limits.sandbox.is_strict() {
+            tracing::error!(
+                worker = worker.name,
+                "a media worker does not enforce its sandbox and gets no jobs: MEDIA_SANDBOX"
+            );
+            worker.failed();
+            return None;
+        }
+        let free = usize::try_from(limits.free).unwrap_or(usize::MAX);
+        if free == 0 {
+            worker.busy(Weight::Light);
+        }
+        Some(Offer {
+            worker: Arc::clone(worker),
+            free: free.min(most.unwrap_or(usize::MAX)),
+            limits,
+        })
+    }
+
+    /// Ends an attempt wherever it may be: `Ok` when each worker has answered.
+    ///
+    /// # Errors
+    /// A worker cannot be reached; it kills the attempt itself when nobody asks for it.
+    pub async fn cancel_everywhere(&self, key: JobKey) -> Result<(), ClientError> {
+        let cancel = |worker: &Arc<Worker>| {
+            let worker = Arc::clone(worker);
+            async move {
+                let told = tokio::time::timeout(PATIENCE, worker.client.cancel(key)).await;
+                told.unwrap_or(Err(ClientError::Unreachable))
+            }
+        };
+        for told in futures::future::join_all(self.all.iter().map(cancel)).await {
+            match told {
+                Ok(_) | Err(ClientError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Each worker for `/readyz`: whether it answers within `patience`, whether its sandbox is good enough, and where
+    /// its circuit stands.
+    pub async fn report(&self, patience: Duration) -> Vec<Value> {
+        let ask = async |worker: &Arc<Worker>| {
+            let health = tokio::time::timeout(patience, worker.client.health()).await;
+            let health = health.unwrap_or(Err(ClientError::Unreachable));
+            let state = match health {
+                Ok(health) if self.demands_sandbox && !health.sandbox.is_strict() => "weak-sandbox",
+                Ok(health) if health.draining => "draining",
+                Ok(_) => "ok",
+                Err(_) => "failing",
+            };
+            let circuit = worker.circuit().as_str();
+            json!({"worker": worker.name, "state": state, "circuit": circuit})
+        };
+        futures::future::join_all(self.all.iter().map(ask)).await
+    }
+}
+
+/// The room that workers have at one moment.
+#[derive(Debug)]
+pub struct Offers {
+    list: Vec<Offer>,
+}
+
+#[derive(Debug)]
+struct Offer {
+    worker: Arc<Worker>,
+    free: usize,
+    limits: ServiceLimits,
+}
+
+impl Offer {
+    fn knows(&self, preset: api::Preset) -> bool {
+        let mut presets = self.limits.presets.iter();
+        presets.any(|known| known.name == preset && known.version == preset.version())
+    }
+}
+
+impl Offers {
+    /// How many jobs there is room for.
+    pub fn room(&self) -> usize {
+        self.list
+            .iter()
+            .fold(0, |sum, offer| sum.saturating_add(offer.free))
+    }
+
+    /// A worker for a job: one that knows its recipe rather than one that does not, one where nothing went wrong just
+    /// now rather than another, and then the one with the most free slots.
+    pub fn pick(&mut self, preset: Preset, recipe: api::Preset) -> Option<Arc<Worker>> {
+        let (now, weight) = (clock::monotonic(), Weight::of(preset));
+        let offer = self
+            .list
+            .iter_mut()
+            .filter(|offer| offer.free > 0 && offer.worker.allows(weight, now) != Some(0))
+            .max_by_key(|offer| {
+                let is_fine = !offer.worker.is_shunned(now);
+                (offer.knows(recipe), is_fine, offer.free)
+            })?;
+        offer.free -= 1;
+        offer.worker.begins(now);
+        Some(Arc::clone(&offer.worker))
+    }
+}
