@@ -9,6 +9,7 @@
 )]
 
 mod calls;
+mod corpus;
 mod disk;
 mod hostile;
 mod inputs;
