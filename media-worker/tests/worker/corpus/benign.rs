@@ -10,6 +10,7 @@ const H264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 
 pub fn files() -> Vec<File> {
     let mut all = films();
+    all.extend(other_films());
     all.extend(sounds());
     all.extend(pictures());
     all.push(rotated());
@@ -17,12 +18,14 @@ pub fn files() -> Vec<File> {
     all
 }
 
+/// The last word of the name is the ending.
+fn of(name: &str, source: &str, args: &str, content: Content) -> File {
+    let ending = name.rsplit(' ').next().unwrap();
+    let bytes = made(&format!("x.{ending}"), &format!("{source} {args}"));
+    file(name, bytes, Expected::Works(content))
+}
+
 fn films() -> Vec<File> {
-    let of = |name: &str, source: &str, args: &str, content| {
-        let ending = name.rsplit(' ').next().unwrap();
-        let bytes = made(&format!("x.{ending}"), &format!("{source} {args}"));
-        file(name, bytes, Expected::Works(content))
-    };
     let odd = "-f lavfi -i testsrc2=s=63x47:r=10:d=1";
     let one = "-f lavfi -i testsrc2=s=64x48:r=10 -frames:v 1";
     let hd = "-f lavfi -i color=s=1920x1080:r=5:d=1 -f lavfi -i sine=d=1";
@@ -61,6 +64,11 @@ fn films() -> Vec<File> {
             SilentFilm,
         ),
         of("av1 mp4", VIDEO, "-c:v libaom-av1 -cpu-used 8", SilentFilm),
+    ]
+}
+
+fn other_films() -> Vec<File> {
+    vec![
         of(
             "mov",
             BOTH,
@@ -90,11 +98,7 @@ fn films() -> Vec<File> {
 }
 
 fn sounds() -> Vec<File> {
-    let of = |name: &str, args: &str| {
-        let ending = name.rsplit(' ').next().unwrap();
-        let bytes = made(&format!("x.{ending}"), &format!("{SOUND} {args}"));
-        file(name, bytes, Expected::Works(Sound))
-    };
+    let of = |name: &str, args: &str| of(name, SOUND, args, Sound);
     let cover = "-f lavfi -i sine=d=1 -f lavfi -i testsrc2=s=64x48:d=1 -map 0 -map 1 -frames:v 1 -c:v png \
                  -c:a libmp3lame -id3v2_version 3 -disposition:v attached_pic";
     vec![
@@ -116,11 +120,7 @@ fn sounds() -> Vec<File> {
 }
 
 fn pictures() -> Vec<File> {
-    let of = |name: &str, args: &str| {
-        let ending = name.rsplit(' ').next().unwrap();
-        let bytes = made(&format!("x.{ending}"), &format!("{VIDEO} {args}"));
-        file(name, bytes, Expected::Works(Picture))
-    };
+    let of = |name: &str, args: &str| of(name, VIDEO, args, Picture);
     let odd = "-frames:v 1 -vf scale=33:1";
     vec![
         of("png", "-frames:v 1"),

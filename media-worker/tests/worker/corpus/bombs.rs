@@ -25,7 +25,7 @@ fn pictures() -> Vec<File> {
     let largest = "-f lavfi -i color=s=8192x4320 -frames:v 1 -pix_fmt gray";
     let largest = made("x.png", largest);
     let long = gif(16, 2000, 0xFFFF);
-    let text = [&b"x\0\0"[..], &chunk_of(&largest, b"IDAT")].concat();
+    let text = [&b"x\0\0"[..], &chunk_of(&largest, *b"IDAT")].concat();
     let texts = vec![(*b"zTXt", text); 3];
     vec![
         file("16k png", png(16_000, 16_000, &[]), refused),
@@ -109,15 +109,15 @@ fn structures() -> Vec<File> {
     };
     let mut nested = Vec::new();
     for _ in 0..5000 {
-        nested = atom(b"moov", &nested);
+        nested = atom(*b"moov", &nested);
     }
-    let wide = atom(b"trak", &[]).repeat(20_000);
+    let wide = atom(*b"trak", &[]).repeat(20_000);
     let endless = [&b"\0\0\0\x01moov"[..], &u64::MAX.to_be_bytes()].concat();
     vec![
         file("deep boxes mp4", [ftyp(), nested].concat(), corrupt),
         file(
             "20000 tracks mp4",
-            [ftyp(), atom(b"moov", &wide)].concat(),
+            [ftyp(), atom(*b"moov", &wide)].concat(),
             Expected::Refused(TooManyStreams),
         ),
         file("endless box mp4", [ftyp(), endless].concat(), corrupt),
@@ -148,11 +148,11 @@ fn png(width: u32, height: u32, chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The content of all chunks of a kind.
-fn chunk_of(png: &[u8], kind: &[u8; 4]) -> Vec<u8> {
+fn chunk_of(png: &[u8], kind: [u8; 4]) -> Vec<u8> {
     let (mut at, mut content) = (8, Vec::new());
     while at + 8 <= png.len() {
         let length = u32::from_be_bytes(png[at..at + 4].try_into().unwrap()) as usize;
-        if &png[at + 4..at + 8] == kind {
+        if png[at + 4..at + 8] == kind {
             content.extend(&png[at + 8..at + 8 + length]);
         }
         at += 12 + length;

@@ -7,6 +7,7 @@ use media_worker::api::FailureCode::{
 use super::files::{Content, Expected, File, file, find, ftyp, made, made_in, noise};
 
 const CORRUPT: Expected = Expected::Refused(CorruptInput);
+const LARGE: Expected = Expected::Refused(TooLargeDimensions);
 const UNKNOWN: Expected = Expected::Refused(UnsupportedContainer);
 const fn only(code: FailureCode, content: Content) -> Expected {
     Expected::OnlyProbed(code, content)
@@ -16,6 +17,7 @@ const H264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 
 pub fn files() -> Vec<File> {
     let mut all = cut();
+    all.extend(heads());
     all.extend(polyglots());
     all.extend(unknown());
     all.extend(odd_codecs());
@@ -28,7 +30,6 @@ fn cut() -> Vec<File> {
     let first = made("x.mp4", &format!("{VIDEO} {H264} -movflags +faststart"));
     let png = made("x.png", &format!("{VIDEO} -frames:v 1"));
     let jpg = made("x.jpg", &format!("{VIDEO} -frames:v 1 -pix_fmt yuvj420p"));
-    let flac = made("x.flac", "-f lavfi -i sine=d=1");
     let half = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
     let mut flipped = first.clone();
     let data = find(&flipped, b"mdat");
@@ -38,7 +39,6 @@ fn cut() -> Vec<File> {
     let mut bad_index = first.clone();
     let index = find(&bad_index, b"stbl");
     bad_index[index + 4..index + 200].copy_from_slice(&noise(196));
-    let header_only = flac[..42].to_vec();
     vec![
         file("no index mp4", half(&last), CORRUPT),
         file(
@@ -72,39 +72,23 @@ fn cut() -> Vec<File> {
             png[..33].to_vec(),
             only(CorruptInput, Content::Picture),
         ),
-        file("flac header", header_only, CORRUPT),
-        file("mp4 of noise", [ftyp(), noise(100_000)].concat(), CORRUPT),
-        file(
-            "mkv of noise",
-            [&b"\x1A\x45\xDF\xA3"[..], &noise(100_000)].concat(),
-            CORRUPT,
-        ),
-        file(
-            "ogg of noise",
-            [&b"OggS"[..], &noise(100_000)].concat(),
-            CORRUPT,
-        ),
-        file(
-            "avi of noise",
-            [&b"RIFF\xFF\xFF\0\0AVI "[..], &noise(100_000)].concat(),
-            CORRUPT,
-        ),
-        file(
-            "flv of noise",
-            [&b"FLV\x01\x05\0\0\0\x09"[..], &noise(100_000)].concat(),
-            CORRUPT,
-        ),
-        file(
-            "mpg of noise",
-            [&b"\0\0\x01\xBA"[..], &noise(100_000)].concat(),
-            CORRUPT,
-        ),
-        file(
-            "webp of noise",
-            [&b"RIFF\xFF\xFF\0\0WEBPVP8 "[..], &noise(10_000)].concat(),
-            Expected::Refused(TooLargeDimensions),
-        ),
+    ]
+}
+
+/// The first bytes of a container, and nothing behind them that belongs there.
+fn heads() -> Vec<File> {
+    let flac = made("x.flac", "-f lavfi -i sine=d=1");
+    let behind = |head: &[u8]| [head, &noise(100_000)].concat();
+    vec![
+        file("flac header", &flac[..42], CORRUPT),
         file("ftyp alone", ftyp(), CORRUPT),
+        file("mp4 of noise", behind(&ftyp()), CORRUPT),
+        file("mkv of noise", behind(b"\x1A\x45\xDF\xA3"), CORRUPT),
+        file("ogg of noise", behind(b"OggS"), CORRUPT),
+        file("avi of noise", behind(b"RIFF\xFF\xFF\0\0AVI "), CORRUPT),
+        file("flv of noise", behind(b"FLV\x01\x05\0\0\0\x09"), CORRUPT),
+        file("mpg of noise", behind(b"\0\0\x01\xBA"), CORRUPT),
+        file("webp of noise", behind(b"RIFF\xFF\xFF\0\0WEBPVP8 "), LARGE),
     ]
 }
 
@@ -129,11 +113,7 @@ fn polyglots() -> Vec<File> {
             [&mp4[..], html].concat(),
             Expected::Works(Content::SilentFilm),
         ),
-        file(
-            "gif and script",
-            script,
-            Expected::Refused(TooLargeDimensions),
-        ),
+        file("gif and script", script, LARGE),
         file(
             "gif and playlist",
             [&b"GIF89a\x01\0\x01\0\0\0\0"[..], list].concat(),

@@ -92,13 +92,13 @@ pub fn made_in(folder: &std::path::Path, name: &str, args: &str) -> Vec<u8> {
 }
 
 /// A box of an MP4 file.
-pub fn atom(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+pub fn atom(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len() + 8).unwrap();
-    [&size.to_be_bytes(), &kind[..], content].concat()
+    [&size.to_be_bytes(), &kind, content].concat()
 }
 
 pub fn ftyp() -> Vec<u8> {
-    atom(b"ftyp", b"isom\0\0\x02\0isomiso2mp41")
+    atom(*b"ftyp", b"isom\0\0\x02\0isomiso2mp41")
 }
 
 /// Bytes without a pattern, the same each time.
@@ -108,7 +108,7 @@ pub fn noise(length: usize) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 32) as u8
+        state.to_be_bytes()[3]
     };
     std::iter::repeat_with(next).take(length).collect()
 }

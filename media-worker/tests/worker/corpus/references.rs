@@ -34,10 +34,6 @@ pub fn heads() -> Vec<(&'static str, Vec<u8>)> {
         ("mp3", b"ID3\x03\0\0\0\0\0\0".to_vec()),
         ("mpeg", b"\0\0\x01\xBA\x44".to_vec()),
         ("transport stream", ts),
-        (
-            "jpg",
-            b"\xFF\xD8\xFF\xC0\0\x11\x08\0\x10\0\x10\x03".to_vec(),
-        ),
     ]
 }
 
@@ -62,7 +58,7 @@ fn texts(neighbour: &Neighbour) -> Vec<(&'static str, String)> {
         ("svg by entity", format!("<!DOCTYPE svg [<!ENTITY x SYSTEM '{text}'>]><svg>&x;</svg>")),
         ("asx", format!("<asx version='3.0'><entry><ref href='{url}'/></entry></asx>")),
         ("pls", format!("[playlist]\nFile1={url}\nNumberOfEntries=1\n")),
-        ("xspf", format!("<playlist version='1'><trackList><track><location>{url}</location></track></trackList></playlist>")),
+        ("xspf", format!("<playlist><trackList><track><location>{url}</location></track></trackList></playlist>")),
         ("smil", format!("<smil><body><video src='{url}'/></body></smil>")),
         ("strm", url.clone()),
         ("quicktime link", format!("<?quicktime type='application/x-quicktime-media-link'?><embed src='{url}'/>")),
@@ -141,10 +137,10 @@ fn external_track(neighbour: &Neighbour) -> File {
     alias.extend(&path);
     alias.resize(alias.len() + path.len() % 2, 0);
     alias.extend([0xFF, 0xFF, 0, 0]);
-    let entry = atom(b"alis", &alias);
+    let entry = atom(*b"alis", &alias);
     let dref = find(&film, b"dref") - 4;
     let old = usize::try_from(be32(&film, dref)).unwrap();
-    let fresh = atom(b"dref", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &entry].concat());
+    let fresh = atom(*b"dref", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &entry].concat());
     let mut bytes = [&film[..dref], &fresh, &film[dref + old..]].concat();
     let more = u32::try_from(fresh.len() - old).unwrap();
     for parent in [b"moov", b"trak", b"mdia", b"minf", b"dinf"] {
