@@ -204,6 +204,19 @@ pub fn release_statement(media_id: MediaId) -> Statement {
     (SQL.to_owned(), vec![media_id.to_string().into()])
 }
 
+/// Gives every claim of a person up who is gone.
+///
+/// # Errors
+/// The database failed.
+pub async fn forget(database: &Database, owner: UserId) -> Result<(), DbError> {
+    const SQL: &str = "DELETE FROM media_claims WHERE owner_id = $1";
+    let row = vec![owner.to_string().into()];
+    database
+        .execute(vec![(SQL.to_owned(), row)])
+        .await
+        .map(|_| ())
+}
+
 /// What a person has.
 ///
 /// # Errors

@@ -18,6 +18,8 @@ use http_body_util::BodyExt as _;
 /// As much as is taken in, and for how long at most.
 const BYTES: usize = 8 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
+/// An answer from the record does not need the body either.
+const REPLAYED: &str = "idempotency-replayed";
 
 /// The layer.
 pub async fn layer(request: Request, next: Next) -> Response {
@@ -25,7 +27,8 @@ pub async fn layer(request: Request, next: Next) -> Response {
     let body = Arc::new(Mutex::new(body));
     let lent = Body::new(Lent(Arc::clone(&body)));
     let response = next.run(Request::from_parts(parts, lent)).await;
-    if !response.status().is_success() {
+    let is_replayed = response.headers().contains_key(REPLAYED);
+    if is_replayed || !response.status().is_success() {
         // What is still coming after that is the client's own fault.
         let _ = tokio::time::timeout(PATIENCE, discard(Lent(body))).await;
     }

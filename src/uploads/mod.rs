@@ -224,7 +224,7 @@ async fn remove(app: &App, upload: &Upload) -> Result<(), UploadError> {
     Ok(())
 }
 
-/// Removes every upload of a person.
+/// Removes every upload of a person who is gone, and what they had claimed.
 ///
 /// # Errors
 /// The database or the blob store failed; then it is to be repeated.
@@ -233,6 +233,7 @@ pub async fn remove_all(app: &App, owner: UserId) -> Result<(), UploadError> {
         table::forget(&app.database, &upload).await?;
         clear(app, upload.upload_id).await?;
     }
+    quota::forget(&app.database, owner).await?;
     Ok(())
 }
 

@@ -26,16 +26,31 @@ pub fn rows(ada: &Things) -> Vec<Row> {
         links(ada),
         uploads_that_are_not_what_they_say(),
         names_that_go_elsewhere(),
+        uploads_without_a_version(),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
+/// What is wrong with those that name it is in tests/uploads.
+fn uploads_without_a_version() -> Vec<Row> {
+    let piece = "application/offset+octet-stream";
+    let calls = [
+        post_raw(Nobody, "/v1/uploads", piece, "ID3"),
+        post_raw(Ada, "/v1/uploads", piece, "ID3"),
+        call(Ada, "PATCH", "/v1/uploads/x"),
+        call(Ada, "DELETE", "/v1/uploads/x"),
+        get(Ada, "/v1/uploads"),
+    ];
+    all_get(calls, 412, "tus-version")
+}
+
 fn tokens_that_are_missing_or_misplaced() -> Vec<Row> {
     let protected = [
         "/v1/me",
         "/v1/me/totp",
+        "/v1/me/usage",
         "/v1/sessions",
         "/v1/sessions/current",
         "/v1/media",

@@ -28,6 +28,7 @@ use crate::http::sessions::view::{SessionView, user_agent, view as session_view}
 use crate::http::users::view::{UserView, view as user_view};
 use crate::keyring::PersonKey;
 use crate::ports::clock;
+use crate::uploads;
 
 /// Items that are in memory at a time.
 const PAGE: usize = 200;
@@ -44,6 +45,8 @@ pub struct ExportView {
     sessions: Vec<ExportedSession>,
     /// The files themselves are at `/v1/media/{id}/content`.
     media: Vec<MediaView>,
+    /// Resumable uploads that are not finished.
+    uploads: Vec<OpenUpload>,
     jobs: Vec<JobView>,
     activity: Vec<ActivityView>,
 }
@@ -54,6 +57,18 @@ pub struct ExportView {
 pub struct PendingEmailView {
     email: String,
     requested_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// A resumable upload that is not finished.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenUpload {
+    id: uuid::Uuid,
+    /// As it was sent in `Upload-Metadata`.
+    metadata: String,
+    bytes: u64,
+    received: u64,
+    created_at: chrono::DateTime<chrono::Utc>,
+    expires_at: chrono::DateTime<chrono::Utc>,
 }
 
 /// A session, with what its device said of itself.
@@ -86,7 +101,8 @@ pub async fn export(
     let key = key.ok_or_else(Problem::not_found)?;
     let pending = row.pending_email.as_ref();
     let pending = pending.map(|pending| pending_view(&key, pending));
-    let steps = steps(&user, pending.transpose()?.as_ref())?;
+    let uploads = open_uploads(&app, &caller, &key).await?;
+    let steps = steps(&user, pending.transpose()?.as_ref(), &uploads)?;
     let source = Source { app, caller, key };
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
@@ -155,6 +171,26 @@ fn pending_view(key: &PersonKey, pending: &PendingEmail) -> Result<PendingEmailV
     })
 }
 
+/// They are few: the settings limit them.
+async fn open_uploads(
+    app: &App,
+    caller: &Caller,
+    key: &PersonKey,
+) -> Result<Vec<OpenUpload>, Problem> {
+    let open = uploads::open(app, caller.user_id).await?;
+    let shown = open.iter().map(|upload| {
+        Ok(OpenUpload {
+            id: upload.upload_id,
+            metadata: upload.metadata(key)?,
+            bytes: upload.bytes,
+            received: upload.received,
+            created_at: upload.created_at,
+            expires_at: upload.expires_at,
+        })
+    });
+    shown.collect()
+}
+
 fn items<R, V: Serialize>(
     page: Page<R>,
     show: impl Fn(&R) -> Result<V, Problem>,
@@ -170,11 +206,15 @@ enum Step {
     Items(Part, Cursor),
 }
 
-fn steps(user: &UserView, pending: Option<&PendingEmailView>) -> Result<VecDeque<Step>, Problem> {
+fn steps(
+    user: &UserView,
+    pending: Option<&PendingEmailView>,
+    uploads: &[OpenUpload],
+) -> Result<VecDeque<Step>, Problem> {
     let text = |text: &str| Step::Text(text.to_owned());
     let items = |part| Step::Items(part, Cursor::start());
     let (now, user) = (json(&clock::now())?, json(user)?);
-    let pending = json(&pending)?;
+    let (pending, uploads) = (json(&pending)?, json(&uploads)?);
     let head = format!(
         "{{\"exported_at\":{now},\"user\":{user},\"pending_email\":{pending},\"sessions\":["
     );
@@ -184,7 +224,7 @@ fn steps(user: &UserView, pending: Option<&PendingEmailView>) -> Result<VecDeque
         items(Part::Sessions(SessionState::Ended)),
         text("],\"media\":["),
         items(Part::Media),
-        text("],\"jobs\":["),
+        Step::Text(format!("],\"uploads\":{uploads},\"jobs\":[")),
         items(Part::Jobs),
         text("],\"activity\":["),
         items(Part::Activity),
