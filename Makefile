@@ -18,6 +18,7 @@ test: ## Set up and run every test, on SQLite and on a real PostgreSQL
 	scripts/web
 	cd web && npm test --silent
 	cd tests/browser && npm ci --no-audit --no-fund --silent
+	cd tests/uploads && npm ci --no-audit --no-fund --silent
 	cargo build --locked --workspace --bins
 	cargo nextest run --locked --workspace --no-fail-fast
 
