@@ -7,3 +7,6 @@ UPDATE media_jobs SET lane = CASE preset
     WHEN 'web-video' THEN 2 WHEN 'hls' THEN 3 ELSE 1 END;
 CREATE INDEX media_jobs_queued ON media_jobs (lane, owner_id, created_at, job_id) WHERE state = 'queued';
 CREATE INDEX media_jobs_deadlines ON media_jobs (deadline_at) WHERE state = 'queued';
+CREATE INDEX media_jobs_probes ON media_jobs (media_id) WHERE preset = 'metadata';
+CREATE INDEX media_jobs_running ON media_jobs (created_at) WHERE state = 'running';
+DROP INDEX media_jobs_open;

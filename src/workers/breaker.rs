@@ -85,6 +85,13 @@ impl Breaker {
         }
     }
 
+    /// What was to be the trial was none: another may be it at once.
+    pub fn not_tried(&mut self, now: Instant) {
+        if matches!(self.circuit, Circuit::Trial(_)) {
+            self.circuit = Circuit::Open(now);
+        }
+    }
+
     /// The worker took a job: a trial has gone well. Its failures count on until an attempt was seen through.
     pub fn answered(&mut self) {
         self.circuit = Circuit::Closed;
@@ -166,6 +173,18 @@ mod tests {
         breaker.begins(then);
         assert_eq!(breaker.allows(then), Some(0));
         assert_eq!(breaker.allows(after(start, 90)), Some(1), "it told nothing");
+    }
+
+    #[test]
+    fn a_trial_that_was_none_leaves_room_for_another() {
+        let (mut breaker, start) = failed_at(&[0, 0, 0, 0, 0]);
+        let then = after(start, 30);
+        breaker.begins(then);
+        breaker.not_tried(then);
+        assert_eq!(breaker.allows(then), Some(1));
+        let mut closed = Breaker::default();
+        closed.not_tried(then);
+        assert_eq!(closed.allows(then), None);
     }
 
     #[test]

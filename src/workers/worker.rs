@@ -114,6 +114,11 @@ impl Worker {
         self.tell(CircuitState::Closed);
     }
 
+    /// The job that was to be offered was not: another may be the trial.
+    pub fn not_tried(&self) {
+        self.lock().breaker.not_tried(clock::monotonic());
+    }
+
     /// It had no slot for a job of this weight. That is an answer, too.
     pub fn busy(&self, weight: Weight) {
         let until = Some(clock::monotonic() + BUSY_PAUSE);

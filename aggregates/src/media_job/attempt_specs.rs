@@ -244,6 +244,40 @@ fn a_retry_without_a_time_or_with_one_in_the_past_may_come_at_once() {
     }
 }
 
+fn refuse() -> MediaJobCommand {
+    MediaJobCommand::Refuse {
+        code: FailureCode::NoVideoStream,
+        at: at(30),
+    }
+}
+
+#[test]
+fn a_waiting_job_that_cannot_succeed_fails_without_an_attempt() {
+    given::<MediaJob>([requested()])
+        .when(refuse())
+        .then_expect_events(vec![job_failed(0, FailureCode::NoVideoStream, 30)]);
+    let (mut history, _, _) = after_failures(&[]);
+    history.push(attempt_failed(1, FailureCode::DiskFull, 15));
+    given::<MediaJob>(history)
+        .when(refuse())
+        .then_expect_events(vec![job_failed(1, FailureCode::NoVideoStream, 30)]);
+}
+
+#[test]
+fn a_job_that_a_worker_has_or_that_is_over_is_not_refused() {
+    given_nothing::<MediaJob>()
+        .when(refuse())
+        .then_expect_error(MediaJobError::NotRequested);
+    given::<MediaJob>(running())
+        .when(refuse())
+        .then_expect_error(MediaJobError::StillLeased);
+    for history in finished() {
+        given::<MediaJob>(history)
+            .when(refuse())
+            .then_expect_error(MediaJobError::AlreadyFinished);
+    }
+}
+
 #[test]
 fn the_order_is_known_to_the_end() {
     for history in finished() {

@@ -44,6 +44,13 @@ pub enum MediaJobCommand {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Fails a waiting job of which a probe of its file has shown that it cannot succeed.
+    Refuse {
+        /// Why.
+        code: FailureCode,
+        /// Now.
+        at: DateTime<Utc>,
+    },
     /// Gives the job up.
     Cancel {
         /// Who decided so, if it was a person.

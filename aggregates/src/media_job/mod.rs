@@ -9,6 +9,7 @@ mod command;
 mod error;
 mod event;
 mod failure;
+mod gate;
 mod metadata;
 mod state;
 
@@ -101,6 +102,7 @@ impl MediaJob {
                 let (order, attempts) = self.require_current(attempt)?;
                 Ok(vec![after_failure(order, attempts, code, retry_at, at)])
             }
+            MediaJobCommand::Refuse { code, at } => self.decide_refuse(code, at),
             MediaJobCommand::Cancel { by, at } => self.decide_cancel(by, at),
             MediaJobCommand::Expire { at } => self.decide_expire(at),
             MediaJobCommand::Forget { at } => match self {
@@ -146,6 +148,19 @@ impl MediaJob {
                 }
                 dispatch_again(order, attempts, lease, at)
             }
+            Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. }
+            | Self::Forgotten { .. } => Err(MediaJobError::AlreadyFinished),
+        }
+    }
+
+    /// What cannot succeed is not given to a worker; what a worker has is its own to report.
+    fn decide_refuse(&self, code: FailureCode, at: DateTime<Utc>) -> Decision {
+        match self {
+            Self::NotRequested => Err(MediaJobError::NotRequested),
+            Self::Queued { attempts, .. } => Ok(vec![failed(attempts, code, at)]),
+            Self::Dispatched { .. } => Err(MediaJobError::StillLeased),
             Self::Succeeded { .. }
             | Self::Failed { .. }
             | Self::Cancelled { .. }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use aggregates::media_job::Preset;
-use aggregates::values::{JobId, UserId};
+use aggregates::values::{JobId, MediaId, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{Database, DbError, Value};
 
@@ -210,6 +210,7 @@ async fn people(database: &Database, lane: usize, served: &str) -> Result<Vec<Us
     Ok(found)
 }
 
+/// What waits for a probe of its file is not due.
 async fn of_owner(
     database: &Database,
     lane: usize,
@@ -218,7 +219,9 @@ async fn of_owner(
 ) -> Result<Vec<JobRow>, DbError> {
     let sql = format!(
         "{SELECT} WHERE state = 'queued' AND lane = $1 AND owner_id = $2 AND not_before <= $3 \
-         AND deadline_at > $3 ORDER BY created_at, job_id LIMIT $4"
+         AND deadline_at > $3 AND (preset = 'metadata' OR NOT EXISTS (SELECT 1 FROM media_jobs p \
+           WHERE p.media_id = media_jobs.media_id AND p.preset = 'metadata' AND p.state IN ('queued', 'running'))) \
+         ORDER BY created_at, job_id LIMIT $4"
     );
     let params = [
         int(lane as u64),
@@ -228,6 +231,18 @@ async fn of_owner(
     ];
     let rows = database.query(&sql, &params).await?;
     rows.iter().map(from_row).collect()
+}
+
+/// The last probe of a file.
+///
+/// # Errors
+/// The database failed.
+pub async fn probe_of(database: &Database, media: MediaId) -> Result<Option<JobRow>, DbError> {
+    let sql = format!(
+        "{SELECT} WHERE media_id = $1 AND preset = 'metadata' ORDER BY created_at DESC LIMIT 1"
+    );
+    let rows = database.query(&sql, &[media.to_string().into()]).await?;
+    rows.first().map(from_row).transpose()
 }
 
 /// Running jobs that no live node looks after: without a lease, or with one that ran out.
@@ -249,19 +264,19 @@ pub async fn orphaned(
     rows.iter().map(from_row).collect()
 }
 
-/// Queued jobs past their deadline.
+/// Jobs that are to be ended: queued ones past their deadline, and running ones whose deadline was before `long_past`.
 ///
 /// # Errors
 /// The database failed.
 pub async fn overdue(
     database: &Database,
     now: DateTime<Utc>,
+    long_past: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<JobId>, DbError> {
     const SQL: &str = "SELECT job_id FROM media_jobs WHERE state = 'queued' AND deadline_at <= $1 \
-                       ORDER BY deadline_at LIMIT $2";
-    let rows = database
-        .query(SQL, &[micros(now), int(limit as u64)])
-        .await?;
+         UNION ALL SELECT job_id FROM media_jobs WHERE state = 'running' AND deadline_at <= $2 LIMIT $3";
+    let params = [micros(now), micros(long_past), int(limit as u64)];
+    let rows = database.query(SQL, &params).await?;
     rows.iter().map(|row| typed(row, 0)).collect()
 }

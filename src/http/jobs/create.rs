@@ -50,7 +50,8 @@ pub struct Options {
     seek_ms: Option<u32>,
 }
 
-/// Asks for a job. The same request is the same job.
+/// Asks for a job. The same request is the same job. `web-video` and `hls` ask for `metadata` too, which must succeed
+/// first.
 #[utoipa::path(
     post, path = "/v1/media/{id}/jobs", tag = "media", operation_id = "create_job", request_body = Body,
     params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
@@ -70,13 +71,25 @@ pub async fn create(
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let media = own(&app, &caller, id).await?;
-    let request = request(&media, &body)?;
-    let job_id = request.job_id;
+    let options = JobOptions {
+        seek_ms: body.options.seek_ms,
+    };
+    let wanted = request(&media, body.preset, options)?;
+    let job_id = wanted.job_id;
     let acting = caller.acting();
+    if body.preset.wants_probe() {
+        // Should this node die before the job itself is asked for, a probe is all that is left of it.
+        let probe = request(&media, Preset::Metadata, JobOptions::default())?;
+        let id = probe.job_id.to_string();
+        let context = acting.command();
+        app.log
+            .execute::<MediaJob>(&id, probe.into(), &context)
+            .await?;
+    }
     let context = acting.command();
     let outcome = app
         .log
-        .execute::<MediaJob>(&job_id.to_string(), request.into(), &context)
+        .execute::<MediaJob>(&job_id.to_string(), wanted.into(), &context)
         .await?;
     erasure::still_there(&app, caller.user_id, &acting).await?;
     let position = outcome.position.unwrap_or_else(|| app.log.last_written());
@@ -93,17 +106,18 @@ pub async fn create(
     })
 }
 
-fn request(media: &MediaRow, body: &Body) -> Result<RequestMediaJob, Problem> {
-    let options = JobOptions {
-        seek_ms: body.options.seek_ms,
-    };
-    let preset_version = preset_version(body.preset);
+fn request(
+    media: &MediaRow,
+    preset: Preset,
+    options: JobOptions,
+) -> Result<RequestMediaJob, Problem> {
+    let preset_version = preset_version(preset);
     let at = clock::now();
     Ok(RequestMediaJob {
-        job_id: job_id(media, body.preset, preset_version, options),
+        job_id: job_id(media, preset, preset_version, options),
         media_id: media.media_id,
         owner: media.owner,
-        preset: body.preset,
+        preset,
         preset_version,
         input_sha256: media
             .sha256

@@ -19,7 +19,7 @@ use projections::media::MediaRow;
 use projections::{media, media_jobs::JobRow};
 
 use super::leases::{self, Lost};
-use super::{NAME, Place, outputs, reconcile};
+use super::{NAME, Place, gate, outputs, reconcile};
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::BlobError;
@@ -54,6 +54,19 @@ pub(super) async fn dispatch(place: Place, worker: Arc<Worker>, row: JobRow) {
         job: row.job_id.into(),
         attempt: row.attempt + 1,
     };
+    match gate::obstacle(app, &row).await {
+        Ok(None) => {}
+        Ok(Some(code)) => {
+            worker.not_tried();
+            return gate::refuse(app, &row, key, code).await;
+        }
+        Err(error) => {
+            worker.not_tried();
+            app.jobs.pause(PAUSE);
+            tracing::warn!(%key, %error, "a media job was not dispatched");
+            return;
+        }
+    }
     match reserve(app, &worker, &row, key).await {
         Ok(Reserved::Dispatched) => see_through(app, &worker, &row, key).await,
         Ok(Reserved::Busy) => {
@@ -61,6 +74,7 @@ pub(super) async fn dispatch(place: Place, worker: Arc<Worker>, row: JobRow) {
             release(app, &row).await;
         }
         Err(Stop::LetGo(reason)) => {
+            worker.not_tried();
             app.jobs.pause(PAUSE);
             tracing::info!(%key, reason, "a media job was not dispatched");
         }
@@ -270,12 +284,11 @@ async fn see_through(app: &App, worker: &Worker, row: &JobRow, key: JobKey) {
     }
 }
 
-/// What the end of an attempt says about its worker.
+/// What the end of an attempt says about its worker. What a file or its owner can bring about never counts against it.
 fn judge(worker: &Worker, ended: &Result<(), Stop>) {
     match ended {
         Err(Stop::Failed(code)) => match code {
             FailureCode::WorkerUnreachable
-            | FailureCode::UploadInterrupted
             | FailureCode::AuthFailed
             | FailureCode::SandboxUnavailable
             | FailureCode::FfmpegMissing => worker.failed(),

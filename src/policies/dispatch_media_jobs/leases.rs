@@ -11,6 +11,8 @@ use crate::ports::clock::{self, micros};
 
 /// How long a lease lasts without being renewed.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// A node that has not renewed its row for this long is dead. Should it live on, its attempts are fenced as ever.
+const DEAD_AFTER_MICROS: i64 = 5_000_000;
 /// How often it is renewed.
 pub const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(8);
 
@@ -70,6 +72,22 @@ pub async fn keep(app: &App, job: JobId, attempt: u32) -> Lost {
             return Lost::Job;
         }
     }
+}
+
+/// Ends the leases of nodes that are gone: those that stopped, and those whose row in `nodes`, which a node renews
+/// several times a second, is long out of date. On SQLite there is no other node.
+pub async fn forget_dead(app: &App) -> Result<(), DbError> {
+    const SQL: &str = "DELETE FROM media_job_leases WHERE node_id <> $1 AND NOT EXISTS (SELECT 1 FROM nodes n \
+         WHERE n.node_id = media_job_leases.node_id AND n.lease_until > \
+         (extract(epoch from clock_timestamp()) * 1000000)::bigint - $2)";
+    if app.database.engine() == Engine::Sqlite {
+        return Ok(());
+    }
+    let row = vec![app.node_id.to_string().into(), DEAD_AFTER_MICROS.into()];
+    app.database
+        .execute(vec![(SQL.to_owned(), row)])
+        .await
+        .map(|_| ())
 }
 
 /// On SQLite there is one server: leases that it finds at its start are its own past's.

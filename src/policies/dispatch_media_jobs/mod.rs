@@ -6,13 +6,14 @@
 //! it up.
 
 mod drive;
+mod gate;
 mod leases;
 mod outputs;
 mod places;
 mod reconcile;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aggregates::media_job::{MediaJob, MediaJobCommand, Preset};
 use eventlog::{DbError, ExecuteError};
@@ -31,6 +32,8 @@ use crate::workers::Weight;
 const NAME: &str = "dispatch_media_jobs";
 /// How often the queue is looked at when nothing happens; back-off times and leases run out by themselves.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// No attempt takes so long: one that still runs so long after its job's deadline never ends by itself.
+const LONGEST: chrono::TimeDelta = chrono::TimeDelta::hours(5);
 /// Queued jobs past their deadline that one look ends.
 const OVERDUE: usize = 100;
 
@@ -57,6 +60,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
             app: Arc::clone(&app),
             drives: tokio::task::JoinSet::new(),
             turns: Turns::default(),
+            swept: None,
         };
         while !stop.is_cancelled() {
             queue.mark_unchanged();
@@ -81,6 +85,8 @@ struct Manager {
     app: Arc<App>,
     drives: tokio::task::JoinSet<()>,
     turns: Turns,
+    /// When the leases of dead nodes were ended last.
+    swept: Option<Instant>,
 }
 
 impl Manager {
@@ -104,6 +110,14 @@ impl Manager {
     /// Jobs that no live node looks after.
     async fn adopt(&mut self) -> Result<(), DbError> {
         let app = &self.app;
+        let now = clock::monotonic();
+        if self
+            .swept
+            .is_none_or(|swept| now.duration_since(swept) >= LOOK_AGAIN)
+        {
+            leases::forget_dead(app).await?;
+            self.swept = Some(now);
+        }
         let free = app.jobs.free();
         for row in media_jobs::orphaned(&app.database, clock::now(), free).await? {
             if let Some(place) = app.jobs.take(app, &row) {
@@ -141,8 +155,11 @@ impl Manager {
             let Some(worker) = offers.pick(row.preset, recipe) else {
                 continue;
             };
-            if let Some(place) = app.jobs.take(app, &row) {
-                self.drives.spawn(drive::dispatch(place, worker, row));
+            match app.jobs.take(app, &row) {
+                Some(place) => {
+                    self.drives.spawn(drive::dispatch(place, worker, row));
+                }
+                None => worker.not_tried(),
             }
         }
         Ok(())
@@ -150,7 +167,7 @@ impl Manager {
 
     async fn expire(&self) -> Result<(), DbError> {
         let (app, now) = (&self.app, clock::now());
-        for job in media_jobs::overdue(&app.database, now, OVERDUE).await? {
+        for job in media_jobs::overdue(&app.database, now, now - LONGEST, OVERDUE).await? {
             let command = MediaJobCommand::Expire { at: now };
             match app
                 .log
