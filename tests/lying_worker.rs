@@ -16,14 +16,32 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post, put};
+use futures::StreamExt as _;
 use media_worker::api::{
-    JobSpec, JobState, JobStatus, OutputFile, OutputRole, Preset, Sandbox, ServiceLimits,
-    Sha256Digest,
+    Failure, FailureCode, JobSpec, JobState, JobStatus, OutputFile, OutputRole, Preset, PresetInfo,
+    Sandbox, ServiceLimits, Sha256Digest,
 };
 use serde_json::{Value, json};
 use support::Server;
 use uuid::Uuid;
+
+/// What it does beside saying what is not so.
+#[derive(Clone, Copy, PartialEq)]
+enum Trick {
+    Nothing,
+    /// A job that was started never ends.
+    NeverEnds,
+    /// An output never ends.
+    EndlessOutput,
+    /// The manifest never ends.
+    EndlessManifest,
+    /// The state is deeply nested and large.
+    HugeStatus,
+    /// Every job finds the disk full.
+    FullDisk,
+}
 
 /// The worker's real protocol over real HTTP, on loopback. It takes every job.
 #[derive(Clone)]
@@ -31,8 +49,7 @@ struct Liar {
     /// What it says that it made, and what it sends.
     manifest: Vec<OutputFile>,
     content: Vec<u8>,
-    /// Whether a job that was started ever ends.
-    is_endless: bool,
+    trick: Trick,
     states: Arc<Mutex<BTreeMap<(Uuid, u32), JobState>>>,
 }
 
@@ -43,15 +60,16 @@ impl Liar {
         Self {
             manifest,
             content: content.to_vec(),
-            is_endless: false,
+            trick: Trick::Nothing,
             states: Arc::default(),
         }
     }
 
-    fn endless() -> Self {
+    /// What it says that it made is true.
+    fn with_trick(trick: Trick) -> Self {
         Self {
-            is_endless: true,
-            ..Self::new(Vec::new(), &[])
+            trick,
+            ..Self::new(vec![honest(PICTURE)], PICTURE)
         }
     }
 
@@ -87,7 +105,10 @@ impl Liar {
             state,
             pct: None,
             last_seq: 0,
-            failure: None,
+            failure: (state == JobState::Failed).then(|| Failure {
+                code: FailureCode::DiskFull,
+                detail: String::new(),
+            }),
             result: None,
             files_deleted: false,
         })
@@ -96,6 +117,10 @@ impl Liar {
 
 /// Room for everything, in the best of sandboxes.
 async fn limits() -> axum::Json<ServiceLimits> {
+    let presets = Preset::ALL.map(|name| PresetInfo {
+        name,
+        version: name.version(),
+    });
     let sandbox = Sandbox {
         landlock_abi: 7,
         seccomp: true,
@@ -108,7 +133,7 @@ async fn limits() -> axum::Json<ServiceLimits> {
         slots: 100,
         light_slots: 1,
         free: 100,
-        presets: Vec::new(),
+        presets: presets.to_vec(),
         max_input_bytes: 1 << 30,
         max_duration_seconds: 7200,
         max_pixels: 1 << 25,
@@ -127,9 +152,12 @@ async fn reserve(
     liar.set(key, JobState::AwaitingInput)
 }
 
-async fn status(State(liar): State<Liar>, Path(key): Key) -> axum::Json<JobStatus> {
+async fn status(State(liar): State<Liar>, Path(key): Key) -> axum::response::Response {
+    if liar.trick == Trick::HugeStatus {
+        return "[".repeat(3_000_000).into_response();
+    }
     let state = liar.states.lock().unwrap()[&key];
-    liar.set(key, state)
+    liar.set(key, state).into_response()
 }
 
 async fn receive(
@@ -141,10 +169,10 @@ async fn receive(
 }
 
 async fn start(State(liar): State<Liar>, Path(key): Key) -> axum::Json<JobStatus> {
-    let state = if liar.is_endless {
-        JobState::Running
-    } else {
-        JobState::Succeeded
+    let state = match liar.trick {
+        Trick::NeverEnds => JobState::Running,
+        Trick::FullDisk => JobState::Failed,
+        _ => JobState::Succeeded,
     };
     liar.set(key, state)
 }
@@ -156,12 +184,28 @@ async fn events() -> Body {
     >())
 }
 
-async fn outputs(State(liar): State<Liar>, _: Key) -> axum::Json<Vec<OutputFile>> {
-    axum::Json(liar.manifest)
+async fn outputs(State(liar): State<Liar>, _: Key) -> axum::response::Response {
+    if liar.trick == Trick::EndlessManifest {
+        return without_end(b"[".repeat(1).into());
+    }
+    axum::Json(liar.manifest).into_response()
 }
 
-async fn content(State(liar): State<Liar>, _: Path<(Uuid, u32, String)>) -> Vec<u8> {
-    liar.content
+async fn content(
+    State(liar): State<Liar>,
+    _: Path<(Uuid, u32, String)>,
+) -> axum::response::Response {
+    if liar.trick == Trick::EndlessOutput {
+        return without_end(liar.content.into());
+    }
+    liar.content.into_response()
+}
+
+/// The beginning, and then spaces for ever.
+fn without_end(beginning: bytes::Bytes) -> axum::response::Response {
+    let spaces = futures::stream::repeat_with(|| bytes::Bytes::from_static(&[b' '; 64 * 1024]));
+    let pieces = futures::stream::iter([beginning]).chain(spaces);
+    Body::from_stream(pieces.map(Ok::<_, std::io::Error>)).into_response()
 }
 
 /// The head of a WebP picture.
@@ -280,18 +324,16 @@ async fn an_output_is_taken_only_when_everything_said_of_it_is_true() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_has_more_than_two_jobs_running_and_another_person_gets_a_turn() {
-    let server = server_of(Liar::endless()).await;
+    let server = server_of(Liar::with_trick(Trick::NeverEnds)).await;
     let (ada, bob) = (
         server.token("ada@example.com").await,
         server.token("bob@example.com").await,
     );
     let mut of_ada = Vec::new();
-    for n in 0..3_u8 {
+    for n in 0..6_u8 {
         let content = [support::clip().as_slice(), &[n]].concat();
         let media = server.upload(&ada, "a.mp4", content).await;
-        for preset in ["poster", "metadata"] {
-            of_ada.push(server.job(&ada, &media, preset).await);
-        }
+        of_ada.push(server.job(&ada, &media, "poster").await);
     }
     let media = server.upload(&bob, "b.mp4", support::clip()).await;
     let of_bob = server.job(&bob, &media, "poster").await;
@@ -324,4 +366,49 @@ async fn nobody_has_more_than_two_jobs_running_and_another_person_gets_a_turn() 
         wait(&ada, &[&of_ada[n + 1], &of_ada[n + 2]]).await;
     }
     assert_eq!(running(&bob).await, [of_bob]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_ends_or_is_too_large_ends_the_attempt_and_the_server_goes_on() {
+    for trick in [
+        Trick::EndlessOutput,
+        Trick::EndlessManifest,
+        Trick::HugeStatus,
+    ] {
+        let server = server_of(Liar::with_trick(trick)).await;
+        let token = server.token("ada@example.com").await;
+        let media = server.upload(&token, "a.mp4", support::clip()).await;
+        let job = server.job(&token, &media, "poster").await;
+        let end = first_end(&server, &job).await;
+        assert_eq!(end["type"], "MediaJobAttemptFailed", "{end}");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id()));
+        let status = status.unwrap();
+        let peak = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap();
+        let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!(peak < 512 * 1024, "{peak} KiB");
+        let blobs = server.data.join("blobs");
+        support::until("only the file is stored", || files(&blobs) == 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_a_full_disk_loses_the_job_to_another() {
+    let url = Liar::with_trick(Trick::FullDisk).serve().await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("media-worker.sock");
+    let both = format!("{url},unix:{}", socket.display());
+    let mut server = Server::prepare(folder.path(), &[("MEDIA_WORKER_URL", &both)]);
+    server.launch().await;
+    let _worker = server.spawn_worker();
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "a.mp4", support::clip()).await;
+    let job = server.job(&token, &media, "poster").await;
+    let seen = server.ended(&token, &job).await;
+    assert_eq!(seen["state"], "succeeded", "{seen}");
+    assert_eq!(seen["attempt"], 2, "the first had the most room: {seen}");
+    let end = first_end(&server, &job).await;
+    assert_eq!(end["data"]["code"], "disk_full", "{end}");
 }

@@ -163,6 +163,16 @@ impl Server {
 
     /// As [`Self::spawn_worker`], with this environment.
     pub fn spawn_worker_with(&self, environment: &[(&str, &str)]) -> Process {
+        self.spawn_worker_at("media-worker.sock", environment)
+    }
+
+    /// As [`Self::spawn_worker`], on another socket of the server's folder.
+    pub fn spawn_worker_named(&self, socket: &str) -> Process {
+        let secret = self.data.join("media-worker.secret").display().to_string();
+        self.spawn_worker_at(socket, &[("MEDIA_WORKER_SECRET_FILE", &secret)])
+    }
+
+    fn spawn_worker_at(&self, socket: &str, environment: &[(&str, &str)]) -> Process {
         let beside =
             Path::new(env!("CARGO_BIN_EXE_gatelog")).with_file_name("gatelog-media-worker");
         assert!(
@@ -175,13 +185,11 @@ impl Server {
             .append(true)
             .open(self.data.join("worker.log"))
             .unwrap();
-        let socket = std::path::absolute(self.data.join("media-worker.sock")).unwrap();
+        let jobs = self.data.join(format!("{socket}-jobs"));
+        let socket = std::path::absolute(self.data.join(socket)).unwrap();
         let child = Command::new(beside)
             .arg(format!("--listen=unix:{}", socket.display()))
-            .arg(format!(
-                "--jobs-dir={}",
-                self.data.join("worker-jobs").display()
-            ))
+            .arg(format!("--jobs-dir={}", jobs.display()))
             .envs(environment.iter().copied())
             .stderr(log)
             .stdout(Stdio::null())
