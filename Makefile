@@ -32,13 +32,14 @@ check: ## Formatting, lints, the web application's lints, and licences where car
 
 bench: ## Measure against named baselines; the results are in bench/results
 	scripts/setup bench
-	cargo build --locked --release -p gatelog --bins
+	cargo build --locked --release -p gatelog -p media-worker --bins
 	cargo run --locked --release -p gatelog-bench -- log
 	cargo run --locked --release -p gatelog-bench -- verify
 	cargo run --locked --release -p gatelog-bench -- sign-in
 	cargo run --locked --release -p gatelog-bench -- export
 	cargo run --locked --release -p gatelog-bench -- snapshots
 	cargo run --locked --release -p gatelog-bench -- rebuild
+	cargo run --locked --release -p gatelog-bench -- jobs
 
 chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, and verify the log after each
 	scripts/setup test

@@ -4,6 +4,7 @@
 mod counter;
 mod engines;
 mod export;
+mod jobs;
 mod log;
 mod process;
 mod rebuild;
@@ -62,6 +63,18 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// From the request for a media job to FFmpeg, and jobs a minute against bare FFmpeg in a shell loop.
+    Jobs {
+        /// Requests whose latency is measured.
+        #[arg(long, default_value_t = 100)]
+        latencies: usize,
+        /// Rounds of films; medians are taken over them.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Films of a round.
+        #[arg(long, default_value_t = 5)]
+        films: usize,
+    },
     /// Loading a session with 10,000 refreshes against one with 10.
     Snapshots {
         /// Loads of each; medians are taken over them.
@@ -102,6 +115,11 @@ async fn main() -> anyhow::Result<()> {
         Command::Verify { rounds, seconds } => verify::run(rounds, seconds),
         Command::SignIn { rounds, seconds } => sign_in::run(rounds, seconds).await,
         Command::Export { events, rounds } => export::run(events, rounds).await,
+        Command::Jobs {
+            latencies,
+            rounds,
+            films,
+        } => jobs::run(latencies, rounds, films).await,
         Command::Snapshots { rounds, only } => snapshots::run(rounds, only).await,
         Command::Rebuild {
             events,
