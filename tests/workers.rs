@@ -275,8 +275,12 @@ async fn a_long_queue_of_one_person_delays_nobody_and_costs_no_scan() {
             ),
         ] {
             let plan = plan(&database, &sql).await;
-            assert!(plan.contains("media_jobs_queued"), "{plan}");
-            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+            // PostgreSQL may prefer another index, as long as it gives the order, too.
+            let is_sqlite = database.engine() == Engine::Sqlite;
+            assert!(!is_sqlite || plan.contains("media_jobs_queued"), "{plan}");
+            for costly in ["TEMP B-TREE", "Sort", "Seq Scan", "SCAN media_jobs"] {
+                assert!(!plan.contains(costly), "{plan}");
+            }
         }
         database.close().await;
     }
