@@ -119,7 +119,7 @@ impl Core {
 /// The database, the migrations or the store.
 pub async fn open_database(config: &Config) -> anyhow::Result<Database> {
     std::fs::create_dir_all(&config.data_dir)?;
-    let segments = Blobs::local(&config.media.storage_dir)?;
+    let segments = Blobs::open(&config.media.storage)?;
     let database = Database::open(config.database_url.expose()).await?;
     database.migrate().await?;
     Ok(database.with_archive(Arc::new(segments)))
@@ -162,7 +162,7 @@ impl App {
             last_seen: Arc::new(LastSeen::default()),
             idempotency: Idempotency::new(database.clone(), vault.clone()),
             passwords: Passwords::new(&config.passwords, peppers)?,
-            blobs: Blobs::local(&config.media.storage_dir)?,
+            blobs: Blobs::open(&config.media.storage)?,
             uploads: Turns::default(),
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
             tails: Tails::default(),

@@ -1,16 +1,17 @@
 //! Takes a file in: its first bytes say what it is, the content goes to the blob store, and an event makes it media.
 
-use aggregates::media::{Media, MediaCommand, MediaError};
+use aggregates::media::MediaCommand;
 use aggregates::values::{MediaId, MediaName, Sha256Hex, UserId};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use eventlog::{CommandContext, ExecuteError};
+use eventlog::CommandContext;
 use futures::{Stream, StreamExt as _};
 
 use crate::app::{Acting, App};
 use crate::erasure::{self, ErasureError};
 use crate::keyring::VaultError;
-use crate::ports::blobs::{self, BlobError, Stored};
+use crate::media_content::{ContentError, Publication};
+use crate::ports::blobs::{BlobError, Staged, Stored};
 use crate::ports::clock;
 use crate::sniff;
 
@@ -29,15 +30,15 @@ pub enum MediaStoreError {
     /// The vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The log did not take it.
+    /// The content could not be given its name, or the log did not take it.
     #[error(transparent)]
-    Log(#[from] ExecuteError<MediaError>),
+    Content(#[from] ContentError),
     /// What came too late for an erasure could not be removed.
     #[error(transparent)]
     Erasure(#[from] ErasureError),
 }
 
-/// A file that is in the blob store and not yet in the log.
+/// A file that is in the blob store and not yet in the log. It goes away when this is dropped.
 #[derive(Debug)]
 pub struct Upload {
     /// What it will be.
@@ -48,7 +49,7 @@ pub struct Upload {
     pub content_type: &'static str,
     /// Size and digest.
     pub stored: Stored,
-    object: String,
+    staged: Staged,
 }
 
 /// A file that is in the log.
@@ -71,18 +72,17 @@ pub async fn receive<E: Send>(
     body: impl Stream<Item = Result<Bytes, E>> + Send,
     limit: u64,
 ) -> Result<Upload, MediaStoreError> {
-    let mut body = std::pin::pin!(body);
+    let mut body = std::pin::pin!(body.fuse());
     let head = read_head(&mut body).await?;
     let content_type = sniff::content_type(&head).ok_or(MediaStoreError::Unsupported)?;
-    let object = blobs::media_object(owner, media_id);
     let whole = futures::stream::once(futures::future::ready(Ok(head))).chain(body);
-    let stored = app.blobs.put(&object, whole, limit).await?;
+    let (staged, stored) = app.blobs.stage(whole, limit).await?;
     Ok(Upload {
         media_id,
         owner,
         content_type,
         stored,
-        object,
+        staged,
     })
 }
 
@@ -100,7 +100,7 @@ async fn read_head<E>(
     Ok(head.freeze())
 }
 
-/// Makes the upload media under `name`. The caller discards it when this fails.
+/// Makes the upload media under `name`. Its content is kept once for each person. The caller discards it when this fails.
 ///
 /// # Errors
 /// The owner is gone, or the log, the vault or the store failed.
@@ -128,6 +128,7 @@ pub async fn commit_by(
     let key = key.ok_or(MediaStoreError::NoSuchAccount)?;
     let event_id = eventlog::event_id(context.command_id, 0);
     let at = clock::now();
+    let publication = Publication::new(app, upload.owner, &upload.stored);
     let sealed = key.seal(event_id, "name", name.as_str());
     let command = MediaCommand::Store {
         media_id: upload.media_id,
@@ -136,11 +137,15 @@ pub async fn commit_by(
         bytes: upload.stored.bytes,
         sha256: Sha256Hex::from_bytes(upload.stored.sha256),
         content_type: upload.content_type.to_owned(),
-        object: upload.object.clone(),
+        object: publication.object().to_owned(),
         at,
     };
-    let id = upload.media_id.to_string();
-    let outcome = app.log.execute::<Media>(&id, command, context).await?;
+    let outcome = publication
+        .publish(&upload.staged, upload.media_id, command, context.clone())
+        .await?;
+    if let Err(error) = upload.staged.remove().await {
+        tracing::info!(%error, "an upload is left to the sweeper");
+    }
     match erasure::still_there(app, upload.owner, acting).await {
         Err(ErasureError::NoSuchAccount) => return Err(MediaStoreError::NoSuchAccount),
         other => other?,
@@ -155,6 +160,6 @@ pub async fn commit_by(
 ///
 /// # Errors
 /// The store failed.
-pub async fn discard(app: &App, upload: &Upload) -> Result<(), BlobError> {
-    app.blobs.delete(&upload.object).await
+pub async fn discard(upload: &Upload) -> Result<(), BlobError> {
+    upload.staged.remove().await
 }

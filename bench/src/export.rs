@@ -174,7 +174,7 @@ fn new_id() -> Uuid {
     Uuid::now_v7()
 }
 
-fn make_auditor(settings: &[(&str, &str)]) -> anyhow::Result<()> {
+pub fn make_auditor(settings: &[(&str, &str)]) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut child = Command::new(std::env::current_exe()?.with_file_name("gatelog"))
         .args(["admin", "create", "--email", EMAIL, "--role", "auditor"])
@@ -193,7 +193,7 @@ fn make_auditor(settings: &[(&str, &str)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn sign_in(server: &Server) -> anyhow::Result<String> {
+pub async fn sign_in(server: &Server) -> anyhow::Result<String> {
     let body = json!({"email": EMAIL, "password": PASSWORD});
     let deadline = Instant::now() + Duration::from_mins(2);
     loop {
@@ -289,7 +289,7 @@ async fn copy(url: &str) -> anyhow::Result<u64> {
 }
 
 /// A figure of the server's memory in KiB.
-fn memory(server: &Server, name: &str) -> anyhow::Result<u64> {
+pub fn memory(server: &Server, name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let figure = line.and_then(|line| line.split_whitespace().next());
@@ -297,7 +297,7 @@ fn memory(server: &Server, name: &str) -> anyhow::Result<u64> {
 }
 
 /// The peak counts from now on.
-fn reset_peak(server: &Server) -> anyhow::Result<()> {
+pub fn reset_peak(server: &Server) -> anyhow::Result<()> {
     Ok(std::fs::write(
         format!("/proc/{}/clear_refs", server.id()),
         "5",

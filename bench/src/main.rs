@@ -12,6 +12,7 @@ mod report;
 mod session;
 mod sign_in;
 mod snapshots;
+mod upload;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -96,6 +97,15 @@ enum Command {
         #[arg(long)]
         only: Option<engines::Engine>,
     },
+    /// An upload against a copy and a digest of the same file, and the memory that it takes.
+    Upload {
+        /// The size of the file in MiB.
+        #[arg(long, default_value_t = 1024)]
+        mebibytes: u64,
+        /// Rounds; medians are taken over them.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// The bare axum handler that `verify` compares with.
     Bare {
         /// Where it listens.
@@ -126,6 +136,7 @@ async fn main() -> anyhow::Result<()> {
             rounds,
             only,
         } => rebuild::run(events, rounds, only).await,
+        Command::Upload { mebibytes, rounds } => upload::run(mebibytes, rounds).await,
         Command::Bare { listen } => verify::serve_bare(listen).await,
     }
 }

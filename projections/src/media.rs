@@ -1,10 +1,13 @@
 //! Uploaded files. A tail.
 
+use std::collections::BTreeSet;
+
 use aggregates::media::MediaEvent;
 use aggregates::values::{MediaId, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{
-    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row, Table,
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row,
+    Table, Value,
 };
 
 use crate::page::{Cursor, Page, probe_limit};
@@ -178,6 +181,27 @@ pub async fn list(
         created_at: row.created_at.timestamp_micros(),
         id: row.media_id.to_string(),
     }))
+}
+
+/// Of these objects, those that are the content of a file.
+///
+/// # Errors
+/// The database failed.
+pub async fn referred_to(
+    database: &Database,
+    objects: &[String],
+) -> Result<BTreeSet<String>, DbError> {
+    if objects.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let places: Vec<String> = (1..=objects.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT DISTINCT object FROM media WHERE object IN ({})",
+        places.join(", ")
+    );
+    let params: Vec<Value> = objects.iter().map(|name| name.as_str().into()).collect();
+    let rows = database.query(&sql, &params).await?;
+    rows.iter().map(|row| row.text(0)).collect()
 }
 
 fn from_row(row: &Row) -> Result<MediaRow, DbError> {

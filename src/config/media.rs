@@ -1,10 +1,11 @@
-//! Blob storage and the media worker.
+//! The media worker, and what it and uploads may take.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use media_worker::endpoint::Endpoint;
 
 use super::secrets::{self, Secret};
+use super::storage::StorageConfig;
 use super::{ConfigError, Source};
 
 /// Workers that one server may have. Each is a label of the metrics.
@@ -13,8 +14,10 @@ const MAX_WORKERS: usize = 64;
 /// Where uploads are kept and who processes them.
 #[derive(Debug, Clone)]
 pub struct MediaConfig {
-    /// The folder of the blob store (`STORAGE_URL=file://…`).
-    pub storage_dir: PathBuf,
+    /// The blob store.
+    pub storage: StorageConfig,
+    /// Seconds after which what nothing refers to is removed from it.
+    pub sweep_after_seconds: i64,
     /// Where the workers listen (`unix:/path` or `http://host:port`), each once.
     pub worker_endpoints: Vec<Endpoint>,
     /// Whether a worker must enforce every mandatory layer of its sandbox.
@@ -40,9 +43,11 @@ pub struct MediaConfig {
 impl MediaConfig {
     pub(super) fn load(source: &Source, data_dir: &Path) -> Result<Self, ConfigError> {
         const GIB: u64 = 1 << 30;
-        const MONTH: i64 = 30 * 86_400;
+        const DAY: i64 = 24 * 60 * 60;
+        const MONTH: i64 = 30 * DAY;
         Ok(Self {
-            storage_dir: storage_dir(source, data_dir)?,
+            storage: StorageConfig::load(source, data_dir)?,
+            sweep_after_seconds: source.number("STORAGE_SWEEP_AFTER", DAY, 1..=MONTH)?,
             worker_endpoints: worker_endpoints(source, data_dir)?,
             demands_sandbox: demands_sandbox(source)?,
             worker_secret: secrets::load_or_make(
@@ -60,15 +65,6 @@ impl MediaConfig {
             jobs_per_node: source.number("MEDIA_JOBS_PER_NODE", 16, 1..=1_000)?,
         })
     }
-}
-
-fn storage_dir(source: &Source, data_dir: &Path) -> Result<PathBuf, ConfigError> {
-    let default = format!("file://{}", data_dir.join("blobs").display());
-    let url = source.text("STORAGE_URL", &default)?;
-    url.strip_prefix("file://")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .ok_or_else(|| ConfigError::bad("STORAGE_URL", "must be file:// and a folder"))
 }
 
 fn worker_endpoints(source: &Source, data_dir: &Path) -> Result<Vec<Endpoint>, ConfigError> {

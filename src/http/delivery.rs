@@ -5,7 +5,7 @@ use std::ops::Range;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_range_header::StartPosition;
 
 use super::problem::{Kind, Problem};
@@ -26,14 +26,22 @@ pub struct File<'a> {
     pub name: &'a str,
 }
 
-/// Answers `GET` of a file, with `Range`, `If-Range` and `If-None-Match` (RFC 9110).
+/// Answers `GET` and `HEAD` of a file, with `Range`, `If-Range` and `If-None-Match` (RFC 9110).
 ///
 /// # Errors
 /// 416 for a range outside the file; the store's failures.
-pub async fn deliver(app: &App, request: &HeaderMap, file: &File<'_>) -> Result<Response, Problem> {
+pub async fn deliver(
+    app: &App,
+    method: &Method,
+    request: &HeaderMap,
+    file: &File<'_>,
+) -> Result<Response, Problem> {
     let etag = format!("\"{}\"", file.sha256);
     let mut answer = if matches(request.get(header::IF_NONE_MATCH), &etag) {
         StatusCode::NOT_MODIFIED.into_response()
+    } else if method == Method::HEAD {
+        // RFC 9110, section 14.2: a range is for GET alone.
+        head(app, file).await?
     } else {
         match range(request, file.bytes, &etag)? {
             Some(range) => partial(app, file, range).await?,
@@ -54,6 +62,18 @@ pub async fn deliver(app: &App, request: &HeaderMap, file: &File<'_>) -> Result<
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; sandbox"),
     );
+    Ok(answer)
+}
+
+/// What `GET` of the whole says, without the content.
+async fn head(app: &App, file: &File<'_>) -> Result<Response, Problem> {
+    if app.blobs.size(file.object).await?.is_none() {
+        return Err(Problem::not_found());
+    }
+    let mut answer = StatusCode::OK.into_response();
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(file.bytes));
     Ok(answer)
 }
 

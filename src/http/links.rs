@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use projections::media::MediaRow;
 use projections::{media, media_jobs, users};
 
@@ -33,6 +33,7 @@ use crate::ports::clock;
 )]
 pub async fn follow(
     State(app): State<Arc<App>>,
+    method: Method,
     headers: HeaderMap,
     path: Result<Path<(String, String)>, PathRejection>,
     _: TailRead,
@@ -47,7 +48,7 @@ pub async fn follow(
         return Err(Problem::not_found());
     }
     match link.scope {
-        Scope::Content => content(&app, &headers, &media).await,
+        Scope::Content => content(&app, &method, &headers, &media).await,
         Scope::Output(job, _) | Scope::Job(job) => {
             let row = media_jobs::find(&app.database, media.owner, job)
                 .await?
@@ -62,12 +63,17 @@ pub async fn follow(
                 content_type: &output.content_type,
                 name: &output.name,
             };
-            deliver(&app, &headers, &file).await
+            deliver(&app, &method, &headers, &file).await
         }
     }
 }
 
-async fn content(app: &App, headers: &HeaderMap, media: &MediaRow) -> Result<Response, Problem> {
+async fn content(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    media: &MediaRow,
+) -> Result<Response, Problem> {
     let key = app.vault.person_key(media.owner).await?;
     let key = key.ok_or_else(Problem::not_found)?;
     let name = view(&key, media)?.name;
@@ -78,5 +84,5 @@ async fn content(app: &App, headers: &HeaderMap, media: &MediaRow) -> Result<Res
         content_type: &media.content_type,
         name: &name,
     };
-    deliver(app, headers, &file).await
+    deliver(app, method, headers, &file).await
 }

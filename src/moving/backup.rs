@@ -72,7 +72,7 @@ pub async fn backup(
     now: DateTime<Utc>,
 ) -> anyhow::Result<Manifest> {
     std::fs::create_dir(folder).with_context(|| format!("making {}", folder.display()))?;
-    let store = Blobs::local(&config.media.storage_dir)?;
+    let store = Blobs::open(&config.media.storage)?;
     let kept = Blobs::local(&folder.join(BLOBS))?;
     let database = super::open(config.database_url.expose()).await?;
     let database = database.with_archive(std::sync::Arc::new(store.clone()));
@@ -107,7 +107,7 @@ pub async fn restore(
     now: DateTime<Utc>,
 ) -> anyhow::Result<Manifest> {
     let manifest = Manifest::read(folder)?;
-    let store = Blobs::local(&config.media.storage_dir)?;
+    let store = Blobs::open(&config.media.storage)?;
     let draft = Draft::of(&folder.join(DATABASE), &config.data_dir)?;
     let archive = std::sync::Arc::new(store.clone());
     let file = sqlite(&draft.0).await?.with_archive(archive.clone());

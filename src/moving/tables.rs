@@ -64,6 +64,7 @@ pub const TABLES: &[(&str, Fate)] = &[
     ("seen_devices", Copied),
     // The servers that run at the source.
     ("nodes", Left),
+    ("blob_locks", Left),
 ];
 
 /// The tables that are copied.

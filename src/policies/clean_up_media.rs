@@ -1,4 +1,5 @@
-//! A deleted file loses its jobs, its content and its outputs; a cancelled job loses its place at the worker.
+//! A deleted file loses its jobs, its outputs and, unless other media has the same, its content; a cancelled job loses
+//! its place at the worker.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use projections::media_jobs;
 
 use super::{again, context};
 use crate::app::App;
+use crate::media_content;
 use crate::ports::clock;
 use crate::quota;
 
@@ -59,7 +61,8 @@ impl CleanUpMedia {
                 .await
                 .map_err(again)?;
         }
-        self.app.blobs.delete(object).await.map_err(again)?;
+        let removed = media_content::remove_unused(&self.app, object).await;
+        removed.map_err(again)?;
         // The read model has let it go, so nothing counts it any more.
         let released = quota::release(&self.app.database, media).await;
         released.map_err(again)

@@ -13,6 +13,7 @@ pub mod expire_sessions;
 pub mod follow_password_changes;
 pub mod release_email_claims;
 pub mod settle_email_changes;
+pub mod sweep_blobs;
 pub mod sweep_mails;
 pub mod sweep_passwords;
 pub mod sweep_second_factors;
@@ -70,6 +71,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     app.tails.watch_read_models(&app.read_models);
     start_watching_tails(app, lifecycle);
     dispatch_media_jobs::start(app, lifecycle);
+    sweep_blobs::start(app, lifecycle);
     chore(
         app,
         lifecycle,

@@ -15,6 +15,7 @@ use super::metadata::{filename, media_name};
 use super::table::Part;
 use super::{State, Upload, UploadError, find, remove, table};
 use crate::app::{Acting, App};
+use crate::media_content::ContentError;
 use crate::media_store::{self, MediaStoreError, Recorded};
 use crate::ports::blobs::{BlobError, part_object};
 use crate::ports::{clock, ids};
@@ -90,7 +91,7 @@ async fn make(
     acting: &Acting,
 ) -> Result<Option<u64>, UploadError> {
     let loaded = app.log.load::<Media>(&upload.media_id.to_string()).await;
-    let (media, _) = loaded.map_err(MediaStoreError::from)?;
+    let (media, _) = loaded.map_err(|error| MediaStoreError::from(ContentError::from(error)))?;
     if !matches!(media, Media::NotStored) {
         return Ok(None);
     }
@@ -115,11 +116,11 @@ async fn make(
     match media_store::commit_by(app, acting, &context, &taken, &name).await {
         Ok(Recorded { position, .. }) => Ok(position),
         // Another node was first.
-        Err(MediaStoreError::Log(ExecuteError::Refused(
+        Err(MediaStoreError::Content(ContentError::Log(ExecuteError::Refused(
             MediaError::AlreadyStored | MediaError::MediaDeleted,
-        ))) => Ok(None),
+        )))) => Ok(None),
         Err(MediaStoreError::NoSuchAccount) => {
-            media_store::discard(app, &taken).await?;
+            media_store::discard(&taken).await?;
             Err(MediaStoreError::NoSuchAccount.into())
         }
         // What is in the log may be unknown, so the content stays for the next turn.

@@ -81,7 +81,7 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
             format!("{} events are imported, root {root}\n", imported.size)
         }
         Command::Copy { to } => {
-            let store = Arc::new(Blobs::local(&config.media.storage_dir)?);
+            let store = Arc::new(Blobs::open(&config.media.storage)?);
             let target = moving::open(&to).await.context("the target")?;
             let target = target.with_archive(store);
             let copied = moving::copy(&database, &target).await;

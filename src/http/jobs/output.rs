@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aggregates::values::JobId;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 use super::show::own;
 use crate::app::App;
@@ -30,6 +30,7 @@ use crate::http::reads::TailRead;
 pub async fn output(
     State(app): State<Arc<App>>,
     caller: Caller,
+    method: Method,
     headers: HeaderMap,
     _: TailRead,
     path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
@@ -47,5 +48,5 @@ pub async fn output(
         content_type: &output.content_type,
         name: &output.name,
     };
-    deliver(&app, &headers, &file).await
+    deliver(&app, &method, &headers, &file).await
 }

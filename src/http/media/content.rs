@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aggregates::values::MediaId;
 use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 use super::show::own;
 use super::view::view;
@@ -32,6 +32,7 @@ use crate::http::reads::TailRead;
 pub async fn content(
     State(app): State<Arc<App>>,
     caller: Caller,
+    method: Method,
     headers: HeaderMap,
     _: TailRead,
     Id(id): Id<MediaId>,
@@ -50,5 +51,5 @@ pub async fn content(
         content_type: &row.content_type,
         name: &name,
     };
-    deliver(&app, &headers, &file).await
+    deliver(&app, &method, &headers, &file).await
 }

@@ -17,6 +17,7 @@ use crate::http::extract::Params;
 use crate::http::idempotent::{Begin, answer_of, begin, key_of, replay};
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
+use crate::media_content::ContentError;
 use crate::media_store::{MediaStoreError, Upload, commit, discard, receive};
 use crate::ports::blobs::BlobError;
 use crate::ports::{clock, ids};
@@ -83,7 +84,7 @@ async fn take(
         (Ok(()), None) => make(app, caller, &upload, name).await.map(Outcome::New),
     };
     if !matches!(result, Ok(Outcome::New(_))) {
-        discard(app, &upload).await?;
+        discard(&upload).await?;
     }
     result
 }
@@ -188,8 +189,19 @@ impl From<MediaStoreError> for Problem {
             MediaStoreError::NoSuchAccount => Self::not_found(),
             MediaStoreError::Blobs(error) => error.into(),
             MediaStoreError::Vault(error) => error.into(),
-            MediaStoreError::Log(error) => error.into(),
+            MediaStoreError::Content(error) => error.into(),
             MediaStoreError::Erasure(error) => error.into(),
+        }
+    }
+}
+
+impl From<ContentError> for Problem {
+    fn from(error: ContentError) -> Self {
+        match error {
+            ContentError::Busy => Self::unavailable(error),
+            ContentError::Blobs(error) => error.into(),
+            ContentError::Database(error) => error.into(),
+            ContentError::Log(error) => error.into(),
         }
     }
 }

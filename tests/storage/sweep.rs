@@ -1,0 +1,165 @@
+//! What a crash leaves in the store goes, and what is referred to or somebody else's stays.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use gatelog::ports::blobs::Blobs;
+
+use super::bucket::Bucket;
+use super::support::engines::prepared;
+use super::support::{PATIENCE, Server, clip};
+use super::{begun, content, files, pairs, picture, stored_in};
+
+/// Named as the server names them; no event knows of any.
+const ORPHANS: [&str; 4] = [
+    "staging/019a0000-0000-7000-8000-000000000001",
+    "media/019a0000-0000-7000-8000-000000000002/0000000000000000000000000000000000000000000000000000000000000000",
+    "outputs/019a0000-0000-7000-8000-000000000003/1/poster.webp",
+    "outputs/019a0000-0000-7000-8000-000000000003/2/poster.webp",
+];
+/// Others see to them, or nobody knows what they are.
+const OTHERS: [&str; 4] = [
+    "uploads/019a0000-0000-7000-8000-000000000004/1",
+    "log/00000000000000000001-00000000000000000002.zst",
+    "outputs/of-another-program/1/x",
+    "something/else",
+];
+
+async fn put(blobs: &Blobs, object: &str) {
+    let body = futures::stream::iter([Ok::<_, ()>(Bytes::from_static(b"x"))]);
+    blobs.put(object, body, 10).await.unwrap();
+}
+
+/// Where the objects of a test are.
+enum Store<'a> {
+    Folder(&'a Path),
+    Bucket(&'a Bucket, &'a str),
+}
+
+impl Store<'_> {
+    async fn objects(&self) -> Vec<String> {
+        match self {
+            Self::Folder(folder) => files(folder),
+            Self::Bucket(bucket, prefix) => {
+                let (own, all) = (format!("{prefix}/"), bucket.objects().await);
+                let names = all.iter().filter_map(|name| name.strip_prefix(&own));
+                names.map(str::to_owned).collect()
+            }
+        }
+    }
+
+    async fn open(&self) -> usize {
+        match self {
+            Self::Folder(_) => 0,
+            Self::Bucket(bucket, prefix) => {
+                let open = bucket.open().await;
+                open.iter().filter(|name| name.starts_with(*prefix)).count()
+            }
+        }
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn(&[String], usize) -> bool) {
+        let begun = std::time::Instant::now();
+        loop {
+            let (objects, open) = (self.objects().await, self.open().await);
+            if is_so(&objects, open) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "in vain: {what}: {objects:?}, {open} open"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Dies with an upload under way, and comes back as a server that sweeps what is a second old.
+async fn story(mut server: Server, blobs: Blobs, store: Store<'_>, all: &[(&str, &str)]) {
+    server.launch_worker().await;
+    let token = server.token("ada@example.com").await;
+    let film = server.upload(&token, "film.mp4", clip()).await;
+    let job = server.job(&token, &film, "metadata").await;
+    assert_eq!(server.ended(&token, &job).await["state"], "succeeded");
+    let live = store.objects().await;
+    assert_eq!(live.len(), 2, "{live:?}");
+    let cut = begun(&server, &token, picture(12_000_000, 5));
+    store
+        .until("an upload is under way", |objects, open| {
+            objects.len() + open > 2
+        })
+        .await;
+    server.kill();
+    cut.abort();
+    let left = store.objects().await.len() + store.open().await;
+    assert_eq!(left, 3, "the crash leaves an orphan");
+    for object in ORPHANS.iter().chain(&OTHERS) {
+        put(&blobs, object).await;
+    }
+    if let Store::Folder(folder) = store {
+        // As if some time had passed.
+        for name in files(folder) {
+            let file = std::fs::File::options().write(true).open(folder.join(name));
+            let past = SystemTime::now() - Duration::from_secs(5);
+            file.unwrap().set_modified(past).unwrap();
+        }
+    }
+    let settings = [all, &[("STORAGE_SWEEP_AFTER", "1")]].concat();
+    let mut server = Server::prepare(&server.data, &settings);
+    server.launch().await;
+    let mut kept: Vec<String> = OTHERS.iter().map(|name| (*name).to_owned()).collect();
+    kept.extend(live);
+    kept.sort();
+    store
+        .until("only the orphans are gone", |objects, open| {
+            objects == kept && open == 0
+        })
+        .await;
+    assert!(content(&server, &token, &film).await.bytes().await.unwrap() == clip());
+    // Swept again and again, nothing that is made meanwhile goes.
+    for n in 0..6 {
+        let picture = picture(200_000, n);
+        let media = server.upload(&token, "a.png", picture.clone()).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(
+            content(&server, &token, &media)
+                .await
+                .bytes()
+                .await
+                .unwrap()
+                == picture
+        );
+    }
+    assert_eq!(store.objects().await.len(), kept.len() + 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_in_a_folder_are_swept() {
+    for (mut server, url, folder) in prepared(&[]).await {
+        server.launch().await;
+        let store = folder.path().join("blobs");
+        let blobs = Blobs::local(&store).unwrap();
+        story(
+            server,
+            blobs,
+            Store::Folder(&store),
+            &[("DATABASE_URL", &url)],
+        )
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_in_a_bucket_are_swept() {
+    let bucket = Bucket::start().await;
+    for (prefix, (_, url, folder)) in ["one", "two"].into_iter().zip(prepared(&[]).await) {
+        let mut settings = bucket.settings(prefix);
+        settings.push(("DATABASE_URL", url));
+        let mut server = Server::prepare(folder.path(), &pairs(&settings));
+        server.launch().await;
+        let blobs = stored_in(&server, &settings);
+        let store = Store::Bucket(&bucket, prefix);
+        story(server, blobs, store, &pairs(&settings)).await;
+    }
+}
