@@ -1,7 +1,9 @@
-//! The content of media: one object for the same content of the same person, for as long as media of theirs refers to it.
+//! The content of media: one object for the same content of the same person, for as long as media of theirs refers to
+//! it.
 //!
-//! Both who makes an object media and who removes one hold its lock. Before it is removed, the read model has every event
-//! that was written before the lock was taken; so nothing is removed that an event names, and nothing stays that none does.
+//! Both who makes an object media and who removes one hold its lock. Before it is removed, the read model has every
+//! event that was written before the lock was taken; so nothing is removed that an event names, and nothing stays that
+//! none does.
 
 use std::time::Duration;
 

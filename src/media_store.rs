@@ -100,7 +100,8 @@ async fn read_head<E>(
     Ok(head.freeze())
 }
 
-/// Makes the upload media under `name`. Its content is kept once for each person. The caller discards it when this fails.
+/// Makes the upload media under `name`. Its content is kept once for each person. The caller discards the upload when
+/// this fails.
 ///
 /// # Errors
 /// The owner is gone, or the log, the vault or the store failed.

@@ -1,5 +1,5 @@
-//! `POST /v1/media` of one large file against `cp` and `sha256sum` of the same file in the same run, and what memory the
-//! server takes for it.
+//! `POST /v1/media` of one large file against `cp` and `sha256sum` of the same file in the same run, and what memory
+//! the server takes for it.
 //!
 //! The server hashes what it receives, writes it and makes it durable before it answers. So the baseline is measured
 //! without and with a `sync` of the copy.

@@ -3,6 +3,7 @@
 //! An object is written whole or not at all. Names are made here from identifiers and digests; no text of a client ever
 //! becomes part of a path.
 
+mod error;
 mod http;
 mod s3;
 mod writing;
@@ -22,6 +23,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
+pub use self::error::BlobError;
 use self::s3::S3;
 use self::writing::{Draft, Parts, Sink, fill};
 use super::ids;
@@ -36,60 +38,6 @@ pub const OUTPUTS: &str = "outputs";
 
 /// A server that speaks S3 copies no larger object by itself.
 const COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
-/// Of what a store says when it fails.
-const REASON_BYTES: usize = 300;
-
-/// Why a transfer failed.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobError {
-    /// More bytes than allowed.
-    #[error("larger than {limit} bytes")]
-    TooLarge {
-        /// The limit.
-        limit: u64,
-    },
-    /// The sender stopped or its stream failed.
-    #[error("the sender's stream failed")]
-    Interrupted,
-    /// No such object.
-    #[error("no such object")]
-    NotFound,
-    /// The store failed.
-    #[error("the blob store failed: {0}")]
-    Store(String),
-}
-
-impl From<object_store::Error> for BlobError {
-    fn from(error: object_store::Error) -> Self {
-        match error {
-            object_store::Error::NotFound { .. } => Self::NotFound,
-            other => Self::store(&other),
-        }
-    }
-}
-
-impl BlobError {
-    /// The first line of what the store says, which may quote an answer of any length.
-    fn store(error: &object_store::Error) -> Self {
-        let mut text = error.to_string();
-        let end = text.find(['\n', '\r']).unwrap_or(text.len());
-        text.truncate(text.floor_char_boundary(end.min(REASON_BYTES)));
-        Self::Store(text)
-    }
-
-    fn stopped() -> Self {
-        Self::Store("it was stopped".to_owned())
-    }
-
-    /// Of a call that cannot fail for want of an object: what is missing is the store.
-    fn of_writing(self) -> Self {
-        match self {
-            Self::NotFound => Self::Store("there is no such folder or bucket".to_owned()),
-            other => other,
-        }
-    }
-}
-
 /// What was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
