@@ -107,8 +107,8 @@ impl Tus<'_> {
 
 pub fn header(answer: &Response, name: &str) -> String {
     let value = answer.headers().get(name);
-    let value = value.unwrap_or_else(|| panic!("no {name}: {answer:?}"));
-    value.to_str().unwrap().to_owned()
+    let value = value.ok_or_else(|| format!("no {name}: {answer:?}"));
+    value.unwrap().to_str().unwrap().to_owned()
 }
 
 /// Every file below the blob store's folder `name`.
