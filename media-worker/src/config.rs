@@ -47,6 +47,9 @@ pub struct Options {
     /// The window within which an upload must keep 64 KiB/s on average
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub upload_window_seconds: u32,
+    /// Which processor time programs get
+    #[arg(long, value_enum, default_value_t = Priority::Idle)]
+    pub priority: Priority,
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     pub log: LogFormat,
 }
@@ -57,6 +60,14 @@ pub enum SandboxPolicy {
     Strict,
     /// Start with what there is, and report it.
     Degraded,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Priority {
+    /// What everything else on the machine leaves. On a machine that is never idle jobs reach their limits of time.
+    Idle,
+    /// The same as everything else, for a machine that the worker has to itself.
+    Normal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

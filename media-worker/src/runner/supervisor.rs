@@ -28,6 +28,8 @@ pub struct Runner {
     pub ffprobe: PathBuf,
     /// Run even where a mandatory layer of the sandbox is missing.
     pub degraded: bool,
+    /// Leave the processor to whatever else wants it.
+    pub yielding: bool,
 }
 
 /// Where and as whom a run takes place.
@@ -121,6 +123,7 @@ impl Runner {
             parent: Pid::this().as_raw(),
             uid,
             degraded: self.degraded,
+            yielding: self.yielding,
             executables: vec![self.ffmpeg.clone(), self.ffprobe.clone()],
         }
     }

@@ -34,8 +34,10 @@ pub fn lock_down(plan: &Plan) -> Result<Sandbox, SandboxError> {
     umask(Mode::from_bits_truncate(0o027));
     // A bonus where the worker is privileged; the other layers are complete without it.
     let netns = leave_namespaces().is_ok();
-    // Best effort: it only decides who waits.
-    let _ = limits::yield_to_others();
+    if plan.yielding {
+        // Best effort: it only decides who waits.
+        let _ = limits::yield_to_others();
+    }
     limits::apply(&plan.limits)?;
     if let Some(id) = plan.uid {
         limits::become_user(id, plan.limits.threads)?;

@@ -38,6 +38,9 @@ pub struct Plan {
     /// Run even without a mandatory layer.
     #[arg(long)]
     pub degraded: bool,
+    /// Leave the processor to whatever else wants it.
+    #[arg(long)]
+    pub yielding: bool,
     /// The programs that may be executed: absolute paths.
     #[arg(long = "executable", required = true)]
     pub executables: Vec<PathBuf>,
@@ -64,6 +67,9 @@ impl Plan {
         }
         if self.degraded {
             args.push("--degraded".into());
+        }
+        if self.yielding {
+            args.push("--yielding".into());
         }
         for path in &self.executables {
             args.extend(["--executable".into(), path.clone().into()]);
@@ -100,6 +106,7 @@ mod tests {
                 parent: 9,
                 uid,
                 degraded,
+                yielding: degraded,
                 executables,
             };
             let args = std::iter::once("launcher".into()).chain(plan.to_args());

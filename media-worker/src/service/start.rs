@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::{Listener, Service};
 use crate::api::Sandbox;
 use crate::auth::{Keys, Verifier};
-use crate::config::{Options, SandboxPolicy};
+use crate::config::{Options, Priority, SandboxPolicy};
 use crate::input::InputPolicy;
 use crate::jobs::{Registry, RegistryLimits, clear_leftovers};
 use crate::presets;
@@ -69,6 +69,7 @@ pub(super) async fn start(options: &Options, keys: Keys) -> Result<Started, Star
         ffmpeg: options.ffmpeg.clone(),
         ffprobe: options.ffprobe.clone(),
         degraded: is_degraded,
+        yielding: options.priority == Priority::Idle,
     };
     let (sandbox, first_uid) = layers(&runner, &jobs_dir, options.first_slot_uid).await?;
     if !sandbox.is_strict() && !is_degraded {

@@ -33,6 +33,7 @@ async fn run(ffmpeg: &Path, invocation: &Invocation) -> Finished {
         ffmpeg: ffmpeg.to_owned(),
         ffprobe: "/usr/bin/ffprobe".into(),
         degraded: false,
+        yielding: false,
     };
     let place = Place {
         dir: folder.path(),
