@@ -148,6 +148,21 @@ pub fn free_port() -> Result<u16, Failure> {
     Err("every port is in use".into())
 }
 
+/// Moves everything out of the write-ahead log of a SQLite database, which the database's own readers may not.
+///
+/// # Errors
+/// It is no database, or somebody reads what is to be moved.
+pub fn checkpoint_sqlite(file: &Path) -> Result<(), Failure> {
+    let connection = rusqlite::Connection::open(file)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let is_busy: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    if is_busy != 0 {
+        return Err("the write-ahead log is in use".into());
+    }
+    Ok(())
+}
+
 /// Waits until its standard input ends, then stops the cluster and removes the folder.
 fn watchdog(folder: &Path) -> Result<std::process::Child, Failure> {
     const SCRIPT: &str =
