@@ -18,11 +18,17 @@ interface Props {
 export function Player({ linked, kind, label }: Props) {
   const link = usePlayLink(linked);
   const [isBroken, setBroken] = useState(false);
+  const [attempt, setAttempt] = useState(1);
   const onFailure = () => {
     const age = Date.now() - (link.data?.askedAtMs ?? 0);
+    if (age < YOUNG_MS) {
+      setBroken(true);
+      return;
+    }
     // A machine that has slept for hours wakes up with an old link.
-    if (age < YOUNG_MS) setBroken(true);
-    else void link.refetch();
+    void link.refetch().then(() => {
+      setAttempt((last) => last + 1);
+    });
   };
   if (isBroken) return <Alert tone="danger">This browser cannot play it.</Alert>;
   if (link.data === undefined) {
@@ -30,7 +36,7 @@ export function Player({ linked, kind, label }: Props) {
   }
   const { url } = link.data;
   return kind === 'stream' && !playsStreams() ? (
-    <ScriptedPlayer url={url} label={label} onFailure={onFailure} />
+    <ScriptedPlayer key={attempt} url={url} label={label} onFailure={onFailure} />
   ) : (
     <PlainPlayer url={url} isSound={kind === 'sound'} label={label} onFailure={onFailure} />
   );
