@@ -7,6 +7,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -33,6 +34,9 @@ pub enum Engine {
     /// Any number of servers.
     Postgres,
 }
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// A handle; cheap to clone.
 #[derive(Debug, Clone)]
@@ -102,10 +106,66 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), DbError> {
         match &*self.kind {
             DatabaseKind::Sqlite { path, .. } => migrate_sqlite(path).await,
-            DatabaseKind::Postgres { pool, .. } => {
-                Ok(sqlx::migrate!("../migrations/postgres").run(pool).await?)
-            }
+            DatabaseKind::Postgres { pool, .. } => Ok(POSTGRES_MIGRATIONS.run(pool).await?),
         }
+    }
+
+    /// The number of the last migration that this database has; 0 before the first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn schema(&self) -> Result<i64, DbError> {
+        const LAST: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+        let is_there = match self.engine() {
+            Engine::Sqlite => {
+                "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'"
+            }
+            Engine::Postgres => {
+                "SELECT COUNT(*) FROM pg_tables WHERE schemaname = CURRENT_SCHEMA AND tablename = '_sqlx_migrations'"
+            }
+        };
+        if first_number(&self.query(is_there, &[]).await?)? == 0 {
+            return Ok(0);
+        }
+        first_number(&self.query(LAST, &[]).await?)
+    }
+
+    /// The time by the database's own clock; `None` where it has none but this machine's.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn clock(&self) -> Result<Option<DateTime<Utc>>, DbError> {
+        const SQL: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+        match self.engine() {
+            Engine::Sqlite => Ok(None),
+            Engine::Postgres => self.time(SQL).await,
+        }
+    }
+
+    /// When the newest event was recorded that is still in the database.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn last_recorded_at(&self) -> Result<Option<DateTime<Utc>>, DbError> {
+        const SQL: &str = "SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1";
+        self.time(SQL).await
+    }
+
+    /// The microseconds that a query gives.
+    async fn time(&self, sql: &str) -> Result<Option<DateTime<Utc>>, DbError> {
+        let rows = self.query(sql, &[]).await?;
+        let micros = rows.first().map(|row| row.int(0)).transpose()?;
+        Ok(micros.and_then(DateTime::from_timestamp_micros))
+    }
+
+    /// The number of the last migration that this program knows.
+    pub fn newest_schema(&self) -> i64 {
+        let migrator = match self.engine() {
+            Engine::Sqlite => &SQLITE_MIGRATIONS,
+            Engine::Postgres => &POSTGRES_MIGRATIONS,
+        };
+        let versions = migrator.iter().map(|migration| migration.version);
+        versions.max().unwrap_or_default()
     }
 
     /// The rows of a query.
@@ -240,6 +300,10 @@ async fn open_sqlite(path: &Path) -> Result<DatabaseKind, DbError> {
     })
 }
 
+fn first_number(rows: &[Row]) -> Result<i64, DbError> {
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
 /// A lock file keeps two processes from migrating at once.
 async fn migrate_sqlite(path: &Path) -> Result<(), DbError> {
     let lock_path = path.with_extension("migrate.lock");
@@ -249,9 +313,8 @@ async fn migrate_sqlite(path: &Path) -> Result<(), DbError> {
         .filename(path)
         .busy_timeout(sqlite::BUSY_TIMEOUT);
     let mut connection = options.connect().await?;
-    let migrator = sqlx::migrate!("../migrations/sqlite");
-    restore_index_names(&mut connection, &migrator).await?;
-    migrator.run_direct(&mut connection).await?;
+    restore_index_names(&mut connection, &SQLITE_MIGRATIONS).await?;
+    SQLITE_MIGRATIONS.run_direct(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }

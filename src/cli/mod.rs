@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod doctor;
 mod event_docs;
 mod events;
 mod keys;
@@ -36,6 +37,12 @@ enum Command {
     Migrate,
     /// Checks the settings, and makes the keys of a first start.
     CheckConfig,
+    /// Looks at everything that the server depends on, and says what to do. Fails when something fails.
+    Doctor {
+        /// As JSON: `ok` and `checks`, each with `name`, `level` (`ok`, `warn`, `fail`), `detail` and `advice`.
+        #[arg(long)]
+        json: bool,
+    },
     /// Accounts with roles.
     #[command(subcommand)]
     Admin(admin::Command),
@@ -73,6 +80,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Events(events::Command::Schema { markdown }) = cli.command {
         return print(&event_docs::schemas(markdown)?);
     }
+    if let Command::Doctor { json } = cli.command {
+        let source = Source::from_process(cli.config.as_deref()).map_err(Into::into);
+        return runtime()?.block_on(doctor::run(source, json));
+    }
     let config = Config::load(&Source::from_process(cli.config.as_deref())?)?;
     telemetry::install(&config)?;
     runtime()?.block_on(async move {
@@ -87,7 +98,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Restore(arguments) => backup::restore(&config, arguments).await,
             Command::Projections(command) => projections::run(&config, command).await,
             Command::Keys(command) => keys::run(config, command).await,
-            Command::Openapi => Ok(()),
+            Command::Doctor { .. } | Command::Openapi => Ok(()),
         }
     })
 }
