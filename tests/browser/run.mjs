@@ -11,8 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
+import { forgetStreams, launchBrowser } from './chromium.mjs';
 import { assertPlays } from './playback.mjs';
 import { runStory } from './story.mjs';
 import { Witness } from './witness.mjs';
@@ -27,21 +26,7 @@ const unique = randomBytes(6).toString('hex');
 const email = `story-${unique}@example.test`;
 const password = `Vx7!${randomBytes(9).toString('base64url')}-aQ`;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-background-networking',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-component-update',
-    '--disable-sync',
-    '--mute-audio',
-    '--autoplay-policy=no-user-gesture-required',
-  ],
-});
+const browser = await launchBrowser();
 const witness = new Witness();
 const [desk, phone] = [await openContext(), await openContext()];
 
@@ -69,7 +54,9 @@ const panel = (preset) => panelOf(desk, preset);
 
 /** Starts a job on the clip's page and waits until its outcome shows. */
 async function make(preset, action) {
-  await panel(preset).getByRole('button', { name: `${action}: ${NAME}` }).click();
+  await panel(preset)
+    .getByRole('button', { name: `${action}: ${NAME}` })
+    .click();
   await panel(preset).locator('[data-state="succeeded"]').waitFor({ timeout: JOB_MS });
 }
 
@@ -258,12 +245,7 @@ const steps = {
     await panel('hls').getByRole('button', { name: /^Play/ }).waitFor();
   },
   'a browser that knows no streams plays one all the same': async () => {
-    await phone.context.addInitScript(() => {
-      const ask = HTMLMediaElement.prototype.canPlayType;
-      HTMLMediaElement.prototype.canPlayType = function canPlayType(type) {
-        return /mpegurl/i.test(type) ? '' : ask.call(this, type);
-      };
-    });
+    await phone.context.addInitScript(forgetStreams);
     await phone.page.goto(new URL(desk.page.url()).pathname);
     await signIn(phone, password);
     const player = await open(phone, 'hls');
