@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 
 use super::finding::Finding;
-use crate::config::Config;
+use crate::config::{Config, StorageConfig};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -68,8 +68,10 @@ fn key(path: &Path) -> Option<Finding> {
 /// Room where the server writes.
 pub(super) fn disk(config: &Config) -> Vec<Finding> {
     let mut folders = vec![config.data_dir.as_path()];
-    if !config.media.storage_dir.starts_with(&config.data_dir) {
-        folders.push(&config.media.storage_dir);
+    if let StorageConfig::Folder(folder) = &config.media.storage
+        && !folder.starts_with(&config.data_dir)
+    {
+        folders.push(folder);
     }
     folders.into_iter().map(room).collect()
 }

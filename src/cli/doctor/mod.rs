@@ -48,11 +48,13 @@ async fn look(config: &Config) -> Vec<Finding> {
     findings.extend(machine::keys(config));
     findings.extend(machine::disk(config));
     findings.extend(database::look(config).await);
-    let (blobs, worker, mail) = tokio::join!(
+    let (blobs, workers, mail) = tokio::join!(
         services::blobs(config),
-        services::worker(config),
+        services::workers(config),
         services::mail(config),
     );
-    findings.extend([blobs, worker, mail]);
+    findings.push(blobs);
+    findings.extend(workers);
+    findings.push(mail);
     findings
 }

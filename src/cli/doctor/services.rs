@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use media_worker::api::Health;
 use media_worker::auth::Keys;
 use media_worker::client::{ClientError, WorkerClient};
+use media_worker::endpoint::Endpoint;
 use tokio::time::timeout;
 
 use super::finding::Finding;
@@ -35,7 +36,7 @@ pub(super) async fn blobs(config: &Config) -> Finding {
 }
 
 async fn round_trip(config: &Config) -> Result<bool, BlobError> {
-    let store = Blobs::local(&config.media.storage_dir)?;
+    let store = Blobs::open(&config.media.storage)?;
     let object = format!("doctor/{}", ids::new_id());
     let content = Bytes::from_static(b"gatelog doctor");
     let limit = content.len() as u64;
@@ -54,38 +55,45 @@ async fn round_trip(config: &Config) -> Result<bool, BlobError> {
     Ok(read? == content)
 }
 
-/// Whether it answers, and behind which layers it runs what it is given.
-pub(super) async fn worker(config: &Config) -> Finding {
+/// Whether each worker answers, and behind which layers it runs what it is given.
+pub(super) async fn workers(config: &Config) -> Vec<Finding> {
+    let workers = config.media.worker_endpoints.iter();
+    futures::future::join_all(workers.map(|endpoint| worker(config, endpoint))).await
+}
+
+async fn worker(config: &Config, endpoint: &Endpoint) -> Finding {
     const NAME: &str = "media worker";
-    let client = || {
-        let keys = Keys::parse(config.media.worker_secret.expose()).ok()?;
-        WorkerClient::new(&config.media.worker_endpoint, keys).ok()
-    };
-    let Some(client) = client() else {
+    let keys = Keys::parse(config.media.worker_secret.expose()).ok();
+    let client = keys.and_then(|keys| WorkerClient::new(endpoint, keys).ok());
+    let Some(client) = client else {
         let advice = "see MEDIA_WORKER_URL and MEDIA_WORKER_SECRET";
-        return Finding::fail(NAME, "its settings are of no use".to_owned(), advice);
+        return Finding::fail(
+            NAME,
+            format!("{endpoint}: its settings are of no use"),
+            advice,
+        );
     };
-    let away = "start gatelog-media-worker and see MEDIA_WORKER_URL: jobs wait until it answers";
+    let away = "start gatelog-media-worker and see MEDIA_WORKER_URL: jobs wait until one answers";
     match timeout(PATIENCE, client.health()).await {
-        Ok(Ok(health)) => layers(&health),
+        Ok(Ok(health)) => layers(endpoint, &health, config.media.demands_sandbox),
         Ok(Err(error @ (ClientError::Unreachable | ClientError::Busy { .. }))) => {
-            Finding::warn(NAME, error.to_string(), away)
+            Finding::warn(NAME, format!("{endpoint}: {error}"), away)
         }
         Ok(Err(error)) => {
             let advice = "give both the same MEDIA_WORKER_SECRET, and versions that fit";
-            Finding::fail(NAME, error.to_string(), advice)
+            Finding::fail(NAME, format!("{endpoint}: {error}"), advice)
         }
-        Err(_) => Finding::warn(NAME, LATE.to_owned(), away),
+        Err(_) => Finding::warn(NAME, format!("{endpoint}: {LATE}"), away),
     }
 }
 
-fn layers(health: &Health) -> Finding {
+fn layers(endpoint: &Endpoint, health: &Health, demands_sandbox: bool) -> Finding {
     const NAME: &str = "media worker";
     let sandbox = health.sandbox;
     let has = |is: bool, name: &str| format!("{name} {}", if is { "yes" } else { "no" });
     let ffmpeg = health.ffmpeg_version.split(" Copyright").next();
     let detail = format!(
-        "{}; Landlock ABI {}, {}, {}, {}, {}, {}",
+        "{endpoint}: {}; Landlock ABI {}, {}, {}, {}, {}, {}",
         ffmpeg.unwrap_or_default(),
         sandbox.landlock_abi,
         has(sandbox.seccomp, "seccomp"),
@@ -96,7 +104,12 @@ fn layers(health: &Health) -> Finding {
     );
     if !sandbox.is_strict() {
         let advice = "run it where the kernel enforces Landlock (ABI 4 or newer) and seccomp";
-        return Finding::fail(NAME, detail, advice);
+        let report = if demands_sandbox {
+            Finding::fail
+        } else {
+            Finding::warn
+        };
+        return report(NAME, detail, advice);
     }
     if health.draining {
         let advice = "it takes no more jobs: start it again when its last one has ended";
