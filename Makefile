@@ -40,6 +40,7 @@ bench: ## Measure against named baselines; the results are in bench/results
 	cargo run --locked --release -p gatelog-bench -- snapshots
 	cargo run --locked --release -p gatelog-bench -- rebuild
 	cargo run --locked --release -p gatelog-bench -- jobs
+	cargo run --locked --release -p gatelog-bench -- sandbox
 
 chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, and verify the log after each
 	scripts/setup test

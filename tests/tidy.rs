@@ -33,7 +33,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "gatelog",
         &["aggregates", "eventlog", "projections", "media-worker"],
     ),
-    ("gatelog-bench", &["aggregates", "eventlog", "projections"]),
+    (
+        "gatelog-bench",
+        &["aggregates", "eventlog", "media-worker", "projections"],
+    ),
 ];
 
 fn strays(packages: &[Value]) -> Vec<String> {

@@ -9,6 +9,7 @@ mod log;
 mod process;
 mod rebuild;
 mod report;
+mod sandbox;
 mod session;
 mod sign_in;
 mod snapshots;
@@ -106,6 +107,15 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+    /// What the sandbox costs a job, against bare FFmpeg.
+    Sandbox {
+        /// Transcodes of each kind; medians are taken over them.
+        #[arg(long, default_value_t = 15)]
+        rounds: usize,
+        /// Probes of each kind; medians are taken over them.
+        #[arg(long, default_value_t = 101)]
+        probes: usize,
+    },
     /// The bare axum handler that `verify` compares with.
     Bare {
         /// Where it listens.
@@ -137,6 +147,7 @@ async fn main() -> anyhow::Result<()> {
             only,
         } => rebuild::run(events, rounds, only).await,
         Command::Upload { mebibytes, rounds } => upload::run(mebibytes, rounds).await,
+        Command::Sandbox { rounds, probes } => sandbox::run(rounds, probes),
         Command::Bare { listen } => verify::serve_bare(listen).await,
     }
 }
