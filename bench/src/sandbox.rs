@@ -78,6 +78,7 @@ impl Job {
                     parent: getpid().as_raw(),
                     uid: self.user,
                     degraded: false,
+                    yielding: true,
                     executables: PROGRAMS.map(PathBuf::from).into(),
                 };
                 let mut command = Command::new(&self.launcher);

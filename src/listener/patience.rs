@@ -27,6 +27,10 @@ impl Patient {
         if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, millis) {
             tracing::debug!(%error, "a connection goes without TCP_USER_TIMEOUT");
         }
+        // An answer in pieces must not wait until the client has acknowledged the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection goes without TCP_NODELAY");
+        }
         Self {
             stream,
             time,

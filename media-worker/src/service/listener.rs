@@ -111,10 +111,11 @@ impl Listener {
                     .accept()
                     .await
                     .map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
-                Socket::Tcp(listener) => listener
-                    .accept()
-                    .await
-                    .map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
+                Socket::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| {
+                    // An answer in pieces must not wait until the one before was acknowledged.
+                    stream.set_nodelay(true)?;
+                    Ok(Box::new(stream) as Box<dyn Stream>)
+                }),
             };
             match accepted {
                 Ok(stream) => return (stream, permit),
