@@ -683,6 +683,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the caller's files take, and the limits. */
+        get: operations["show_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/media": {
         parameters: {
             query?: never;
@@ -745,7 +762,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Asks for a job. The same request is the same job. */
+        /**
+         * Asks for a job. The same request is the same job. `web-video` and `hls` ask for `metadata` too, which must succeed
+         *     first.
+         */
         post: operations["create_job"];
         delete?: never;
         options?: never;
@@ -955,6 +975,46 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a resumable upload (tus 1.0). With `Content-Type: application/offset+octet-stream` the body is its first piece. */
+        post: operations["create_upload"];
+        delete?: never;
+        /** What the server can do: `Tus-Version`, `Tus-Extension`, `Tus-Max-Size` and `Tus-Checksum-Algorithm`. */
+        options: operations["upload_options"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Gives an upload up (tus 1.0), with what has arrived and what it has claimed. */
+        delete: operations["delete_upload"];
+        options?: never;
+        /** How far an upload is (tus 1.0). A piece that is being written is cut off, so that the answer stays true. */
+        head: operations["show_upload"];
+        /**
+         * Adds a piece to an upload (tus 1.0). The piece that completes it makes it media.
+         * @description A piece that comes while another one is being written cuts that one off; what that had received counts.
+         */
+        patch: operations["append_to_upload"];
         trace?: never;
     };
     "/v1/users": {
@@ -1229,6 +1289,8 @@ export interface components {
             pending_email?: components["schemas"]["PendingEmail"] | null;
             /** @description Open and ended ones. */
             sessions: components["schemas"]["ExportedSession"][];
+            /** @description Resumable uploads that are not finished. */
+            uploads: components["schemas"]["OpenUpload"][];
             user: components["schemas"]["User"];
         };
         /** @description A session, with what its device said of itself. */
@@ -1431,6 +1493,21 @@ export interface components {
         NewServiceKey: components["schemas"]["ServiceKey"] & {
             /** @description 64 hexadecimal characters, shown once. */
             key: string;
+        };
+        /** @description A resumable upload that is not finished. */
+        OpenUpload: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: uuid */
+            id: string;
+            /** @description As it was sent in `Upload-Metadata`. */
+            metadata: string;
+            /** Format: int64 */
+            received: number;
         };
         /** @description The rules for a new password; lengths in characters. */
         PasswordRules: {
@@ -1657,8 +1734,50 @@ export interface components {
         };
         /** @description Limits of uploads. */
         UploadLimits: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Seconds without a piece after which a resumable upload is given up.
+             */
+            expires_in: number;
+            /**
+             * Format: int64
+             * @description The largest file.
+             */
             max_bytes: number;
+            /**
+             * Format: int64
+             * @description Resumable uploads that one account may have open at once.
+             */
+            open_uploads: number;
+            /**
+             * Format: int64
+             * @description What the files of one account may have together, in bytes.
+             */
+            quota_bytes: number;
+            /**
+             * Format: int64
+             * @description Files that one account may have.
+             */
+            quota_files: number;
+        };
+        /** @description What counts against the quotas: files, and uploads that are on their way. */
+        Usage: {
+            /**
+             * Format: int64
+             * @description Bytes; an upload that is on its way counts with its whole length.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Files, with those that are on their way.
+             */
+            files: number;
+            limits: components["schemas"]["UploadLimits"];
+            /**
+             * Format: int64
+             * @description Resumable uploads that are not finished.
+             */
+            open_uploads: number;
         };
         /** @description An account. */
         User: {
@@ -4161,6 +4280,34 @@ export interface operations {
             };
         };
     };
+    show_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_media: {
         parameters: {
             query?: {
@@ -4233,7 +4380,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description payload-too-large */
+            /** @description payload-too-large, quota-exceeded */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5160,6 +5307,404 @@ export interface operations {
             };
             /** @description invalid-token, refresh-token-reused */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_upload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+                /** @description Bytes of the whole file */
+                "Upload-Length": number;
+                /** @description As tus has it, up to 4096 bytes; `filename` is the name of the file */
+                "Upload-Metadata"?: string | null;
+                /** @description `sha256` or `sha1`, and the digest of the body in Base64 */
+                "Upload-Checksum"?: string | null;
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The first piece */
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string | null;
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    /** @description The file, when all of it came at once */
+                    "Gatelog-Media-Id"?: string;
+                    "Gatelog-Position"?: number;
+                    Location?: string;
+                    "Tus-Resumable"?: string;
+                    "Upload-Expires"?: string;
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description malformed-request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description tus-version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description payload-too-large, quota-exceeded */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported-media-type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description checksum-mismatch */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the headers */
+            200: {
+                headers: {
+                    "Tus-Checksum-Algorithm"?: string;
+                    "Tus-Extension"?: string;
+                    "Tus-Max-Size"?: number;
+                    "Tus-Resumable"?: string;
+                    "Tus-Version"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_upload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Given up */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description upload-complete */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description upload-expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description tus-version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description upload-locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_upload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the headers */
+            200: {
+                headers: {
+                    /** @description The file, once the upload has become one */
+                    "Gatelog-Media-Id"?: string;
+                    "Gatelog-Position"?: number;
+                    "Tus-Resumable"?: string;
+                    "Upload-Expires"?: string;
+                    "Upload-Length"?: number;
+                    "Upload-Metadata"?: string;
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description upload-expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description tus-version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description upload-locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    append_to_upload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+                /** @description Where the piece begins */
+                "Upload-Offset": number;
+                /** @description `sha256` or `sha1`, and the digest of the body in Base64 */
+                "Upload-Checksum"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The piece */
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Added; durable up to `Upload-Offset` */
+            204: {
+                headers: {
+                    /** @description The file, when the upload is complete */
+                    "Gatelog-Media-Id"?: string;
+                    "Gatelog-Position"?: number;
+                    "Tus-Resumable"?: string;
+                    "Upload-Expires"?: string;
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description malformed-request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description upload-offset-mismatch */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description upload-expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description tus-version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description payload-too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported-media-type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description upload-locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description checksum-mismatch */
+            460: {
                 headers: {
                     [name: string]: unknown;
                 };
