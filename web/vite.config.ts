@@ -12,6 +12,9 @@ export default defineConfig({
   server: { host: '127.0.0.1', proxy: { '/v1': 'http://127.0.0.1:8080' } },
   test: {
     environment: 'jsdom',
+    // The tests run what a browser gets, not what Node.js would.
+    alias: { 'tus-js-client': 'tus-js-client/lib.esm/browser/index.js' },
+    server: { deps: { inline: ['tus-js-client'] } },
     setupFiles: ['./src/testing/setup.ts'],
     restoreMocks: true,
     testTimeout: 30_000,

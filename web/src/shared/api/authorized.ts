@@ -39,7 +39,8 @@ export async function authorized(attempt: (accessToken: string) => Promise<Respo
   return successOrThrow(await attempt(renewed.accessToken), renewed);
 }
 
-async function freshTokens(): Promise<Tokens> {
+/** The tokens of the person who is signed in, renewed when their time is nearly over. */
+export async function freshTokens(): Promise<Tokens> {
   const { tokens } = tokenStore.state();
   if (tokens === null) throw sessionEnded();
   return Date.now() < tokens.renewAtMs ? tokens : renewTokens(tokens);

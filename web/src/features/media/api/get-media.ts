@@ -4,7 +4,7 @@ import { call } from '@/shared/api/authorized';
 import { readJson } from '@/shared/api/transport';
 import { type Media, mediaSchema } from '@/shared/api/types';
 
-async function getMedia(id: string, signal: AbortSignal): Promise<Media> {
+export async function getMedia(id: string, signal: AbortSignal): Promise<Media> {
   return readJson(await call(`/v1/media/${encodeURIComponent(id)}`, { signal }), mediaSchema);
 }
 

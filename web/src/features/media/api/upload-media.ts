@@ -1,7 +1,13 @@
-import { authorized } from '@/shared/api/authorized';
-import { NetworkError } from '@/shared/api/problem';
-import { notePosition, readJson, urlOf } from '@/shared/api/transport';
-import { type Media, mediaSchema } from '@/shared/api/types';
+/** Sends a file by tus 1.0: piece by piece, so that a connection that breaks costs a piece at most. */
+import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client';
+
+import { getMedia } from '@/features/media/api/get-media';
+import { freshTokens } from '@/shared/api/authorized';
+import { NetworkError, type ProblemError, problemFrom } from '@/shared/api/problem';
+import { renewTokens } from '@/shared/api/refresh';
+import { notePosition, urlOf } from '@/shared/api/transport';
+import { type Media } from '@/shared/api/types';
+import { type Tokens } from '@/shared/auth/token-store';
 
 export interface UploadOptions {
   /** Called with the share that is sent, from 0 to 1. */
@@ -9,52 +15,108 @@ export interface UploadOptions {
   signal: AbortSignal;
 }
 
-/** Sends the raw file. The type is left to the server, which judges the first bytes. */
-export async function uploadMedia(file: File, options: UploadOptions): Promise<Media> {
-  const url = urlOf('/v1/media', { name: file.name });
-  const response = await authorized((accessToken) => post(url, accessToken, file, options));
-  notePosition(response);
-  return readJson(response, mediaSchema);
+/** So much is sent at once: what a broken connection costs, and how long a token must last. */
+const PIECE_BYTES = 16 * 1024 * 1024;
+/** What is waited before each further try, in milliseconds. A piece that arrives begins the count anew. */
+const DELAYS_MS = [0, 1_000, 3_000, 5_000, 10_000, 30_000];
+
+/** Sends the file. The type is left to the server, which judges the first bytes. */
+export async function uploadMedia(file: File, options: UploadOptions, stack?: HttpStack): Promise<Media> {
+  options.signal.throwIfAborted();
+  const { DetailedError } = await import('tus-js-client');
+  try {
+    const id = await sendPieces(file, options, stack);
+    if (id === null) throw new NetworkError('the server has not finished the upload yet');
+    return await getMedia(id, options.signal);
+  } catch (error) {
+    if (!(error instanceof DetailedError)) throw error;
+    const answer = error.originalResponse;
+    throw answer ? await problemOf(answer) : new NetworkError('upload broken off', { cause: error });
+  }
 }
 
-/** XMLHttpRequest, because `fetch` does not tell how much of a body has been sent. */
-function post(url: string, accessToken: string, file: File, options: UploadOptions): Promise<Response> {
+/** Resolves with the identifier of the file, as the last answer has it. */
+async function sendPieces(file: File, options: UploadOptions, stack?: HttpStack): Promise<string | null> {
   const { onProgress, signal } = options;
+  const { Upload } = await import('tus-js-client');
+  const access = new Access();
+  let id: string | null = null;
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const request = new XMLHttpRequest();
+    const upload = new Upload(file, {
+      endpoint: urlOf('/v1/uploads'),
+      chunkSize: PIECE_BYTES,
+      retryDelays: DELAYS_MS,
+      metadata: { filename: file.name },
+      // Nothing of a file is left in the browser.
+      storeFingerprintForResuming: false,
+      ...(stack === undefined ? {} : { httpStack: stack }),
+      onBeforeRequest: (request) => access.authorize(request),
+      onAfterResponse: (_request, answer) => {
+        notePosition(responseOf(answer));
+        id = answer.getHeader('Gatelog-Media-Id') ?? id;
+      },
+      onShouldRetry: (error) => {
+        const status = error.originalResponse?.getStatus() ?? 0;
+        return status === 401
+          ? access.refused()
+          : status < 400 || status === 409 || status === 423 || status >= 500;
+      },
+      onProgress: (sent, total) => {
+        onProgress(total === 0 ? 0 : sent / total);
+      },
+      onError: reject,
+      onSuccess: () => {
+        signal.removeEventListener('abort', abort);
+        resolve(id);
+      },
+    });
     const abort = () => {
-      request.abort();
-    };
-    request.open('POST', url);
-    request.setRequestHeader('Authorization', `Bearer ${accessToken}`);
-    request.setRequestHeader('Content-Type', 'application/octet-stream');
-    request.upload.onprogress = ({ loaded, total }) => {
-      onProgress(total === 0 ? 0 : loaded / total);
-    };
-    request.onload = () => {
-      resolve(responseOf(request));
-    };
-    request.onerror = () => {
-      reject(new NetworkError('upload broken off'));
-    };
-    request.onabort = () => {
+      // What has arrived is removed; where that fails, the server gives it up by itself.
+      upload.abort(true).catch(() => undefined);
       reject(new DOMException('upload cancelled', 'AbortError'));
     };
-    request.onloadend = () => {
-      signal.removeEventListener('abort', abort);
-    };
     signal.addEventListener('abort', abort);
-    request.send(file);
+    upload.start();
   });
 }
 
+/** The tokens of the requests of one upload. An answer 401 is met once with new ones: this machine's clock may be wrong. */
+class Access {
+  #used: Tokens | null = null;
+  #isRefused = false;
+  #hasRenewed = false;
+
+  async authorize(request: HttpRequest): Promise<void> {
+    if (this.#isRefused && this.#used !== null) {
+      this.#used = await renewTokens(this.#used);
+    } else {
+      this.#used = await freshTokens();
+    }
+    this.#isRefused = false;
+    request.setHeader('Authorization', `Bearer ${this.#used.accessToken}`);
+  }
+
+  /** Whether another try makes sense. */
+  refused(): boolean {
+    const isFirst = !this.#hasRenewed;
+    this.#isRefused = isFirst;
+    this.#hasRenewed = true;
+    return isFirst;
+  }
+}
+
+function problemOf(answer: HttpResponse): Promise<ProblemError> {
+  return problemFrom(responseOf(answer));
+}
+
 /** As `fetch` would have answered, so that problems and positions are read in one place. */
-function responseOf(request: XMLHttpRequest): Response {
+function responseOf(answer: HttpResponse): Response {
   const headers = new Headers();
   for (const name of ['Content-Type', 'Gatelog-Position', 'Retry-After', 'X-Request-Id']) {
-    const value = request.getResponseHeader(name);
-    if (value !== null) headers.set(name, value);
+    const value = answer.getHeader(name);
+    if (value) headers.set(name, value);
   }
-  return new Response(request.responseText, { status: request.status, headers });
+  const status = answer.getStatus();
+  const body = [204, 205, 304].includes(status) ? null : answer.getBody();
+  return new Response(body, { status, headers });
 }
