@@ -70,8 +70,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     }
     app.tails.watch_read_models(&app.read_models);
     start_watching_tails(app, lifecycle);
-    dispatch_media_jobs::start(app, lifecycle);
-    sweep_blobs::start(app, lifecycle);
+    start_media(app, lifecycle);
     chore(
         app,
         lifecycle,
@@ -112,6 +111,11 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     start_seen_and_lease(app, lifecycle);
     start_mails(app, lifecycle);
     start_webhooks(app, lifecycle);
+}
+
+fn start_media(app: &Arc<App>, lifecycle: &Lifecycle) {
+    dispatch_media_jobs::start(app, lifecycle);
+    sweep_blobs::start(app, lifecycle);
     chore(app, lifecycle, "sweep uploads", 5, uploads::sweep::run);
     chore(app, lifecycle, "sweep claims", 3600, uploads::sweep::claims);
 }
