@@ -251,8 +251,7 @@ fn ran(mut command: Command) {
 }
 
 async fn survives(settings: &[(&str, &str)], postgres: Option<&TestPostgres>) {
-    let seed = setting("CHAOS_SEED").unwrap_or_else(|| u64::from(std::process::id()));
-    println!("CHAOS_SEED={seed}");
+    let (_, chance) = Chance::from_environment("CHAOS_SEED");
     let settings = [settings, &[("ACCESS_TOKEN_TTL", "86400")]].concat();
     let server = Server::start_with(&settings).await;
     server.register(PERSON).await;
@@ -263,7 +262,7 @@ async fn survives(settings: &[(&str, &str)], postgres: Option<&TestPostgres>) {
         server,
         postgres,
         folder: tempfile::tempdir().unwrap(),
-        chance: Chance(seed),
+        chance,
         acknowledged: Vec::new(),
         known: Vec::new(),
     };

@@ -138,18 +138,9 @@ impl Writer {
     }
 }
 
-/// The seed of this run: `FAULTS_SEED` repeats one.
-fn seed() -> u64 {
-    let given = std::env::var("FAULTS_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| u64::from(std::process::id()))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_lose_nothing_leave_nothing_stuck_and_double_nothing() {
-    let seed = seed();
-    let mut chance = Chance(seed);
+    let (seed, mut chance) = Chance::from_environment("FAULTS_SEED");
     let folder = tempfile::tempdir().unwrap();
     let settings = [("MEDIA_JOBS_PER_USER", "4"), ("ACCESS_TOKEN_TTL", "86400")];
     let mut server = Server::prepare(folder.path(), &settings);
@@ -341,8 +332,7 @@ async fn a_crash_of_postgres_loses_nothing_that_was_acknowledged() {
     let url = cluster.fresh_database().await.unwrap();
     let server = Server::start_with(&[("DATABASE_URL", &url)]).await;
     let token = server.token("ada@example.com").await;
-    let seed = seed();
-    let mut chance = Chance(seed);
+    let (seed, mut chance) = Chance::from_environment("FAULTS_SEED");
     let mut acknowledged = Vec::new();
     for round in 0..4 {
         let writers: Vec<Writer> = (0..4)

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Server, until};
+use support::{Server, until, until_so};
 
 const EMAIL: &str = "ada@example.com";
 /// Room for a database with a few hundred events and its write-ahead log.
@@ -107,23 +107,12 @@ impl OnSmallDisk {
         assert!(is_good, "{told}");
     }
 
-    async fn checkpoint_failure(&self) -> Value {
-        let ready = reqwest::get(format!("{}/readyz", self.server.ops))
-            .await
-            .unwrap();
-        ready.json::<Value>().await.unwrap()["log_checkpoint"]["failure"].clone()
-    }
-
     async fn until_checkpoint_failure_is(&self, wanted: bool) {
-        let deadline = std::time::Instant::now() + support::PATIENCE;
-        while self.checkpoint_failure().await.is_string() != wanted {
-            assert!(
-                std::time::Instant::now() < deadline,
-                "{}",
-                self.server.log()
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        let is_so = async || {
+            let (_, ready) = self.server.readyz().await;
+            ready["log_checkpoint"]["failure"].is_string() == wanted
+        };
+        until_so("the checkpoint's failure is told or over", is_so).await;
     }
 }
 

@@ -36,14 +36,6 @@ const AT_A_TIME: u64 = 4;
 /// How many jobs may end in a failure though nothing is wrong with their file: those that were killed again and again.
 const GIVEN_UP: usize = 3;
 
-/// The seed of this run: `FAULTS_SEED` repeats one.
-fn seed() -> u64 {
-    let given = std::env::var("FAULTS_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| u64::from(std::process::id()))
-}
-
 /// What FFmpeg makes of a source, in a container.
 fn made(source: &[&str], format: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
@@ -203,8 +195,7 @@ async fn ask_for_all(server: &Server, token: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_jobs_of_every_preset_end_once_whatever_is_killed() {
-    let seed = seed();
-    let mut chance = Chance(seed);
+    let (seed, mut chance) = Chance::from_environment("FAULTS_SEED");
     let folder = tempfile::tempdir().unwrap();
     let mut site = Site::open(folder.path()).await;
     let token = site.server.token("ada@example.com").await;
@@ -336,8 +327,7 @@ async fn race(server: &Server, token: &str, media: &str, round: u64, delay: u64)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_and_the_end_of_its_job_have_one_winner() {
-    let seed = seed();
-    let mut chance = Chance(seed);
+    let (seed, mut chance) = Chance::from_environment("FAULTS_SEED");
     let mut server = Server::start_with(&[("MEDIA_JOBS_PER_USER", "8")]).await;
     server.launch_worker().await;
     let token = server.token("ada@example.com").await;

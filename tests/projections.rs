@@ -32,11 +32,7 @@ fn told(server: &Server, arguments: &[&str]) -> String {
 async fn ready(server: &Server, is_so: impl Fn(&Value) -> bool) -> (u16, Value) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let answer = reqwest::get(format!("{}/readyz", server.ops))
-            .await
-            .unwrap();
-        let status = answer.status().as_u16();
-        let body: Value = answer.json().await.unwrap();
+        let (status, body) = server.readyz().await;
         if is_so(&body["tails"]) {
             return (status, body);
         }

@@ -63,11 +63,6 @@ fn workers_of(events: &[Value]) -> Vec<String> {
         .collect()
 }
 
-async fn readyz(server: &Server) -> Value {
-    let answer = reqwest::get(format!("{}/readyz", server.ops)).await;
-    answer.unwrap().json().await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn both_workers_get_jobs_and_a_dead_ones_go_on_at_the_other() {
     let (server, mut workers, _folder) = server_with(&["a.sock", "b.sock"]).await;
@@ -102,7 +97,7 @@ async fn both_workers_get_jobs_and_a_dead_ones_go_on_at_the_other() {
         let is_other = last.unwrap().ends_with("b.sock");
         assert!(is_other || !is_retried, "{ended}");
     }
-    let ready = readyz(&server).await;
+    let ready = server.readyz().await.1;
     assert_eq!(ready["media_worker"], "ok", "{ready}");
     let states: Vec<&str> = ready["media_workers"]
         .as_array()
@@ -120,11 +115,8 @@ async fn a_worker_that_stays_away_has_its_circuit_opened_and_is_told_of() {
     let token = server.token("ada@example.com").await;
     let media = server.upload(&token, "clip.mp4", clip()).await;
     let job = server.job(&token, &media, "poster").await;
-    let deadline = std::time::Instant::now() + support::PATIENCE;
-    while readyz(&server).await["media_workers"][0]["circuit"] != "open" {
-        assert!(std::time::Instant::now() < deadline, "{}", server.log());
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    let is_open = async || server.readyz().await.1["media_workers"][0]["circuit"] == "open";
+    support::until_so("the circuit opens", is_open).await;
     let metrics = reqwest::get(format!("{}/metrics", server.ops)).await;
     let metrics = metrics.unwrap().text().await.unwrap();
     let line = metrics

@@ -130,8 +130,7 @@ async fn a_witness_signs_a_log_that_grows_and_refuses_one_that_was_forked() {
             .contains("the witness refuses the checkpoint")
     };
     until("the server says so", refuses).await;
-    let ready = reqwest::get(format!("{}/readyz", audited.server.ops));
-    let ready: serde_json::Value = ready.await.unwrap().json().await.unwrap();
+    let (_, ready) = audited.server.readyz().await;
     assert_eq!(ready["ready"], true);
     let failure = ready["log_checkpoint"]["failure"].as_str().unwrap();
     assert!(

@@ -8,23 +8,12 @@ use serde_json::{Value, json};
 
 use super::bucket::{Bucket, SECRET};
 use super::support::engines::{outcome, refused, servers};
-use super::support::{Server, clip};
+use super::support::{Server, clip, until_so};
 use super::{begun, content, pairs, picture, stored_in};
 
 /// Until the bucket's objects are so.
 async fn until_objects(bucket: &Bucket, what: &str, is_so: impl Fn(&[String]) -> bool) {
-    let begun = std::time::Instant::now();
-    loop {
-        let objects = bucket.objects().await;
-        if is_so(&objects) {
-            return;
-        }
-        assert!(
-            begun.elapsed() < super::support::PATIENCE,
-            "in vain: {what}: {objects:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_so(what, async || is_so(&bucket.objects().await)).await;
 }
 
 async fn ranges(server: &Server, token: &str, media: &str, whole: &[u8]) {
@@ -111,11 +100,8 @@ async fn uploads_outputs_and_links_are_kept_in_a_bucket_on_both_engines() {
         assert!(linked.bytes().await.unwrap().starts_with(b"RIFF"));
         // One that breaks off in its third part.
         let cut = begun(&server, &token, picture(13_000_000, 2));
-        let start = std::time::Instant::now();
-        while bucket.open().await.is_empty() {
-            assert!(start.elapsed() < super::support::PATIENCE);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let is_begun = async || !bucket.open().await.is_empty();
+        until_so("the upload is under way", is_begun).await;
         cut.abort();
         for media in [media, film] {
             let path = format!("/v1/media/{media}");
@@ -125,11 +111,8 @@ async fn uploads_outputs_and_links_are_kept_in_a_bucket_on_both_engines() {
             objects.is_empty()
         })
         .await;
-        let start = std::time::Instant::now();
-        while !bucket.open().await.is_empty() {
-            assert!(start.elapsed() < super::support::PATIENCE);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let is_over = async || bucket.open().await.is_empty();
+        until_so("the upload is given up", is_over).await;
     }
 }
 
@@ -141,11 +124,8 @@ async fn a_bucket_that_is_away_is_told_by_name_and_its_secret_is_not() {
     let token = server.token("ada@example.com").await;
     let media = server.upload(&token, "a.png", picture(1000, 1)).await;
     bucket.stop();
-    let ready = reqwest::get(format!("{}/readyz", server.ops))
-        .await
-        .unwrap();
-    assert_eq!(ready.status(), 503);
-    let told: Value = ready.json().await.unwrap();
+    let (status, told) = server.readyz().await;
+    assert_eq!(status, 503);
     assert_eq!(
         (&told["blobs"], &told["database"]),
         (&json!("failing"), &json!("ok"))
@@ -167,10 +147,7 @@ async fn a_bucket_that_is_away_is_told_by_name_and_its_secret_is_not() {
     assert_eq!(server.delete(&path, &token).await.status(), 204);
     bucket.start_again().await;
     server.upload(&token, "b.png", picture(1000, 3)).await;
-    let ready = reqwest::get(format!("{}/readyz", server.ops))
-        .await
-        .unwrap();
-    assert_eq!(ready.status(), 200);
+    assert_eq!(server.readyz().await.0, 200);
     let log = server.log();
     assert!(
         !log.contains(SECRET) && !log.contains("Signature="),

@@ -8,7 +8,7 @@ use gatelog::ports::blobs::Blobs;
 
 use super::bucket::Bucket;
 use super::support::engines::prepared;
-use super::support::{PATIENCE, Server, clip};
+use super::support::{Server, clip, until_so};
 use super::{begun, content, files, pairs, picture, stored_in};
 
 /// Named as the server names them; no event knows of any.
@@ -60,18 +60,8 @@ impl Store<'_> {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn(&[String], usize) -> bool) {
-        let begun = std::time::Instant::now();
-        loop {
-            let (objects, open) = (self.objects().await, self.open().await);
-            if is_so(&objects, open) {
-                return;
-            }
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "in vain: {what}: {objects:?}, {open} open"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let is_so = async || is_so(&self.objects().await, self.open().await);
+        until_so(what, is_so).await;
     }
 }
 

@@ -284,6 +284,13 @@ impl Server {
         self.get(path, token).await.json().await.unwrap()
     }
 
+    /// What `/readyz` answers.
+    pub async fn readyz(&self) -> (u16, Value) {
+        let answer = self.client.get(format!("{}/readyz", self.ops));
+        let answer = answer.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     /// POST of JSON, with a token unless it is empty.
     pub async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
         let request = self.request(Method::POST, path).json(body);
@@ -428,8 +435,13 @@ pub async fn on_both_engines(settings: &[(&str, &str)]) -> Vec<(Server, String)>
 
 /// Waits until something is so.
 pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    until_so(what, async || is_so()).await;
+}
+
+/// Waits until something is so that is not seen at once.
+pub async fn until_so(what: &str, is_so: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
+    while !is_so().await {
         assert!(Instant::now() < deadline, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -20,7 +20,7 @@ use std::path::Path;
 use reqwest::{Method, RequestBuilder, Response};
 use sha2::{Digest as _, Sha256};
 use support::engines::{count, servers};
-use support::{PATIENCE, Server, clip};
+use support::{Server, clip, until_so};
 
 pub const EMAIL: &str = "ada@example.com";
 pub const PIECE: &str = "application/offset+octet-stream";
@@ -129,9 +129,5 @@ pub fn objects(server: &Server, name: &str) -> Vec<String> {
 
 /// Waits until a query gives a number.
 pub async fn until_count(url: &str, sql: &str, wanted: i64) {
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while count(url, sql).await != wanted {
-        assert!(std::time::Instant::now() < deadline, "{sql}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until_so(sql, async || count(url, sql).await == wanted).await;
 }

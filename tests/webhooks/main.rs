@@ -268,12 +268,7 @@ async fn a_receiver_that_fails_is_parked_and_holds_nobody_up_and_goes_on_where_i
             view["last_error"].as_str().unwrap().contains("302"),
             "{view}"
         );
-        let ready: Value = reqwest::get(format!("{}/readyz", server.ops))
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let (_, ready) = server.readyz().await;
         assert_eq!(ready["webhooks"]["parked"], json!([sink["id"]]));
         let metrics = reqwest::get(format!("{}/metrics", server.ops))
             .await
