@@ -403,6 +403,10 @@ async fn a_worker_with_a_full_disk_loses_the_job_to_another() {
     let mut server = Server::prepare(folder.path(), &[("MEDIA_WORKER_URL", &both)]);
     server.launch().await;
     let _worker = server.spawn_worker();
+    support::until("the other worker listens", || {
+        server.worker_log().contains("started")
+    })
+    .await;
     let token = server.token("ada@example.com").await;
     let media = server.upload(&token, "a.mp4", support::clip()).await;
     let job = server.job(&token, &media, "poster").await;

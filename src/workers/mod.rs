@@ -6,11 +6,12 @@
 mod breaker;
 mod worker;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregates::media_job::Preset;
-use media_worker::api::{self, JobKey, ServiceLimits};
+use media_worker::api::{self, JobKey, PresetInfo};
 use media_worker::auth::Keys;
 use media_worker::client::{ClientError, WorkerClient};
 use media_worker::endpoint::Endpoint;
@@ -120,7 +121,7 @@ impl Workers {
         Some(Offer {
             worker: Arc::clone(worker),
             free: free.min(most.unwrap_or(usize::MAX)),
-            limits,
+            presets: limits.presets,
         })
     }
 
@@ -174,12 +175,12 @@ pub struct Offers {
 struct Offer {
     worker: Arc<Worker>,
     free: usize,
-    limits: ServiceLimits,
+    presets: Vec<PresetInfo>,
 }
 
 impl Offer {
     fn knows(&self, preset: api::Preset) -> bool {
-        let mut presets = self.limits.presets.iter();
+        let mut presets = self.presets.iter();
         presets.any(|known| known.name == preset && known.version == preset.version())
     }
 }
@@ -193,7 +194,8 @@ impl Offers {
     }
 
     /// A worker for a job: one that knows its recipe rather than one that does not, one where nothing went wrong just
-    /// now rather than another, and then the one with the most free slots.
+    /// now rather than another, of those where something did the one where it is longest ago, and then the one with the
+    /// most free slots.
     pub fn pick(&mut self, preset: Preset, recipe: api::Preset) -> Option<Arc<Worker>> {
         let (now, weight) = (clock::monotonic(), Weight::of(preset));
         let offer = self
@@ -201,11 +203,40 @@ impl Offers {
             .iter_mut()
             .filter(|offer| offer.free > 0 && offer.worker.allows(weight, now) != Some(0))
             .max_by_key(|offer| {
-                let is_fine = !offer.worker.is_shunned(now);
-                (offer.knows(recipe), is_fine, offer.free)
+                let shunned = Reverse(offer.worker.shunned_until(now));
+                (offer.knows(recipe), shunned, offer.free)
             })?;
         offer.free -= 1;
         offer.worker.begins(now);
         Some(Arc::clone(&offer.worker))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn of_workers_where_something_went_wrong_the_one_of_longest_ago_is_tried() {
+        let keys = Keys::parse(&"s".repeat(64)).unwrap();
+        let endpoints: Vec<Endpoint> = ["unix:/a", "unix:/b"].map(|at| at.parse().unwrap()).into();
+        let workers = Workers::new(&endpoints, &keys, true).unwrap();
+        let picked = |free: [usize; 2]| {
+            let offer = |(worker, free): (&Arc<Worker>, usize)| Offer {
+                worker: Arc::clone(worker),
+                free,
+                presets: Vec::new(),
+            };
+            let list = workers.all().iter().zip(free).map(offer).collect();
+            let worker = Offers { list }.pick(Preset::Poster, api::Preset::Poster);
+            worker.unwrap().name.clone()
+        };
+        assert_eq!(picked([1, 2]), "unix:/b", "the one with the most room");
+        workers.all()[1].shun();
+        assert_eq!(picked([1, 2]), "unix:/a");
+        workers.all()[0].shun();
+        assert_eq!(picked([2, 1]), "unix:/b");
     }
 }

@@ -96,8 +96,9 @@ impl Worker {
         times.into_iter().flatten().filter(|time| now < *time).min()
     }
 
-    pub(super) fn is_shunned(&self, now: Instant) -> bool {
-        is_later(self.lock().shunned_until, now)
+    /// Until when another worker is preferred, if one is.
+    pub(super) fn shunned_until(&self, now: Instant) -> Option<Instant> {
+        self.lock().shunned_until.filter(|until| now < *until)
     }
 
     /// A job is about to be offered.
