@@ -4,10 +4,12 @@
 //! says so, and goes on when somebody lets it. What passes, as a database that is away, never parks it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{note_failure, tail_state};
@@ -18,6 +20,9 @@ use crate::{Change, Database, DbError, Log, Projection, RecordedEvent, fold};
 pub(crate) const STEP: usize = 500;
 /// How long a tail waits at most before it looks again.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// A tail that is not urgent lets this pass from one step to the next, so that under load a step takes many events. After
+/// a quiet time it steps at once.
+const PACE: Duration = Duration::from_millis(50);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
 
@@ -36,7 +41,7 @@ pub(crate) enum Step {
 
 /// What follows the log in steps.
 #[async_trait]
-pub(crate) trait Follow: Send {
+pub(crate) trait Follow: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
@@ -45,6 +50,21 @@ pub(crate) trait Follow: Send {
 
     /// Reads where it stands and what holds it; nothing is taken.
     async fn look(&mut self) -> Result<Step, DbError>;
+
+    /// Resolves when its next step must not wait.
+    async fn urgent(&self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until the pace allows another step, unless it is urgent.
+async fn pace(tail: &dyn Follow, stepped: Option<Instant>, stop: &CancellationToken) {
+    let Some(stepped) = stepped else { return };
+    tokio::select! {
+        () = tokio::time::sleep_until(stepped + PACE) => {}
+        () = tail.urgent() => {}
+        () = stop.cancelled() => {}
+    }
 }
 
 /// Follows the log until told to stop.
@@ -52,6 +72,7 @@ pub(crate) async fn follow(tail: &mut dyn Follow, log: &Log, stop: &Cancellation
     let mut head = log.watch_head();
     let mut backoff = Backoff::new(tail.name());
     let mut last = Step::Moved;
+    let mut stepped = None;
     while !stop.is_cancelled() {
         head.mark_unchanged();
         let next = match last {
@@ -61,11 +82,15 @@ pub(crate) async fn follow(tail: &mut dyn Follow, log: &Log, stop: &Cancellation
         match next {
             Ok(done) => {
                 match done {
-                    Step::Moved => backoff.succeeded(),
+                    Step::Moved => {
+                        stepped = Some(Instant::now());
+                        backoff.succeeded();
+                    }
                     Step::Failed => backoff.wait(stop).await,
                     Step::Idle | Step::Held => {
                         backoff.succeeded();
                         idle(&mut head, done, stop).await;
+                        pace(tail, stepped.take(), stop).await;
                     }
                 }
                 last = done;
@@ -82,6 +107,10 @@ pub struct ProjectionTail {
     log: Log,
     projection: Newest,
     position: watch::Sender<u64>,
+    /// Told when somebody waits for a position.
+    hurry: Notify,
+    /// Whether the last step changed anything but the checkpoint.
+    has_changed: AtomicBool,
     /// Events of one step.
     at_once: usize,
 }
@@ -107,6 +136,8 @@ impl ProjectionTail {
                 upcasters,
             },
             position,
+            hurry: Notify::new(),
+            has_changed: AtomicBool::new(true),
             at_once: STEP,
         })
     }
@@ -133,6 +164,9 @@ impl ProjectionTail {
 
     /// Returns when it has come as far as `position`.
     pub async fn wait_for(&self, position: u64) {
+        if self.position() < position {
+            self.hurry.notify_one();
+        }
         // The sender lives as long as `self`.
         let _ = self
             .position
@@ -183,6 +217,8 @@ impl ProjectionTail {
             }
             to = event.position;
         }
+        self.has_changed
+            .store(!changes.is_empty(), Ordering::Relaxed);
         if to > from {
             if !self.advance(from, to, fold(changes)).await? {
                 return self.look().await;
@@ -252,6 +288,13 @@ impl Follow for Following<'_> {
 
     async fn look(&mut self) -> Result<Step, DbError> {
         self.0.look().await
+    }
+
+    /// When somebody waits for it; and when its last events were of its own kind, as others may follow.
+    async fn urgent(&self) {
+        if !self.0.has_changed.load(Ordering::Relaxed) {
+            self.0.hurry.notified().await;
+        }
     }
 }
 
