@@ -108,12 +108,10 @@ async fn verify(
         .await
         .map_err(VaultError::from)?;
     let verified = sign_in::verify_again(app, row, session, &current).await;
-    verified
-        .map(|(proof, _)| proof)
-        .map_err(|error| match error {
-            SignInError::InvalidCredentials => PasswordChangeError::WrongPassword,
-            other => PasswordChangeError::Verifying(other),
-        })
+    verified.map_err(|error| match error {
+        SignInError::InvalidCredentials => PasswordChangeError::WrongPassword,
+        other => PasswordChangeError::Verifying(other),
+    })
 }
 
 async fn change_to(

@@ -14,14 +14,14 @@ use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
 use crate::config::TokenConfig;
-use crate::keyring::VaultError;
+use crate::keyring::{PersonKey, VaultError};
 use crate::ports::ids::Token;
 use crate::ports::passwords::{PasswordError, Place, Verified, VerifiedPassword};
 use crate::ports::{clock, ids};
 use crate::revocation::{self, RevokeError};
 use crate::second_factor::ProvedFactor;
 use crate::second_factor::challenges::Challenge;
-use crate::throttle::{self, ThrottleError, Trial};
+use crate::throttle::{self, Charge, ThrottleError, Trial};
 
 /// Where and on what a session is opened.
 #[derive(Debug)]
@@ -129,6 +129,10 @@ pub struct NewTokens {
 pub struct Opened {
     /// Which.
     pub session_id: SessionId,
+    /// Whose, as the account is after it.
+    pub user: users::UserRow,
+    /// The person's key.
+    pub key: PersonKey,
     /// Its first tokens.
     pub tokens: NewTokens,
     /// The position of its last event.
@@ -167,6 +171,17 @@ pub enum SignInError {
     Revoke(#[from] RevokeError),
 }
 
+/// A password that was right.
+#[derive(Debug)]
+pub struct Right {
+    /// That it was.
+    pub proof: VerifiedPassword,
+    /// The account as it was then.
+    pub user: users::UserRow,
+    /// What the attempt was charged.
+    pub charge: Charge,
+}
+
 /// Verifies a password of whoever signs in. Unknown addresses cost the same work as known ones, and are throttled alike.
 ///
 /// # Errors
@@ -176,7 +191,7 @@ pub async fn verify_password(
     address: &str,
     ip: std::net::IpAddr,
     password: Zeroizing<String>,
-) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
+) -> Result<Right, SignInError> {
     let (email, trial) = throttle::sign_in_trial(app, address, ip);
     let account = async {
         // Nobody's claim is looked for as well, so that it takes as long.
@@ -186,7 +201,7 @@ pub async fn verify_password(
         let claim = claim.unwrap_or(EmailClaimId(Uuid::nil()));
         Ok(email_claims::account(&app.database, claim).await?)
     };
-    try_password(app, &trial, account, &password).await
+    try_password(app, trial, account, &password).await
 }
 
 /// Verifies the password of an account once more, for the holder of a session.
@@ -198,33 +213,40 @@ pub async fn verify_again(
     account: Option<users::UserRow>,
     session: SessionId,
     password: &str,
-) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
+) -> Result<VerifiedPassword, SignInError> {
     let row = account.ok_or(SignInError::InvalidCredentials)?;
     let keyring = app.vault.keyring();
     let trial = Trial::in_session(keyring, row.email_claim_id, session);
-    try_password(app, &trial, async { Ok(Some(row)) }, password).await
+    let right = try_password(app, trial, async { Ok(Some(row)) }, password).await?;
+    let is_enough = right.user.totp_id.is_none();
+    right.charge.succeeded(app, is_enough).await?;
+    Ok(right.proof)
 }
 
 /// One attempt: charged before anything is looked at, so that however many come at once no more than the limit are.
 async fn try_password(
     app: &App,
-    trial: &Trial,
+    trial: Trial,
     account: impl Future<Output = Result<Option<users::UserRow>, SignInError>>,
     password: &str,
-) -> Result<(VerifiedPassword, users::UserRow), SignInError> {
-    throttle::check(app, trial).await?;
+) -> Result<Right, SignInError> {
+    let admitted = throttle::admit(app, trial).await?;
     // Before the charge: whoever finds no place leaves nothing in the table.
-    let place = app.passwords.place(&trial.crowds())?;
-    let charge = throttle::charge(app, trial).await?;
+    let place = app.passwords.place(&admitted.trial().crowds())?;
+    let charge = admitted.charge(app).await?;
     match look(app, place, account, password).await {
-        Ok(Some((verified, row))) => {
-            let is_enough = row.totp_id.is_none() && !row.is_disabled;
-            charge.succeeded(app, is_enough).await?;
-            if row.is_disabled {
-                return Err(SignInError::AccountDisabled);
-            }
+        Ok(Some((_, row))) if row.is_disabled => {
+            charge.succeeded(app, false).await?;
+            Err(SignInError::AccountDisabled)
+        }
+        Ok(Some((verified, user))) => {
             upgrade(app, &verified).await;
-            Ok((verified.proof, row))
+            let proof = verified.proof;
+            Ok(Right {
+                proof,
+                user,
+                charge,
+            })
         }
         Ok(None) => {
             charge.failed(app).await?;
@@ -272,14 +294,16 @@ async fn upgrade(app: &App, verified: &Verified) {
     }
 }
 
-/// Opens a session for the person who proved who they are. If the password or the second factor was changed in the
-/// meantime, the session is ended at once: the change ended those that it saw, and did not see this one.
+/// Opens a session for the person who proved who they are, and takes back what their attempt was charged. If the password
+/// or the second factor was changed in the meantime, the session is ended at once: the change ended those that it saw,
+/// and did not see this one.
 ///
 /// # Errors
 /// A part that failed.
 pub async fn open_session(
     app: &App,
     proof: &Authenticated,
+    charge: Option<Charge>,
     device: &Device,
     acting: &Acting,
 ) -> Result<Opened, SignInError> {
@@ -287,20 +311,36 @@ pub async fn open_session(
     let at = clock::now();
     let tokens = new_tokens(&app.config.tokens, at)?;
     let context = acting.creating();
-    let start = start_command(app, session_id, proof, device, &tokens, &context, at).await?;
-    let outcome = app
-        .log
-        .execute::<Session>(&session_id.to_string(), start, &context)
-        .await?;
-    let row = require_current(app, proof, session_id, acting).await?;
+    let key = app.vault.person_key(proof.user_id).await?;
+    let key = key.ok_or(SignInError::InvalidCredentials)?;
+    let start = start_command(app, session_id, proof, device, &tokens, &context, &key, at)?;
+    let name = session_id.to_string();
+    // At once, so that both can share a flush of the disk.
+    let (outcome, ()) = tokio::join!(
+        app.log.execute::<Session>(&name, start, &context),
+        take_back(app, charge),
+    );
+    let position = outcome?.position;
+    let user = require_current(app, proof, session_id, acting).await?;
     if proof.totp_id.is_some() {
-        throttle::remember(app, row.email_claim_id, device.ip).await?;
+        throttle::remember(app, user.email_claim_id, device.ip).await?;
     }
     Ok(Opened {
         session_id,
+        user,
+        key,
         tokens,
-        position: outcome.position,
+        position,
     })
+}
+
+/// Whoever proved who they are is let in, even if what stands against the account stays for now.
+async fn take_back(app: &App, charge: Option<Charge>) {
+    if let Some(charge) = charge
+        && let Err(error) = charge.succeeded(app, true).await
+    {
+        tracing::warn!(%error, "what a right password was charged was not taken back");
+    }
 }
 
 async fn require_current(
@@ -340,20 +380,20 @@ pub fn new_tokens(config: &TokenConfig, at: DateTime<Utc>) -> Result<NewTokens, 
     })
 }
 
-async fn start_command(
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all that an event of a session tells"
+)]
+fn start_command(
     app: &App,
     session_id: SessionId,
     proof: &Authenticated,
     device: &Device,
     tokens: &NewTokens,
     context: &CommandContext,
+    key: &PersonKey,
     at: DateTime<Utc>,
 ) -> Result<SessionCommand, SignInError> {
-    let key = app
-        .vault
-        .person_key(proof.user_id)
-        .await?
-        .ok_or(SignInError::InvalidCredentials)?;
     let event_id = eventlog::event_id(context.command_id, 0);
     let seal = |field: &str, text: &str| key.seal(event_id, field, text).map_err(VaultError::from);
     let name = device

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use eventlog::{
     Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Table,
 };
-use uuid::Uuid;
 
 use crate::support::{micros, parse, typed};
 use crate::users::{self, UserRow};
@@ -97,9 +96,7 @@ pub async fn holder(database: &Database, claim: EmailClaimId) -> Result<Option<U
 /// # Errors
 /// The database failed.
 pub async fn account(database: &Database, claim: EmailClaimId) -> Result<Option<UserRow>, DbError> {
-    let holder = holder(database, claim).await?;
-    let user = holder.unwrap_or(UserId(Uuid::nil()));
-    let row = users::find(database, user).await?;
+    let row = users::of_claim(database, claim).await?;
     Ok(row.filter(|row| row.email_claim_id == claim))
 }
 

@@ -82,6 +82,20 @@ pub async fn find(database: &Database, user: UserId) -> Result<Option<UserRow>, 
     rows.first().map(from_row).transpose()
 }
 
+/// The account that holds a claim. One that nobody holds is looked for as well.
+pub(crate) async fn of_claim(
+    database: &Database,
+    claim: EmailClaimId,
+) -> Result<Option<UserRow>, DbError> {
+    let sql = format!(
+        "{SELECT} WHERE user_id = COALESCE((SELECT c.user_id FROM email_claims c WHERE c.claim_id = $1), $2)"
+    );
+    let nobody = UserId(Uuid::nil()).to_string();
+    let params = [claim.to_string().into(), nobody.into()];
+    let rows = database.query(&sql, &params).await?;
+    rows.first().map(from_row).transpose()
+}
+
 /// Accounts after `after` (by identifier), for loading them all in bounded steps.
 ///
 /// # Errors

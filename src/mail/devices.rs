@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use aggregates::values::UserId;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{Database, DbError, Statement, Value};
 use projections::sessions::SessionRow;
 
@@ -13,6 +13,8 @@ use crate::ports::clock::micros;
 
 /// Devices of one person that are remembered; the newest stay.
 const REMEMBERED: i64 = 50;
+/// What was seen within this time is not written down again.
+const LATELY: TimeDelta = TimeDelta::hours(1);
 
 /// What a session was opened with.
 #[derive(Debug)]
@@ -72,7 +74,20 @@ fn network(ip: &str) -> String {
     }
 }
 
-/// Whether the person signed in so before, and whether they signed in at all.
+/// How a device was seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It is the person's first sign-in.
+    First,
+    /// On others only.
+    Not,
+    /// A while ago.
+    Before,
+    /// So lately that it need not be remembered anew.
+    Lately,
+}
+
+/// How the person signed in before `at` with this device.
 ///
 /// # Errors
 /// The database failed.
@@ -80,14 +95,26 @@ pub async fn seen(
     database: &Database,
     user: UserId,
     fingerprint: &str,
-) -> Result<(bool, bool), DbError> {
-    const SQL: &str = "SELECT fingerprint FROM seen_devices WHERE user_id = $1";
+    at: DateTime<Utc>,
+) -> Result<Seen, DbError> {
+    const SQL: &str = "SELECT fingerprint, seen_at FROM seen_devices WHERE user_id = $1";
     let rows = database.query(SQL, &[user.to_string().into()]).await?;
-    let mut is_seen = false;
+    let mut seen = if rows.is_empty() {
+        Seen::First
+    } else {
+        Seen::Not
+    };
     for row in &rows {
-        is_seen |= row.text(0)? == fingerprint;
+        if row.text(0)? == fingerprint {
+            let is_lately = row.int(1)? > micros(at - LATELY);
+            seen = if is_lately {
+                Seen::Lately
+            } else {
+                Seen::Before
+            };
+        }
     }
-    Ok((is_seen, !rows.is_empty()))
+    Ok(seen)
 }
 
 /// What remembers a device, and forgets the oldest.

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::again;
 use crate::app::App;
+use crate::mail::devices::Seen;
 use crate::mail::letters::Letter;
 use crate::mail::outbox::{self, NewMail};
 use crate::mail::tokens::{MailToken, Purpose};
@@ -275,10 +276,13 @@ async fn new_device(
 ) -> Result<(), MailError> {
     let user = row.user_id;
     let device = devices::of_session(person, row)?;
-    let (is_seen, has_any) = devices::seen(&app.database, user, &device.fingerprint).await?;
+    let seen = devices::seen(&app.database, user, &device.fingerprint, row.created_at).await?;
+    if seen == Seen::Lately {
+        return Ok(());
+    }
     let remember = devices::remember(user, &device.fingerprint, row.created_at);
     let to = person.at_home()?;
-    if is_seen || !has_any || !is_news(event) || !is_in_budget(app, person, &to).await? {
+    if seen != Seen::Not || !is_news(event) || !is_in_budget(app, person, &to).await? {
         app.database.execute(remember).await?;
         return Ok(());
     }

@@ -42,33 +42,47 @@ pub enum ThrottleError {
 /// An attempt that is paid for: the password may be looked at, once.
 #[derive(Debug)]
 #[must_use = "what became of the attempt must be told"]
-pub struct Charge<'a> {
-    trial: &'a Trial,
+pub struct Charge {
+    trial: Trial,
     gates: Vec<gates::Gate>,
 }
 
-/// Whether an attempt would be let in now. Writes nothing.
-///
-/// # Errors
-/// It would not, or the database failed.
-pub async fn check(app: &App, trial: &Trial) -> Result<(), ThrottleError> {
-    open_gates(app, trial, clock::now()).await.map(|_| ())
+/// An attempt that would be let in.
+#[derive(Debug)]
+pub struct Admitted {
+    trial: Trial,
+    gates: Vec<gates::Gate>,
 }
 
-/// Charges an attempt, or refuses it and charges nothing.
+/// Lets an attempt in as far as can be seen now. Writes nothing.
 ///
 /// # Errors
 /// There were too many, or the database failed.
-pub async fn charge<'a>(app: &App, trial: &'a Trial) -> Result<Charge<'a>, ThrottleError> {
-    let now = clock::now();
-    let gates = open_gates(app, trial, now).await?;
-    let max_delay = app.config.throttles.max_delay_seconds;
-    if table::charge(&app.database, &gates, max_delay, now).await? {
-        return Ok(Charge { trial, gates });
+pub async fn admit(app: &App, trial: Trial) -> Result<Admitted, ThrottleError> {
+    let gates = open_gates(app, &trial, clock::now()).await?;
+    Ok(Admitted { trial, gates })
+}
+
+impl Admitted {
+    /// What is tried, from where.
+    pub fn trial(&self) -> &Trial {
+        &self.trial
     }
-    // Others who came at the same moment took what was left.
-    open_gates(app, trial, now).await?;
-    Err(ThrottleError::TooManyAttempts(1))
+
+    /// Charges the attempt, or refuses it and charges nothing.
+    ///
+    /// # Errors
+    /// There were too many by now, or the database failed.
+    pub async fn charge(self, app: &App) -> Result<Charge, ThrottleError> {
+        let (now, max_delay) = (clock::now(), app.config.throttles.max_delay_seconds);
+        let Self { trial, gates } = self;
+        if table::charge(&app.database, &gates, max_delay, now).await? {
+            return Ok(Charge { trial, gates });
+        }
+        // Others who came at the same moment took what was left.
+        open_gates(app, &trial, now).await?;
+        Err(ThrottleError::TooManyAttempts(1))
+    }
 }
 
 /// The gates that an attempt passes, none of them shut.
@@ -97,7 +111,7 @@ fn whole_seconds(micros: i64) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
-impl Charge<'_> {
+impl Charge {
     /// The password was right: what the account had against it is forgotten. Where no second factor is due, the network
     /// is known to the account from here on.
     ///
@@ -105,7 +119,7 @@ impl Charge<'_> {
     /// The database failed.
     pub async fn succeeded(self, app: &App, is_enough: bool) -> Result<(), DbError> {
         let (now, known) = (clock::now(), is_enough.then_some(gates::KNOWN_FOR));
-        table::forgive(&app.database, self.trial, &self.gates, known, now).await
+        table::forgive(&app.database, &self.trial, &self.gates, known, now).await
     }
 
     /// The password was wrong. Takes as long whether there is such an account or not.

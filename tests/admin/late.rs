@@ -35,8 +35,9 @@ async fn a_session_that_a_disabled_account_would_open_ends_at_once() {
         let ip = [127, 0, 0, 1].into();
         let password = PASSWORD.to_owned().into();
         let verified = sign_in::verify_password(&app, account.email.as_str(), ip, password).await;
-        let (proof, row) = verified.unwrap();
-        let FirstFactor::Enough(late) = sign_in::first_factor(&proof, &row) else {
+        let right = verified.unwrap();
+        let first = sign_in::first_factor(&right.proof, &right.user);
+        let FirstFactor::Enough(late) = first else {
             unreachable!("there is no second factor")
         };
         let device = Device {
@@ -48,7 +49,8 @@ async fn a_session_that_a_disabled_account_would_open_ends_at_once() {
         administration::disable(&app, user, reason, &acting, user)
             .await
             .unwrap();
-        let refused = sign_in::open_session(&app, &late, &device, &acting).await;
+        let refused =
+            sign_in::open_session(&app, &late, Some(right.charge), &device, &acting).await;
         let is_refused = matches!(refused, Err(SignInError::InvalidCredentials));
         assert!(is_refused, "{url}");
         let live = projections::sessions::not_ended(&app.database, user, 9).await;

@@ -1,15 +1,12 @@
 //! A sign-in and a change of the password that meet in the middle.
 
-use gatelog::ports::passwords::VerifiedPassword;
-use gatelog::sign_in::{self, Authenticated, Device, FirstFactor, SignInError};
-use projections::users::UserRow;
+use gatelog::sign_in::{self, Authenticated, Device, FirstFactor, Right, SignInError};
 
 use super::*;
 
 /// The password alone is enough for this account.
-fn authenticated(verified: (VerifiedPassword, UserRow)) -> Authenticated {
-    let (proof, user) = verified;
-    match sign_in::first_factor(&proof, &user) {
+fn authenticated(right: &Right) -> Authenticated {
+    match sign_in::first_factor(&right.proof, &right.user) {
         FirstFactor::Enough(authenticated) => authenticated,
         FirstFactor::Due(_) => unreachable!("there is no second factor"),
     }
@@ -54,10 +51,10 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
                 user_agent: None,
                 ip: [127, 0, 0, 1].into(),
             },
-            authenticated(verify().await.unwrap()),
+            authenticated(&verify().await.unwrap()),
         );
-        let late = authenticated(verify().await.unwrap());
-        let opened = sign_in::open_session(&app, &mine, &device, &acting)
+        let late = authenticated(&verify().await.unwrap());
+        let opened = sign_in::open_session(&app, &mine, None, &device, &acting)
             .await
             .unwrap();
         let change = PasswordChange {
@@ -71,7 +68,7 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
         password_change::change(&app, change, &acting)
             .await
             .unwrap();
-        let refused = sign_in::open_session(&app, &late, &device, &acting).await;
+        let refused = sign_in::open_session(&app, &late, None, &device, &acting).await;
         assert!(
             matches!(refused, Err(SignInError::InvalidCredentials)),
             "{url}"

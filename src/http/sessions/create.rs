@@ -75,10 +75,16 @@ pub async fn create(
         user_agent: user_agent(&headers),
         ip,
     };
-    let (proof, user) = sign_in::verify_password(&app, &body.email, ip, body.password).await?;
-    match sign_in::first_factor(&proof, &user) {
-        FirstFactor::Enough(proof) => signed_in::open(&app, &proof, &device, request_id).await,
-        FirstFactor::Due(due) => ask_for_more(&app, &due, &device).await,
+    let right = sign_in::verify_password(&app, &body.email, ip, body.password).await?;
+    let charge = right.charge;
+    match sign_in::first_factor(&right.proof, &right.user) {
+        FirstFactor::Enough(proof) => {
+            signed_in::open(&app, &proof, Some(charge), &device, request_id).await
+        }
+        FirstFactor::Due(due) => {
+            charge.succeeded(&app, false).await?;
+            ask_for_more(&app, &due, &device).await
+        }
     }
 }
 

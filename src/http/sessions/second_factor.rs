@@ -75,7 +75,7 @@ pub async fn create(
         user_agent: user_agent(&headers),
         ip,
     };
-    signed_in::open(&app, &proof, &device, request_id).await
+    signed_in::open(&app, &proof, None, &device, request_id).await
 }
 
 /// The challenge and its account, with a try counted. A challenge dies when what it was made for has changed.

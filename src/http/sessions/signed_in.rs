@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use http::{StatusCode, header};
-use projections::{sessions, users};
+use projections::sessions;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,8 +12,9 @@ use super::view::{SessionView, view};
 use crate::app::{Acting, App};
 use crate::http::problem::Problem;
 use crate::http::reads::Written;
-use crate::http::users::view::{UserView, view as user_view};
+use crate::http::users::view::{UserView, opened as user_view};
 use crate::sign_in::{self, Authenticated, Device, NewTokens};
+use crate::throttle::Charge;
 
 /// Tokens, shown once.
 #[derive(Serialize, ToSchema)]
@@ -62,6 +63,7 @@ pub struct SignedIn {
 pub async fn open(
     app: &App,
     proof: &Authenticated,
+    charge: Option<Charge>,
     device: &Device,
     request_id: Uuid,
 ) -> Result<Response, Problem> {
@@ -70,17 +72,14 @@ pub async fn open(
         actor: Some(user_id.to_string()),
         request_id: Some(request_id),
     };
-    let opened = sign_in::open_session(app, proof, device, &acting).await?;
+    let opened = sign_in::open_session(app, proof, charge, device, &acting).await?;
     app.last_seen.note(opened.session_id);
-    let key = app.vault.person_key(user_id).await?;
-    let key = key.ok_or_else(Problem::not_found)?;
     let row = sessions::find(&app.database, opened.session_id).await?;
     let row = row.ok_or_else(|| Problem::internal("the session is not in its read model"))?;
-    let user = users::find(&app.database, user_id).await?;
     let signed_in = SignedIn {
         tokens: TokensView::new(&opened.tokens, row.created_at, row.expires_at),
-        session: view(app, &key, &row, opened.session_id)?,
-        user: user_view(app, &user.ok_or_else(Problem::not_found)?).await?,
+        session: view(app, &opened.key, &row, opened.session_id)?,
+        user: user_view(&opened.key, &opened.user)?,
     };
     let headers = [
         (

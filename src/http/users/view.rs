@@ -46,14 +46,22 @@ pub async fn view(app: &App, row: &UserRow) -> Result<UserView, Problem> {
         .person_key(row.user_id)
         .await?
         .ok_or_else(Problem::not_found)?;
+    opened(&key, row)
+}
+
+/// As [`view`], with the person's key.
+///
+/// # Errors
+/// A field does not open.
+pub fn opened(key: &PersonKey, row: &UserRow) -> Result<UserView, Problem> {
     Ok(UserView {
         id: row.user_id.into(),
-        email: open(&key, "email", &row.email)?,
+        email: open(key, "email", &row.email)?,
         email_verified: row.is_email_verified,
         name: row
             .name
             .as_ref()
-            .map(|name| open(&key, "name", name))
+            .map(|name| open(key, "name", name))
             .transpose()?,
         totp_enabled: row.totp_id.is_some(),
         recovery_codes_left: row.recovery_codes_left,
