@@ -57,11 +57,14 @@ fn idempotent_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(email_confirmations::create::create))
         .routes(routes!(password_resets::create::create))
         .routes(routes!(password_resets::confirm::confirm))
+        .routes(routes!(me::totp::enrol::enrol))
         .routes(routes!(me::totp::confirm::confirm))
+        .routes(routes!(media::links::create))
         .routes(routes!(me::totp::recovery_codes::create))
         .routes(routes!(jobs::create::create))
         .routes(routes!(admin::service_keys::create::create))
         .routes(routes!(admin::webhooks::create::create))
+        .routes(routes!(admin::webhooks::secret::rotate))
 }
 
 /// Calls that answer within the request time-out.
@@ -69,11 +72,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(me::show::show, me::update::update))
         .routes(routes!(me::email::cancel))
-        .routes(routes!(
-            me::totp::show::show,
-            me::totp::enrol::enrol,
-            me::totp::disable::disable
-        ))
+        .routes(routes!(me::totp::show::show, me::totp::disable::disable))
         .routes(routes!(me::deletion::delete))
         .routes(routes!(me::activity::list))
         .routes(routes!(me::usage::show))
@@ -88,7 +87,6 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tokens::refresh::refresh))
         .routes(routes!(media::list::list))
         .routes(routes!(media::show::show, media::delete::delete))
-        .routes(routes!(media::links::create))
         .routes(routes!(jobs::list::list))
         .routes(routes!(jobs::show::show, jobs::cancel::cancel))
         .routes(routes!(oauth::introspect::introspect))
@@ -103,7 +101,6 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin::webhooks::act::pause))
         .routes(routes!(admin::webhooks::act::resume))
         .routes(routes!(admin::webhooks::act::retry))
-        .routes(routes!(admin::webhooks::secret::rotate))
         .routes(routes!(admin::users::list::list))
         .routes(routes!(admin::users::show::show))
         .routes(routes!(admin::users::disable::disable))
@@ -156,7 +153,9 @@ fn tile_api() -> OpenApiRouter<Arc<App>> {
 
 /// Only for the document: any method is taken, and the edge answers most of them.
 fn verify_api() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(verify::verify))
+    OpenApiRouter::new()
+        .routes(routes!(verify::verify))
+        .routes(routes!(verify::verify_below))
 }
 
 /// The OpenAPI document.
@@ -188,7 +187,6 @@ pub fn router(app: &Arc<App>) -> Router {
                 .layer(layers::upload_pause(&app.config.network)),
         )
         .route("/v1/audit/log/tile/{*tile}", get(audit::log::tile))
-        .route("/v1/verify", any(verify::verify))
         .route("/openapi.json", get(|| async { axum::Json(document()) }))
         .route("/problems/{slug}", get(problems::show))
         .route_layer(from_fn(layers::route));
@@ -200,8 +198,19 @@ pub fn router(app: &Arc<App>) -> Router {
             Arc::clone(&state),
             uploads::options::layer,
         ))
+        .merge(verifying())
         .layer(CatchPanicLayer::custom(edge::answer_panic))
         .with_state(state)
+}
+
+/// Whether a token is good, whatever the method: outside of CORS, which answers `OPTIONS` by itself.
+fn verifying() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/verify", any(verify::verify))
+        .route_layer(from_fn(layers::no_token_in_url))
+        .route("/v1/verify/", any(verify::verify_below))
+        .route("/v1/verify/{*path}", any(verify::verify_below))
+        .route_layer(from_fn(layers::route))
 }
 
 /// `/docs`, served from the binary; its page needs styles of its own.

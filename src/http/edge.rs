@@ -63,8 +63,8 @@ where
     fn call(&mut self, arrival: Arrival) -> Self::Future {
         let (headers, uri) = (arrival.request.headers(), arrival.request.uri());
         let request_id = request_id(headers);
-        if uri.path() == "/v1/verify" {
-            match verify::answer_from_memory(&self.app, headers, uri) {
+        if let Some(narrowing) = verify::asked(uri) {
+            match verify::answer_from_memory(&self.app, headers, narrowing) {
                 Some(Ok(good)) => return Either::Left(ready(Ok(named(good, request_id)))),
                 Some(Err(problem)) => {
                     let refused = finish(problem.into_response(), request_id);

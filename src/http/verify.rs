@@ -1,7 +1,8 @@
 //! `/v1/verify`: is this token good? For nginx `auth_request`, Traefik ForwardAuth, Envoy `ext_authz`, Caddy.
 //!
 //! Answered at the edge, from memory, without a database. It never makes a session look active: last-seen
-//! is for the person's own calls.
+//! is for the person's own calls. It lies outside of CORS, which would let every `OPTIONS` pass: what a gateway
+//! forwards may have any method.
 
 use std::sync::Arc;
 
@@ -25,17 +26,27 @@ struct Narrowing {
     max_auth_age_seconds: Option<i64>,
 }
 
-/// The answer, if memory has it; `None` sends the request on to [`verify`]. A good one has its security headers.
+/// What narrows the answer, if the address is one of those that verify.
+pub(super) fn asked(uri: &Uri) -> Option<&str> {
+    match uri.path().strip_prefix("/v1/verify")? {
+        "" => Some(uri.query().unwrap_or_default()),
+        // The path and the query are those of the request that the gateway asks about.
+        below if below.starts_with('/') => Some(""),
+        _ => None,
+    }
+}
+
+/// The answer, if memory has it; `None` sends the request on to the router. A good one has its security headers.
 pub(super) fn answer_from_memory(
     app: &App,
     headers: &HeaderMap,
-    uri: &Uri,
+    narrowing: &str,
 ) -> Option<Result<Response, Problem>> {
     let token = bearer(headers).ok()?;
     let FromMemory::Good(good) = app.tokens.in_memory(token) else {
         return None;
     };
-    Some(answer(&good, uri.query().unwrap_or_default()))
+    Some(answer(&good, narrowing))
 }
 
 /// Says whether the bearer token is good, and whose it is.
@@ -66,7 +77,23 @@ pub async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Res
         .check(token)
         .await?
         .ok_or_else(super::caller::invalid_token)?;
-    answer(&good, request.uri().query().unwrap_or_default())
+    answer(&good, asked(request.uri()).unwrap_or_default())
+}
+
+/// As `/v1/verify`, for gateways that put the path of the request that they ask about behind it.
+#[utoipa::path(
+    get, path = "/v1/verify/{path}", tag = "sessions", operation_id = "verify_token_for_path",
+    description = "Any method and any path is taken, as Envoy's `path_prefix` sends them; neither the path nor the query narrows \
+                   the answer, which is that of `/v1/verify`.",
+    params(("path" = String, Path, description = "The path that is asked about, of as many segments as it has")),
+    responses(
+        (status = 204, description = "Good, with the headers of `/v1/verify`"),
+        (status = 401, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn verify_below(app: State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+    verify(app, request).await
 }
 
 fn answer(good: &Good, query: &str) -> Result<Response, Problem> {

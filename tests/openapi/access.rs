@@ -27,6 +27,7 @@ pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
     ("post", "/v1/sessions/current/reauthenticate", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
     ("post", "/v1/tokens/refresh", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("get", "/v1/verify", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+    ("get", "/v1/verify/{path}", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
     ("get", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
     ("patch", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
     // The current password is wrong, so that everybody can sign in afterwards.

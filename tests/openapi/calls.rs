@@ -46,6 +46,7 @@ impl Owned {
             .replace("{id}", id)
             .replace("{name}", "metadata.json")
             .replace("{tile}", "0/000.p/1")
+            .replace("{path}", "films/7")
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::Value;
-use support::Server;
+use support::{Server, access_token};
 
 fn operations(document: &Value) -> Vec<(String, String)> {
     let paths = document["paths"].as_object().unwrap();
@@ -121,4 +121,48 @@ async fn only_the_exact_origins_of_the_settings_may_call_from_a_browser() {
     }
     assert_eq!(seen.remove(origin).unwrap().as_deref(), Some(origin));
     assert!(seen.values().all(Option::is_none), "{seen:?}");
+}
+
+/// A gateway lets a request pass on any 2xx, and asks with the method, and perhaps the path, of the request.
+#[tokio::test]
+async fn whatever_the_method_and_the_path_no_gateway_is_told_that_a_bad_token_is_good() {
+    let server = Server::start_with(&[("CORS_ORIGINS", "https://app.example.com")]).await;
+    server.register("ada@example.com").await;
+    let token = access_token(&server.sign_in("ada@example.com").await);
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND",
+    ];
+    let paths = [
+        "/v1/verify",
+        "/v1/verify/",
+        "/v1/verify/films/7?max_auth_age=x&role=admin&token=abc",
+    ];
+    for method in methods.map(|method| Method::from_bytes(method.as_bytes()).unwrap()) {
+        for path in paths {
+            let ask = || {
+                let asked = server.request(method.clone(), path);
+                asked
+                    .header("origin", "https://app.example.com")
+                    .header("access-control-request-method", "GET")
+            };
+            assert_eq!(ask().send().await.unwrap().status(), 401, "{method} {path}");
+            let bad = ask().bearer_auth("0".repeat(64)).send().await.unwrap();
+            assert_eq!(bad.status(), 401, "{method} {path}");
+            let good = ask().bearer_auth(&token).send().await.unwrap();
+            assert_eq!(good.status(), 204, "{method} {path}");
+            assert!(
+                good.headers().contains_key("x-auth-user-id"),
+                "{method} {path}"
+            );
+        }
+        let narrowed = server.request(method.clone(), "/v1/verify?role=admin");
+        let narrowed = narrowed.bearer_auth(&token).send().await.unwrap();
+        assert_eq!(narrowed.status(), 403, "{method}");
+    }
+    // Beside it is nothing.
+    let beside = server.request(Method::GET, "/v1/verifyx");
+    assert_eq!(
+        beside.bearer_auth(&token).send().await.unwrap().status(),
+        404
+    );
 }

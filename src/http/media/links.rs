@@ -63,7 +63,7 @@ pub struct LinkView {
 /// Makes a link that works without a token until it runs out or the file is deleted. It cannot be taken back alone.
 #[utoipa::path(
     post, path = "/v1/media/{id}/links", tag = "media", operation_id = "create_link", request_body = Body,
-    params(("id" = uuid::Uuid, Path)),
+    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
     responses(
         (status = 201, body = LinkView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),

@@ -18,7 +18,7 @@ use crate::webhooks;
 /// Gives a sink another secret, shown once. For 24 hours the one before signs beside it.
 #[utoipa::path(
     post, path = "/v1/admin/webhooks/{id}/secret", tag = "administration", operation_id = "rotate_webhook_secret",
-    params(("id" = uuid::Uuid, Path)),
+    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
     responses(
         (status = 200, body = SecretView, headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),

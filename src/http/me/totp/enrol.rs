@@ -38,6 +38,7 @@ pub struct EnrolmentView {
 /// Makes a secret. It counts for nothing until a code of it is confirmed; a later one takes its place.
 #[utoipa::path(
     post, path = "/v1/me/totp", tag = "two-factor", operation_id = "enrol_totp",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
     responses(
         (status = 201, body = EnrolmentView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
