@@ -9,6 +9,7 @@ use aggregates::KeptState;
 use aggregates::values::UserId;
 use eventlog::{CommandContext, Database, Log, LogOptions, Metadata, Snapshotted, Upcasters};
 use media_worker::auth::Keys;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -49,6 +50,8 @@ pub struct App {
     pub last_seen: Arc<LastSeen>,
     /// Stored answers.
     pub idempotency: Idempotency,
+    /// Requests that are worked on to their end, even if their clients hang up.
+    pub finishing: TaskTracker,
     /// Password hashing.
     pub passwords: Passwords,
     /// Uploads and outputs.
@@ -161,6 +164,7 @@ impl App {
             tokens,
             last_seen: Arc::new(LastSeen::default()),
             idempotency: Idempotency::new(database.clone(), vault.clone()),
+            finishing: TaskTracker::new(),
             passwords: Passwords::new(&config.passwords, peppers)?,
             blobs: Blobs::open(&config.media.storage)?,
             uploads: Turns::default(),

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: the same key and request within 24 hours gives the same answer and writes nothing again.
 //!
-//! A record is claimed before the work and completed after it. Requests are recognised by a keyed hash, never
-//! kept; answers are sealed. An answer that holds a token is not kept at all.
+//! A record is claimed before the work and completed after it. A claim is given back only when it is certain that nothing
+//! was written; whoever dies with one leaves it, and the key is no good then, since nobody can tell what became of the work.
+//! Requests are recognised by a keyed hash, never kept; answers are sealed. An answer that holds a token is not kept at all.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{Database, DbError, Row};
@@ -12,8 +13,8 @@ use crate::ports::clock::micros;
 
 /// How long an answer is kept.
 const KEEP: TimeDelta = TimeDelta::hours(24);
-/// A claim this old belongs to a process that died; its key may be used again.
-const ABANDONED_AFTER: TimeDelta = TimeDelta::seconds(120);
+/// Nobody works on a request for longer than this.
+const WORKED_ON: TimeDelta = TimeDelta::minutes(15);
 
 /// An answer, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct Answer {
 /// What a key stands for at the moment.
 #[derive(Debug)]
 pub enum Claim {
-    /// It is ours: do the work, then [`Idempotency::complete`] or [`Idempotency::forget`].
+    /// It is ours: do the work, then [`Idempotency::complete`] or [`Idempotency::forget`], or leave it.
     New(Record),
     /// The work was done; this was the answer.
     Done(Answer),
@@ -37,12 +38,14 @@ pub enum Claim {
     NotKept,
     /// Another request is at it.
     InProgress,
+    /// Another request was at it, and what became of that is not known.
+    Unknown,
     /// The key was used for another request.
     OtherRequest,
 }
 
 /// A claimed record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Record(String);
 
 /// The table.
@@ -72,8 +75,7 @@ impl Idempotency {
              (record_id, request_mac, state, status, created_at) VALUES ($1, $2, 'claimed', 0, $3) \
              ON CONFLICT (record_id) DO UPDATE SET request_mac = excluded.request_mac, state = 'claimed', \
              status = 0, sealed_response = NULL, created_at = excluded.created_at \
-             WHERE idempotency_records.created_at < $4 \
-             OR (idempotency_records.state = 'claimed' AND idempotency_records.created_at < $5)";
+             WHERE idempotency_records.created_at < $4";
         let record = self.vault.keyring().request_mac(scope);
         let mac = self.vault.keyring().request_mac(&[request]);
         let row = vec![
@@ -81,7 +83,6 @@ impl Idempotency {
             mac.as_str().into(),
             micros(now).into(),
             micros(now - KEEP).into(),
-            micros(now - ABANDONED_AFTER).into(),
         ];
         let changed = self
             .database
@@ -90,12 +91,17 @@ impl Idempotency {
         if changed.first() == Some(&1) {
             return Ok(Claim::New(Record(record)));
         }
-        self.existing(record, &mac).await
+        self.existing(record, &mac, now).await
     }
 
-    async fn existing(&self, record: String, mac: &str) -> Result<Claim, VaultError> {
-        const SELECT: &str = "SELECT request_mac, state, sealed_response FROM idempotency_records \
-                              WHERE record_id = $1";
+    async fn existing(
+        &self,
+        record: String,
+        mac: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Claim, VaultError> {
+        const SELECT: &str = "SELECT request_mac, state, sealed_response, created_at \
+                              FROM idempotency_records WHERE record_id = $1";
         let rows = self
             .database
             .query(SELECT, &[record.as_str().into()])
@@ -108,6 +114,7 @@ impl Idempotency {
             return Ok(Claim::OtherRequest);
         }
         match row.text(1)?.as_str() {
+            "claimed" if row.int(3)? < micros(now - WORKED_ON) => Ok(Claim::Unknown),
             "claimed" => Ok(Claim::InProgress),
             "done" => self.answer(&record, row).map(Claim::Done),
             _ => Ok(Claim::NotKept),
@@ -126,7 +133,7 @@ impl Idempotency {
     /// The database failed. The work is done all the same.
     pub async fn complete(
         &self,
-        record: Record,
+        record: &Record,
         answer: Option<&Answer>,
     ) -> Result<(), VaultError> {
         const SQL: &str = "UPDATE idempotency_records SET state = $1, status = $2, sealed_response = $3 \
@@ -146,21 +153,20 @@ impl Idempotency {
             state.into(),
             i64::from(status).into(),
             eventlog::Value::Bytes(sealed),
-            record.0.into(),
+            record.0.as_str().into(),
         ];
         self.database.execute(vec![(SQL.to_owned(), row)]).await?;
         Ok(())
     }
 
-    /// The work was not done: the key is free again.
+    /// Nothing was done, or all of it undone: the key is free again.
     ///
     /// # Errors
-    /// The database failed; the claim then runs out by itself.
-    pub async fn forget(&self, record: Record) -> Result<(), VaultError> {
-        const SQL: &str =
-            "DELETE FROM idempotency_records WHERE record_id = $1 AND state = 'claimed'";
+    /// The database failed; the claim stays then.
+    pub async fn forget(&self, record: &Record) -> Result<(), VaultError> {
+        const SQL: &str = "DELETE FROM idempotency_records WHERE record_id = $1";
         self.database
-            .execute(vec![(SQL.to_owned(), vec![record.0.into()])])
+            .execute(vec![(SQL.to_owned(), vec![record.0.as_str().into()])])
             .await?;
         Ok(())
     }

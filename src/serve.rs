@@ -15,6 +15,9 @@ use crate::http::{ops, router};
 use crate::lifecycle::{self, Lifecycle};
 use crate::{administration, listener, notary, policies, ports::clock, token_check};
 
+/// How long requests whose clients are gone may go on after the others have ended.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -100,6 +103,15 @@ fn spawn_operations(
 }
 
 async fn shut_down(app: &Arc<App>, lifecycle: &Lifecycle) {
+    app.finishing.close();
+    if tokio::time::timeout(LAST_WORK, app.finishing.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "some requests whose clients are gone did not finish in time and are cut off"
+        );
+    }
     lifecycle.shut_down().await;
     if let Err(error) = app.last_seen.write(&app.database, clock::now()).await {
         tracing::warn!(%error, "the last notes of who was seen were not written");

@@ -13,6 +13,7 @@ use crate::batch::{Batch, Building, Pending};
 use crate::cache::AggregateCache;
 use crate::database::DatabaseKind;
 use crate::feed::{CommitObserver, Feed, head};
+use crate::noted;
 use crate::postgres::PostgresAppender;
 use crate::snapshot::{Snapshots, Snapshotted};
 use crate::tiles::Edge;
@@ -192,9 +193,9 @@ impl Log {
                 mpsc::error::TrySendError::Full(_) => AppendError::QueueFull,
                 mpsc::error::TrySendError::Closed(_) => DbError::Closed.into(),
             })?;
-        answer
-            .await
-            .map_err(|_| AppendError::Database(DbError::Closed))?
+        let outcome = answer.await.ok();
+        noted::note(outcome.as_ref());
+        outcome.ok_or(AppendError::Database(DbError::Closed))?
     }
 
     /// Events after a position, in order, without a gap.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use eventlog::noting_appends;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -15,8 +16,8 @@ use super::problem::{Kind, Problem};
 use super::reads::POSITION;
 use crate::app::App;
 use crate::idempotency::{Answer, Claim, Record};
-use crate::ports::{clock, ids};
-use crate::throttle::network;
+use crate::ports::clock;
+use crate::throttle::{self, Scope, network};
 
 /// The request header.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -37,7 +38,15 @@ async fn handle(app: &Arc<App>, request: Request, next: Next) -> Result<Response
     };
     let (mut parts, body) = request.into_parts();
     let bytes = read_body(body).await?;
-    let who = caller(app, &mut parts).await?;
+    let ClientIp(ip) = ClientIp::from_request_parts(&mut parts, app).await?;
+    let person = person(app, &parts).await?;
+    let is_stranger = person.is_none();
+    if is_stranger {
+        // A claim is written before anything is looked at, so whoever is refused again and again makes none.
+        throttle::check_anonymous(app, Scope::IdempotencyKey, ip).await?;
+    }
+    // Keys of strangers are not one another's.
+    let who = person.unwrap_or_else(|| network(ip));
     let method = parts.method.as_str().as_bytes();
     let path = parts.uri.path().as_bytes();
     let scope: [&[u8]; 4] = [&who, method, path, key.as_bytes()];
@@ -46,10 +55,30 @@ async fn handle(app: &Arc<App>, request: Request, next: Next) -> Result<Response
         Begin::Work(record) => record,
         Begin::Answer(answer) => return Ok(replay(answer)),
     };
-    let response = next
-        .run(Request::from_parts(parts, Body::from(bytes)))
-        .await;
-    finish(app, record, response).await
+    let work = next.run(Request::from_parts(parts, Body::from(bytes)));
+    let response = to_its_end(app, record, work).await?;
+    if is_stranger && response.status().is_client_error() {
+        throttle::charge_anonymous(app, Scope::IdempotencyKey, ip).await?;
+    }
+    Ok(response)
+}
+
+/// Does the work and keeps its answer, also when the client hangs up or has waited for too long: what was begun with a key
+/// is not left half done.
+///
+/// # Errors
+/// What became of it could not be kept.
+pub async fn to_its_end(
+    app: &Arc<App>,
+    record: Record,
+    work: impl Future<Output = Response> + Send + 'static,
+) -> Result<Response, Problem> {
+    let keeper = Arc::clone(app);
+    let task = app.finishing.spawn(async move {
+        let (response, has_appended) = noting_appends(work).await;
+        finish(&keeper, &record, response, has_appended).await
+    });
+    task.await.map_err(Problem::internal)?
 }
 
 /// What a claim means for the request at hand.
@@ -77,6 +106,10 @@ pub fn begin(claim: Claim) -> Result<Begin, Problem> {
             "a request with this key is being worked on",
         )
         .retry_after(1)),
+        Claim::Unknown => Err(Problem::new(
+            Kind::IdempotencyReplay,
+            "what became of the request with this key is not known; see whether it was done, and use another key",
+        )),
         Claim::OtherRequest => Err(Problem::new(
             Kind::IdempotencyKeyReused,
             "this key was used for another request",
@@ -112,22 +145,26 @@ pub fn key_of(headers: &http::HeaderMap) -> Result<Option<String>, Problem> {
     })
 }
 
-/// Keys belong to the person, whichever session they use; without a good token, to the token as it stands.
-async fn caller(app: &Arc<App>, parts: &mut Parts) -> Result<Vec<u8>, Problem> {
+/// Keys belong to the person, whichever session they use; `None` for a stranger.
+async fn person(app: &App, parts: &Parts) -> Result<Option<Vec<u8>>, Problem> {
     let Ok(token) = bearer(&parts.headers) else {
-        // Keys of strangers are not one another's.
-        let ClientIp(ip) = ClientIp::from_request_parts(parts, app).await?;
-        return Ok(network(ip));
+        return Ok(None);
     };
     let good = app.tokens.check(token).await?;
-    Ok(good.map_or_else(
-        || ids::token_digest(token).to_vec(),
-        |good| good.token.user_id.to_string().into_bytes(),
-    ))
+    Ok(good.map(|good| good.token.user_id.to_string().into_bytes()))
 }
 
-/// Keeps a success, gives the key back after a failure that wrote nothing.
-async fn finish(app: &App, record: Record, response: Response) -> Result<Response, Problem> {
+/// Keeps a success, and gives the key back after a failure that wrote nothing. After one that wrote, or may have, the key
+/// stays claimed: the same request would write again.
+async fn finish(
+    app: &App,
+    record: &Record,
+    response: Response,
+    has_appended: bool,
+) -> Result<Response, Problem> {
+    if response.status().is_server_error() && has_appended {
+        return Ok(response);
+    }
     if !response.status().is_success() {
         app.idempotency.forget(record).await?;
         return Ok(response);

@@ -22,6 +22,8 @@ pub enum Scope {
     PasswordReset,
     /// Confirming an address, or resetting a password, by what a mail said.
     MailedToken,
+    /// A request with an `Idempotency-Key` that was refused.
+    IdempotencyKey,
 }
 
 impl Scope {
@@ -30,6 +32,7 @@ impl Scope {
             Self::Registration => "registration",
             Self::PasswordReset => "password-reset",
             Self::MailedToken => "mailed-token",
+            Self::IdempotencyKey => "idempotency-key",
         }
     }
 }
@@ -47,9 +50,7 @@ pub async fn charge(app: &App, scope: Scope, ip: IpAddr) -> Result<(), ThrottleE
                             ELSE anonymous_requests.window_began END \
         WHERE anonymous_requests.window_began <= $3 OR anonymous_requests.requests < $4";
     let now = clock::now();
-    let keyring = app.vault.keyring();
-    let parts: [&[u8]; 3] = [b"anonymous", scope.name().as_bytes(), &network(ip)];
-    let subject = keyring.throttle_mac(&parts);
+    let subject = subject(app, scope, ip);
     let row = vec![
         subject.as_str().into(),
         micros(now).into(),
@@ -62,6 +63,35 @@ pub async fn charge(app: &App, scope: Scope, ip: IpAddr) -> Result<(), ThrottleE
     }
     let left = left(&app.database, &subject, now).await?;
     Err(ThrottleError::TooManyAttempts(whole_seconds(left)))
+}
+
+/// Whether there is room for another call. Writes nothing.
+///
+/// # Errors
+/// There were too many, or the database failed.
+pub async fn check(app: &App, scope: Scope, ip: IpAddr) -> Result<(), ThrottleError> {
+    const SQL: &str = "SELECT window_began FROM anonymous_requests \
+                       WHERE subject = $1 AND window_began > $2 AND requests >= $3";
+    let now = clock::now();
+    let most = app.config.throttles.anonymous_per_hour;
+    let row = [
+        subject(app, scope, ip).into(),
+        micros(now - WINDOW).into(),
+        most.into(),
+    ];
+    let rows = app.database.query(SQL, &row).await?;
+    match rows.first() {
+        None => Ok(()),
+        Some(row) => {
+            let left = row.int(0)? - micros(now - WINDOW);
+            Err(ThrottleError::TooManyAttempts(whole_seconds(left)))
+        }
+    }
+}
+
+fn subject(app: &App, scope: Scope, ip: IpAddr) -> String {
+    let parts: [&[u8]; 3] = [b"anonymous", scope.name().as_bytes(), &network(ip)];
+    app.vault.keyring().throttle_mac(&parts)
 }
 
 async fn left(database: &Database, subject: &str, now: DateTime<Utc>) -> Result<i64, DbError> {

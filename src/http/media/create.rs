@@ -14,7 +14,7 @@ use super::view::MediaView;
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::extract::Params;
-use crate::http::idempotent::{Begin, answer_of, begin, key_of, replay};
+use crate::http::idempotent::{Begin, begin, key_of, replay, to_its_end};
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::media_content::ContentError;
@@ -67,7 +67,7 @@ pub async fn create(
 
 /// Takes the file in, within what was claimed for it.
 async fn take(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     claim: &Claim,
     name: &MediaName,
@@ -76,7 +76,7 @@ async fn take(
 ) -> Result<Outcome, Problem> {
     let limit = app.config.media.upload_max_bytes;
     let what = (caller.user_id, claim.media_id);
-    let upload = receive(app, what, body.into_data_stream(), limit).await?;
+    let upload = Arc::new(receive(app, what, body.into_data_stream(), limit).await?);
     let settled = quota::settle(app, claim, upload.stored.bytes).await;
     let result = match (settled, key) {
         (Err(refused), _) => Err(refused.into()),
@@ -122,9 +122,9 @@ fn declared_size(headers: &HeaderMap, limit: u64) -> Result<u64, Problem> {
 
 /// The same key with the same content and name is answered from the record.
 async fn commit_once(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
-    upload: &Upload,
+    upload: &Arc<Upload>,
     name: &MediaName,
     key: &str,
 ) -> Result<Outcome, Problem> {
@@ -139,20 +139,16 @@ async fn commit_once(
         Begin::Work(record) => record,
         Begin::Answer(answer) => return Ok(Outcome::Repeated(replay(answer))),
     };
-    match make(app, caller, upload, name).await {
-        Ok(response) => {
-            let (parts, body) = response.into_parts();
-            let body = axum::body::to_bytes(body, 64 * 1024)
-                .await
-                .map_err(Problem::internal)?;
-            let answer = answer_of(parts.status, &parts.headers, &body);
-            app.idempotency.complete(record, Some(&answer)).await?;
-            Ok(Outcome::New(Response::from_parts(parts, Body::from(body))))
-        }
-        Err(problem) => {
-            app.idempotency.forget(record).await?;
-            Err(problem)
-        }
+    let keeper = Arc::clone(app);
+    let (caller, upload, name) = (caller.clone(), Arc::clone(upload), name.clone());
+    let work = async move {
+        let made = make(&keeper, &caller, &upload, &name).await;
+        made.unwrap_or_else(IntoResponse::into_response)
+    };
+    let response = to_its_end(app, record, work).await?;
+    match response.extensions().get::<Problem>() {
+        Some(problem) => Err(problem.clone()),
+        None => Ok(Outcome::New(response)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::append::add;
 use super::tus;
@@ -13,7 +13,9 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::idempotent::{Begin, answer_of, begin, key_of, replay};
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::idempotency::Record;
 use crate::ports::clock;
+use crate::uploads::checksum::Checksum;
 use crate::uploads::metadata::{self, filename, media_name};
 use crate::uploads::{self, NewUpload, Upload};
 
@@ -51,8 +53,10 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let key = key_of(&headers)?;
     let new = new_upload(&app, &caller, &headers)?;
+    let piece = FirstPiece::of(&headers)?;
     let Some(key) = key else {
-        return make(&app, &caller, new, &headers, body).await;
+        let upload = uploads::create(&app, new).await?;
+        return start(&app, &caller, &upload, piece, body).await;
     };
     let user = caller.user_id.to_string();
     let scope: [&[u8]; 4] = [user.as_bytes(), b"POST", b"/v1/uploads", key.as_bytes()];
@@ -65,17 +69,36 @@ pub async fn create(
         Begin::Work(record) => record,
         Begin::Answer(answer) => return Ok(replay(answer)),
     };
-    match make(&app, &caller, new, &headers, body).await {
+    let upload = open_once(&app, new, record.clone()).await?;
+    match start(&app, &caller, &upload, piece, body).await {
         Ok(response) => {
             let answer = answer_of(response.status(), response.headers(), &[]);
-            app.idempotency.complete(record, Some(&answer)).await?;
+            app.idempotency.complete(&record, Some(&answer)).await?;
             Ok(response)
         }
         Err(problem) => {
-            app.idempotency.forget(record).await?;
+            // The upload is gone.
+            app.idempotency.forget(&record).await?;
             Err(problem)
         }
     }
+}
+
+/// Makes the upload and keeps where it is, also when the client hangs up: whoever asks again with the key goes on with it.
+async fn open_once(app: &Arc<App>, new: NewUpload, record: Record) -> Result<Upload, Problem> {
+    let keeper = Arc::clone(app);
+    let task = app.finishing.spawn(async move {
+        let made = uploads::create(&keeper, new).await;
+        match &made {
+            Ok(upload) => {
+                let answer = answer_of(StatusCode::CREATED, &location(upload), &[]);
+                keeper.idempotency.complete(&record, Some(&answer)).await?;
+            }
+            Err(_) => keeper.idempotency.forget(&record).await?,
+        }
+        made.map_err(Problem::from)
+    });
+    task.await.map_err(Problem::internal)?
 }
 
 /// What the headers ask for, checked.
@@ -124,29 +147,53 @@ fn not_metadata() -> Problem {
     )
 }
 
-async fn make(
+fn location(upload: &Upload) -> HeaderMap {
+    let path = format!("/v1/uploads/{}", upload.upload_id);
+    // An identifier is plain ASCII, so it is a header's value.
+    let value = HeaderValue::try_from(path).ok();
+    value
+        .map(|value| (header::LOCATION, value))
+        .into_iter()
+        .collect()
+}
+
+/// What the headers say of the body.
+struct FirstPiece {
+    is_piece: bool,
+    declared: Option<u64>,
+    checksum: Option<Checksum>,
+}
+
+impl FirstPiece {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(Self {
+            is_piece: tus::is_piece(headers),
+            declared: tus::declared(headers),
+            checksum: tus::checksum(headers)?,
+        })
+    }
+}
+
+/// Takes the first piece, if there is one; when it cannot be taken, the upload goes.
+async fn start(
     app: &App,
     caller: &Caller,
-    new: NewUpload,
-    headers: &HeaderMap,
+    upload: &Upload,
+    piece: FirstPiece,
     body: Body,
 ) -> Result<Response, Problem> {
-    let checksum = tus::checksum(headers)?;
-    let upload = uploads::create(app, new).await?;
-    let location = format!("/v1/uploads/{}", upload.upload_id);
-    let progress = if tus::is_piece(headers) || upload.is_complete() {
-        let declared = tus::declared(headers);
-        let added = add(app, caller, &upload, (0, declared, checksum), body).await;
+    let progress = if piece.is_piece || upload.is_complete() {
+        let said = (0, piece.declared, piece.checksum);
+        let added = add(app, caller, upload, said, body).await;
         if added.is_err() {
             // The client does not know of it.
-            forget(app, &upload).await;
+            forget(app, upload).await;
         }
         added?
     } else {
-        tus::progress(&upload, None)
+        tus::progress(upload, None)
     };
-    let location = [(header::LOCATION, location)];
-    Ok((StatusCode::CREATED, location, progress).into_response())
+    Ok((StatusCode::CREATED, location(upload), progress).into_response())
 }
 
 /// What cannot be removed now is removed when its time is over.
