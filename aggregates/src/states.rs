@@ -27,7 +27,7 @@ pub fn kept_states() -> [KeptState; 2] {
         KeptState {
             aggregate_type: Session::TYPE,
             shape: include_str!("../states/session.json"),
-            last_events: &["SessionForgotten"],
+            last_events: &["SessionRevoked", "SessionExpired", "SessionForgotten"],
         },
         KeptState {
             aggregate_type: User::TYPE,

@@ -172,28 +172,40 @@ async fn an_erasure_that_was_cut_off_is_carried_out() {
     }
 }
 
+/// A session that is long enough for a snapshot: its token, and a query that counts what is kept of it.
+async fn long_session(server: &Server, url: &str) -> (String, String) {
+    let mut pair = server.sign_in(EMAIL).await;
+    let session = pair["session"]["id"].as_str().unwrap().to_owned();
+    for _ in 0..100 {
+        let body = json!({"refresh_token": pair["refresh_token"]});
+        let refreshed = server.post("/v1/tokens/refresh", "", &body).await;
+        assert_eq!(refreshed.status(), 200, "{url}");
+        pair = refreshed.json().await.unwrap();
+    }
+    let kept = format!("SELECT COUNT(*) FROM snapshots WHERE aggregate_id = '{session}'");
+    support::until_so("it is kept", async || count(url, &kept).await > 0).await;
+    (access_token(&pair), kept)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_snapshot_of_a_session_that_ended_is_left() {
+    for (server, url, _folder) in servers(&[]).await {
+        server.register(EMAIL).await;
+        let (token, kept) = long_session(&server, &url).await;
+        let answer = server.delete("/v1/sessions/current", &token).await;
+        assert_eq!(answer.status(), 204, "{url}");
+        support::until_so("it goes", async || count(&url, &kept).await == 0).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_snapshot_of_an_erased_person_is_left() {
     for (server, url, _folder) in servers(&[AT_ONCE]).await {
         let body = json!({"email": EMAIL, "password": PASSWORD});
         let registered = server.post("/v1/users", "", &body).await;
         let user: Value = registered.json().await.unwrap();
-        let mut pair = server.sign_in(EMAIL).await;
-        let session = pair["session"]["id"].as_str().unwrap().to_owned();
-        for _ in 0..100 {
-            let body = json!({"refresh_token": pair["refresh_token"]});
-            let refreshed = server.post("/v1/tokens/refresh", "", &body).await;
-            assert_eq!(refreshed.status(), 200, "{url}");
-            pair = refreshed.json().await.unwrap();
-        }
-        let kept = format!("SELECT COUNT(*) FROM snapshots WHERE aggregate_id = '{session}'");
-        let deadline = std::time::Instant::now() + support::PATIENCE;
-        while count(&url, &kept).await == 0 {
-            assert!(std::time::Instant::now() < deadline, "{url}: nothing kept");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        let token = pair["access_token"].as_str().unwrap();
-        assert_eq!(leave(&server, token).await.status(), 202, "{url}");
+        let (token, kept) = long_session(&server, &url).await;
+        assert_eq!(leave(&server, &token).await.status(), 202, "{url}");
         erased(&server, &url, 1).await;
         assert_eq!(count(&url, &kept).await, 0, "{url}");
         let none: Vec<(String, String)> = Vec::new();
