@@ -3,6 +3,7 @@
 
 use cqrs_es::Aggregate as _;
 
+use crate::forgotten_sessions::ForgottenSessions;
 use crate::media::Media;
 use crate::media_job::MediaJob;
 use crate::service_key::ServiceKey;
@@ -28,4 +29,5 @@ pub const ENDINGS: &[(&str, &[&str])] = &[
     (Media::TYPE, &["MediaDeleted"]),
     (ServiceKey::TYPE, &["ServiceKeyRevoked"]),
     (User::TYPE, &["UserRegistrationAbandoned", "UserErased"]),
+    (ForgottenSessions::TYPE, &["EndedSessionsForgotten"]),
 ];

@@ -109,6 +109,14 @@ fn webhook_sink_events_are_stored_like_their_golden_files() {
 }
 
 #[test]
+fn forgotten_sessions_events_are_stored_like_their_golden_files() {
+    check(
+        &samples::forgotten_sessions(),
+        crate::forgotten_sessions::EVENT_TYPES,
+    );
+}
+
+#[test]
 fn every_event_type_has_a_name_of_its_own_and_a_golden_file_and_no_file_is_left_over() {
     let types = crate::all_event_types();
     let first = types.iter().map(|name| format!("{name}@1.0.json"));

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::administrators::Administrators;
 use crate::email_claim::EmailClaim;
+use crate::forgotten_sessions::ForgottenSessions;
 use crate::media::{Media, MediaCommand, MediaError, MediaEvent};
 use crate::media_job::MediaJob;
 use crate::service_key::ServiceKey;
@@ -158,6 +159,14 @@ proptest! {
     }
 
     #[test]
+    fn forgotten_sessions_keep_the_laws(
+        commands in commands::forgotten_sessions(),
+        shuffle in shuffle(),
+    ) {
+        check::<ForgottenSessions>(commands, &shuffle)?;
+    }
+
+    #[test]
     fn a_sessions_memory_of_spent_tokens_is_bounded(refreshes in 0_u8..120) {
         let mut session = Session::default();
         for command in commands::refresh_chain(refreshes) {
@@ -206,6 +215,7 @@ fn random_histories_reach_every_event_type() {
         reached::<Administrators>(commands::administrators()),
         reached::<ServiceKey>(commands::service_key()),
         reached::<WebhookSink>(commands::webhook_sink()),
+        reached::<ForgottenSessions>(commands::forgotten_sessions()),
     ];
     let reached: BTreeSet<String> = reached.into_iter().flatten().collect();
     let all: BTreeSet<String> = crate::all_event_types()

@@ -1,5 +1,5 @@
 //! The pure domain: what may happen to users, e-mail claims, sessions, media, media jobs,
-//! administrators, service keys and webhook sinks.
+//! administrators, service keys, webhook sinks and ended sessions that are forgotten.
 //!
 //! Each aggregate is an enum of its life stages. Its `decide` takes a command that carries plain
 //! facts and gives events or the reason for refusing; `apply` folds an event into the stage. An
@@ -12,6 +12,7 @@
 pub mod administrators;
 pub mod email_claim;
 pub mod ended;
+pub mod forgotten_sessions;
 pub mod media;
 pub mod media_job;
 pub mod schema;
@@ -47,6 +48,7 @@ pub fn all_event_types() -> Vec<&'static str> {
         administrators::EVENT_TYPES,
         service_key::EVENT_TYPES,
         webhook_sink::EVENT_TYPES,
+        forgotten_sessions::EVENT_TYPES,
     ]
     .concat()
 }

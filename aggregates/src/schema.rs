@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::administrators::AdministratorsEvent;
 use crate::domain_event::Versions;
 use crate::email_claim::EmailClaimEvent;
+use crate::forgotten_sessions::ForgottenSessionsEvent;
 use crate::media::MediaEvent;
 use crate::media_job::MediaJobEvent;
 use crate::service_key::ServiceKeyEvent;
@@ -42,6 +43,7 @@ pub fn event_schemas() -> Vec<EventSchema> {
         of::<AdministratorsEvent>("administrators"),
         of::<ServiceKeyEvent>("service_key"),
         of::<WebhookSinkEvent>("webhook_sink"),
+        of::<ForgottenSessionsEvent>("forgotten_sessions"),
     ]
     .concat()
 }

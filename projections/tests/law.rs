@@ -19,6 +19,7 @@ use eventlog::{
     Append, Change, Database, Log, LogOptions, Metadata, NewEvent, Projection, ProjectionError,
     ProjectionTail, RecordedEvent, Table, Upcasters, Value,
 };
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -56,6 +57,10 @@ fn samples() -> Vec<(&'static str, NewEvent)> {
         ("administrators", aggregates::administrators::EVENT_TYPES),
         ("service_key", aggregates::service_key::EVENT_TYPES),
         ("webhook_sink", aggregates::webhook_sink::EVENT_TYPES),
+        (
+            "forgotten_sessions",
+            aggregates::forgotten_sessions::EVENT_TYPES,
+        ),
     ];
     let files = std::fs::read_dir(folder).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
@@ -82,13 +87,24 @@ fn samples() -> Vec<(&'static str, NewEvent)> {
     samples
 }
 
+/// Forgets sessions that the history may have, ended or not: whatever order things come in, the rows must be the same.
+fn forgetting(chance: &mut Chance) -> String {
+    let mut session = || Uuid::from_u128(u128::from(chance.below(STREAMS) + 1));
+    let at = "2026-01-01T00:00:00Z";
+    let data = json!({"sessions": [session(), session()], "ended_before": at, "at": at});
+    json!({"EndedSessionsForgotten": data}).to_string()
+}
+
 /// Appends in groups that go in at once.
 fn history(chance: &mut Chance) -> Vec<Vec<Append>> {
     let samples = samples();
     let mut versions: BTreeMap<(&str, u64), u64> = BTreeMap::new();
     let mut groups = vec![Vec::new()];
     for n in 0..EVENTS {
-        let (kind, event) = chance.pick(&samples).clone();
+        let (kind, mut event) = chance.pick(&samples).clone();
+        if kind == "forgotten_sessions" {
+            event.payload = forgetting(chance);
+        }
         let stream = chance.below(STREAMS);
         let version = versions.entry((kind, stream)).or_default();
         let append = Append {

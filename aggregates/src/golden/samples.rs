@@ -2,6 +2,7 @@
 
 use crate::administrators::AdministratorsEvent;
 use crate::email_claim::{EmailClaimEvent, ReleaseReason};
+use crate::forgotten_sessions::ForgottenSessionsEvent;
 use crate::media::MediaEvent;
 use crate::media_job::{
     AudioStream, FailureCode, JobOptions, JobOutput, MediaJobEvent, MediaMetadata, Preset,
@@ -375,4 +376,12 @@ pub fn webhook_sink() -> Vec<WebhookSinkEvent> {
         },
         WebhookSinkEvent::WebhookSinkRemoved { by, at: at(6) },
     ]
+}
+
+pub fn forgotten_sessions() -> Vec<ForgottenSessionsEvent> {
+    vec![ForgottenSessionsEvent::EndedSessionsForgotten {
+        sessions: vec![id(2), id(5)],
+        ended_before: at(1),
+        at: at(6),
+    }]
 }

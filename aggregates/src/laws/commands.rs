@@ -6,6 +6,7 @@ use proptest::sample::select;
 
 use crate::administrators::AdministratorsCommand;
 use crate::email_claim::{EmailClaimCommand, ReleaseReason};
+use crate::forgotten_sessions::{EndedSession, ForgottenSessionsCommand};
 use crate::media::MediaCommand;
 use crate::media_job::{
     FailureCode, JobOptions, JobOutput, MediaJobCommand, MediaMetadata, Preset, RequestMediaJob,
@@ -395,4 +396,21 @@ pub fn webhook_sink() -> impl Strategy<Value = Vec<WebhookSinkCommand>> {
         1 => seconds().prop_map(move |s| WebhookSinkCommand::RotateSecret { secret_id: id(14), by, at: at(s) }),
         1 => seconds().prop_map(move |s| WebhookSinkCommand::Remove { by, at: at(s) }),
     ])
+}
+
+pub fn forgotten_sessions() -> impl Strategy<Value = Vec<ForgottenSessionsCommand>> {
+    let ended = (1_u8..9, seconds()).prop_map(|(session, s)| EndedSession {
+        session_id: id(session),
+        ended_at: at(s),
+    });
+    let sessions = prop::collection::vec(ended, 0..4);
+    some(
+        (sessions, seconds(), seconds()).prop_map(|(sessions, before, s)| {
+            ForgottenSessionsCommand::Forget {
+                sessions,
+                ended_before: at(before),
+                at: at(s),
+            }
+        }),
+    )
 }

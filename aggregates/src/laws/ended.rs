@@ -10,6 +10,7 @@ use super::{check_history, commands, fold};
 use crate::administrators::Administrators;
 use crate::email_claim::EmailClaim;
 use crate::ended::ENDINGS;
+use crate::forgotten_sessions::ForgottenSessions;
 use crate::media::Media;
 use crate::media_job::MediaJob;
 use crate::service_key::ServiceKey;
@@ -49,6 +50,7 @@ proptest! {
         job in commands::media_job(),
         administrators in commands::administrators(),
         key in commands::service_key(),
+        forgotten in commands::forgotten_sessions(),
     ) {
         check_ended::<User>(user)?;
         check_ended::<EmailClaim>(claim)?;
@@ -57,6 +59,7 @@ proptest! {
         check_ended::<MediaJob>(job)?;
         check_ended::<Administrators>(administrators)?;
         check_ended::<ServiceKey>(key)?;
+        check_ended::<ForgottenSessions>(forgotten)?;
     }
 }
 
