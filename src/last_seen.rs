@@ -95,6 +95,17 @@ impl LastSeen {
     }
 }
 
+/// Removes the rows of sessions that had ended by `ended_by`.
+///
+/// # Errors
+/// The database failed.
+pub async fn forget_ended(database: &Database, ended_by: DateTime<Utc>) -> Result<(), DbError> {
+    const SQL: &str = "DELETE FROM session_activity WHERE session_id IN \
+         (SELECT session_id FROM sessions WHERE ended_at <= $1)";
+    let statement = (SQL.to_owned(), vec![micros(ended_by).into()]);
+    database.execute(vec![statement]).await.map(drop)
+}
+
 /// The row only ever moves forward, also when two nodes write it.
 fn upsert(session: SessionId, seen: DateTime<Utc>) -> (String, Vec<eventlog::Value>) {
     const SQL: &str = "INSERT INTO session_activity (session_id, last_seen_at) VALUES ($1, $2) \

@@ -1,5 +1,5 @@
 //! What happened to an account and when, for its person: the events of its own stream, with the beginnings and ends of
-//! its sessions. No table of its own: it is read where it stands.
+//! its sessions as long as these are listed. No table of its own: it is read where it stands.
 
 use aggregates::values::{SessionId, UserId};
 use chrono::{DateTime, Utc};

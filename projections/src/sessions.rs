@@ -1,5 +1,6 @@
 //! Sessions, live and ended, and the token lookup. Inline.
 
+use aggregates::forgotten_sessions::{EndedSession, ForgottenSessionsEvent};
 use aggregates::session::SessionEvent;
 use aggregates::values::{AuthMethod, SessionId, TokenHash, UserId};
 use chrono::{DateTime, Utc};
@@ -108,8 +109,10 @@ impl Projection for Sessions {
         event: &RecordedEvent,
         changes: &mut Vec<Change>,
     ) -> Result<(), ProjectionError> {
-        if event.aggregate_type != "session" {
-            return Ok(());
+        match event.aggregate_type.as_str() {
+            "session" => {}
+            "forgotten_sessions" => return forget(event, changes),
+            _ => return Ok(()),
         }
         let update = |set| Change::Update {
             table: &TABLE,
@@ -146,6 +149,16 @@ impl Projection for Sessions {
         }
         Ok(())
     }
+}
+
+/// Each by its key: what else stands in the same batch, or comes when a rebuild is under way, makes no difference.
+fn forget(event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+    let ForgottenSessionsEvent::EndedSessionsForgotten { sessions, .. } = parse(event)?;
+    changes.extend(sessions.iter().map(|session| Change::Delete {
+        table: &TABLE,
+        key: session.to_string().into(),
+    }));
+    Ok(())
 }
 
 /// The tokens come with the event that follows in the same append.
@@ -385,6 +398,28 @@ pub async fn overdue(
         .query(SQL, &[micros(now), int(limit as u64)])
         .await?;
     rows.iter().map(|row| typed(row, 0)).collect()
+}
+
+/// Sessions that ended before `before`, those first that ended first, at most `limit`.
+///
+/// # Errors
+/// The database failed.
+pub async fn ended_before(
+    database: &Database,
+    before: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<EndedSession>, DbError> {
+    const SQL: &str = "SELECT session_id, ended_at FROM sessions WHERE ended_at < $1 \
+                       ORDER BY ended_at, session_id LIMIT $2";
+    let params = [micros(before), int(limit as u64)];
+    let rows = database.query(SQL, &params).await?;
+    let ended = |row: &Row| {
+        Ok(EndedSession {
+            session_id: typed(row, 0)?,
+            ended_at: time(row, 1)?,
+        })
+    };
+    rows.iter().map(ended).collect()
 }
 
 /// Live sessions after `after` (by identifier), for loading them all in bounded steps.

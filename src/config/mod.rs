@@ -157,6 +157,7 @@ mod tests {
             ("TRUSTED_PROXIES", "10.0.0.0/64"),
             ("ACCESS_TOKEN_TTL", "-1"),
             ("SESSION_MAX_AGE", "soon"),
+            ("SESSION_HISTORY", "86399"),
             ("REGISTRATION", "maybe"),
             ("SESSION_PROFILE", "aal3"),
             ("SESSION_IDLE_TIMEOUT", "0"),

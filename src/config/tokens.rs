@@ -35,6 +35,8 @@ pub struct TokenConfig {
     pub refresh_leeway_seconds: i64,
     /// A session's absolute life (default 30 days: NIST SP 800-63B-4, AAL1).
     pub session_max_age_seconds: i64,
+    /// For how long an ended session is listed (default 90 days). A day at least: so long may mails come from it.
+    pub session_history_seconds: i64,
     /// Who may register.
     pub registration: Registration,
     /// What turning the second factor off asks for.
@@ -45,7 +47,8 @@ pub struct TokenConfig {
 
 impl TokenConfig {
     pub(super) fn load(source: &Source) -> Result<Self, ConfigError> {
-        const YEAR: i64 = 366 * 86_400;
+        const DAY: i64 = 86_400;
+        const YEAR: i64 = 366 * DAY;
         let profile = profile(source)?;
         let idle = source.number("SESSION_IDLE_TIMEOUT", profile.idle_timeout, 1..=YEAR)?;
         Ok(Self {
@@ -55,6 +58,11 @@ impl TokenConfig {
                 .min(idle),
             refresh_leeway_seconds: source.number("REFRESH_LEEWAY", 10, 0..=60)?,
             session_max_age_seconds: source.number("SESSION_MAX_AGE", profile.max_age, 1..=YEAR)?,
+            session_history_seconds: source.number(
+                "SESSION_HISTORY",
+                90 * DAY,
+                DAY..=100 * YEAR,
+            )?,
             registration: registration(source)?,
             totp_disable: totp_disable(source)?,
             deletion_grace_seconds: source.number("DELETION_GRACE", 30 * 86_400, 0..=YEAR)?,

@@ -11,6 +11,7 @@ pub mod end_sessions_of_disabled_users;
 pub mod erase_users;
 pub mod expire_sessions;
 pub mod follow_password_changes;
+pub mod forget_ended_sessions;
 pub mod release_email_claims;
 pub mod settle_email_changes;
 pub mod sweep_blobs;
@@ -78,7 +79,6 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         15,
         release_email_claims::run,
     );
-    chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
     chore(app, lifecycle, "erase users", 2, erase_users::run);
     chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
     chore(
@@ -108,7 +108,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         },
     );
     start_rights_and_keys(app, lifecycle);
-    start_seen_and_lease(app, lifecycle);
+    start_sessions(app, lifecycle);
     start_mails(app, lifecycle);
     start_webhooks(app, lifecycle);
 }
@@ -177,7 +177,15 @@ fn start_webhooks(app: &Arc<App>, lifecycle: &Lifecycle) {
     });
 }
 
-fn start_seen_and_lease(app: &Arc<App>, lifecycle: &Lifecycle) {
+fn start_sessions(app: &Arc<App>, lifecycle: &Lifecycle) {
+    chore(app, lifecycle, "expire sessions", 30, expire_sessions::run);
+    chore(
+        app,
+        lifecycle,
+        "forget ended sessions",
+        5,
+        forget_ended_sessions::run,
+    );
     let seen = Arc::clone(app);
     lifecycle.every("write last seen", last_seen::WRITE_EVERY, move || {
         let app = Arc::clone(&seen);

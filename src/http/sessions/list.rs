@@ -21,7 +21,7 @@ use crate::ports::clock;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Selection {
-    /// `active` (default) or `ended`.
+    /// `active` (default) or `ended`; what ended is listed for a time that the server sets.
     #[param(value_type = Option<String>)]
     state: Option<StateName>,
     /// Items a page, 1 to 200 (default 50).

@@ -2376,7 +2376,7 @@ export interface operations {
     admin_list_sessions: {
         parameters: {
             query?: {
-                /** @description `active` (default) or `ended`. */
+                /** @description `active` (default) or `ended`; what ended is listed for a time that the server sets. */
                 state?: string;
                 /** @description Items a page, 1 to 200 (default 50). */
                 limit?: number;
@@ -4879,7 +4879,7 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
-                /** @description `active` (default) or `ended`. */
+                /** @description `active` (default) or `ended`; what ended is listed for a time that the server sets. */
                 state?: string;
                 /** @description Items a page, 1 to 200 (default 50). */
                 limit?: number;

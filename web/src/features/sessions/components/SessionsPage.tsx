@@ -37,7 +37,7 @@ export function SessionsPage() {
         isPending={sessions.isPending}
         error={sessions.error}
         isEmpty={items.length === 0}
-        empty="No session has ended yet."
+        empty="No session has ended lately."
         onRetry={() => void sessions.refetch()}
       >
         <ul className="sessions" aria-label={state === 'active' ? 'Active sessions' : 'Ended sessions'}>
