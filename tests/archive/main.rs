@@ -9,6 +9,7 @@
 )]
 
 mod going_on;
+mod history;
 mod killed;
 mod size;
 #[path = "../support/mod.rs"]

@@ -9,10 +9,10 @@ const ROUNDS: usize = 6;
 /// Events that may stay: what the policies have not noted as passed, what makes no whole frame, and what lives.
 const WINDOW: i64 = 500 + 256 + 250;
 /// What an event takes at most, with its places in the indexes.
-const EVENT_BYTES: i64 = 1200;
+pub const EVENT_BYTES: i64 = 1200;
 
 /// The bytes that the log and the rest take, without what is free for new rows.
-async fn size(url: &str) -> i64 {
+pub async fn size(url: &str) -> i64 {
     if url.starts_with("sqlite") {
         let sql = "SELECT (SELECT page_count FROM pragma_page_count()) \
                    - (SELECT freelist_count FROM pragma_freelist_count())";
