@@ -108,6 +108,51 @@ async fn a_spent_refresh_token_ends_the_session_however_old_it_is() {
     }
 }
 
+/// A thief refreshes as often as they like, so that what betrays them would be forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thief_cannot_refresh_until_the_reuse_is_forgotten() {
+    for (server, url) in servers("10").await {
+        server.register("ada@example.com").await;
+        let stolen = server.sign_in("ada@example.com").await;
+        let mut newest = stolen.clone();
+        for _ in 0..105 {
+            newest = refreshed(&server, &refresh_token(&newest)).await;
+        }
+        assert_eq!(count(&url, "spent_refresh_tokens").await, 105, "{url}");
+        refused(&server, &refresh_token(&stolen), "refresh-token-reused").await;
+        assert!(!is_accepted(&server, &newest).await, "{url}");
+        refused(&server, &refresh_token(&newest), "invalid-token").await;
+        assert_eq!(count(&url, "spent_refresh_tokens").await, 0, "{url}");
+    }
+}
+
+/// What is spent is told from the session's events: the table is made anew from them where it had another shape.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_former_table_had_forgotten_is_recognised_after_the_migration() {
+    const FORMER: &str = "DROP TABLE spent_refresh_tokens; \
+        CREATE TABLE spent_refresh_tokens (slot TEXT PRIMARY KEY, session_id TEXT NOT NULL, token_hash TEXT NOT NULL); \
+        CREATE INDEX spent_refresh_tokens_by_hash ON spent_refresh_tokens (token_hash); \
+        DELETE FROM _sqlx_migrations WHERE version = 20";
+    for (server, url) in servers("0").await {
+        server.register("ada@example.com").await;
+        let over = server.sign_in("ada@example.com").await;
+        let over = refreshed(&server, &refresh_token(&over)).await;
+        server
+            .delete("/v1/sessions/current", &access_token(&over))
+            .await;
+        let first = server.sign_in("ada@example.com").await;
+        let second = refreshed(&server, &refresh_token(&first)).await;
+        refreshed(&server, &refresh_token(&second)).await;
+        let database = Database::open(&url).await.unwrap();
+        let statements = FORMER.split("; ").map(|sql| (sql.to_owned(), Vec::new()));
+        database.execute(statements.collect()).await.unwrap();
+        database.migrate().await.unwrap();
+        database.close().await;
+        assert_eq!(count(&url, "spent_refresh_tokens").await, 2, "{url}");
+        refused(&server, &refresh_token(&first), "refresh-token-reused").await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_lost_the_answer_may_ask_again() {
     for (server, url) in servers("60").await {

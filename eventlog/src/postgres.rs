@@ -351,7 +351,7 @@ pub(crate) async fn apply(
 ) -> Result<(), DbError> {
     for group in groups(changes) {
         let mut arguments = PgArguments::default();
-        let sql = group_statement(&group, &mut arguments, "TRUE")?;
+        let sql = group_statement(&group, changes, &mut arguments, "TRUE")?;
         sqlx::query_with(&sql, arguments)
             .execute(&mut *connection)
             .await?;

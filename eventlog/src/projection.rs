@@ -1,6 +1,7 @@
 //! Projections: pure functions from an event to changes of tables.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::{ProjectionError, RecordedEvent, Value};
 
@@ -59,6 +60,16 @@ pub enum Change {
         /// The primary key.
         key: Value,
     },
+    /// Every row that has this value in this column, which needs an index. Rows of such a table are upserted and
+    /// deleted, never updated: where a row stands then follows from its last change alone.
+    DeleteWhere {
+        /// The table.
+        table: &'static Table,
+        /// The column's index.
+        column: usize,
+        /// The value.
+        value: Value,
+    },
 }
 
 impl PartialEq for Table {
@@ -93,35 +104,68 @@ pub trait Projection: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<(), ProjectionError>;
 }
 
-/// Folds changes to at most one for each row, so that one statement for a whole batch touches no row twice.
+/// Folds changes to at most one for each row, so that one statement for a whole batch touches no row twice. Deletions by
+/// a column's value come first and spare the rows that other changes name: those say for themselves what is left.
 pub fn fold(changes: Vec<Change>) -> Vec<Change> {
     let mut places: HashMap<(&'static str, Value), usize> = HashMap::new();
+    let mut wide: Vec<Change> = Vec::new();
     let mut folded: Vec<Change> = Vec::with_capacity(changes.len());
     for change in changes {
-        let Some((table, key)) = place(&change) else {
+        if matches!(change, Change::DeleteWhere { .. }) {
+            empty(&mut folded, &change);
+            if !wide.contains(&change) {
+                wide.push(change);
+            }
+            continue;
+        }
+        let Some(place) = place(&change) else {
             continue;
         };
-        match places.entry((table, key)) {
-            std::collections::hash_map::Entry::Vacant(vacant) => {
+        match places.entry(place) {
+            Entry::Vacant(vacant) => {
                 vacant.insert(folded.len());
                 folded.push(change);
             }
-            std::collections::hash_map::Entry::Occupied(occupied) => {
+            Entry::Occupied(occupied) => {
                 if let Some(earlier) = folded.get_mut(*occupied.get()) {
                     merge(earlier, change);
                 }
             }
         }
     }
-    folded
+    wide.append(&mut folded);
+    wide
 }
 
-fn place(change: &Change) -> Option<(&'static str, Value)> {
+/// Rows that came before a deletion by their column's value go with it.
+fn empty(folded: &mut [Change], wide: &Change) {
+    let Change::DeleteWhere {
+        table: of,
+        column,
+        value,
+    } = wide
+    else {
+        return;
+    };
+    for change in folded {
+        if let Change::Upsert { table, row } = change
+            && table == of
+            && row.get(*column) == Some(value)
+            && let Some(key) = row.first().cloned()
+        {
+            *change = Change::Delete { table, key };
+        }
+    }
+}
+
+/// The row that a change names.
+pub(crate) fn place(change: &Change) -> Option<(&'static str, Value)> {
     match change {
         Change::Upsert { table, row } => row.first().map(|key| (table.name, key.clone())),
         Change::Update { table, key, .. } | Change::Delete { table, key } => {
             Some((table.name, key.clone()))
         }
+        Change::DeleteWhere { .. } => None,
     }
 }
 

@@ -278,6 +278,19 @@ pub(crate) fn statement_of(change: &Change) -> (String, Vec<&Value>) {
             format!("DELETE FROM {} WHERE {} = ?1", table.name, column(table, 0)),
             vec![key],
         ),
+        // Before the changes of single rows, which therefore need not be spared.
+        Change::DeleteWhere {
+            table,
+            column: index,
+            value,
+        } => (
+            format!(
+                "DELETE FROM {} WHERE {} = ?1",
+                table.name,
+                column(table, *index)
+            ),
+            vec![value],
+        ),
     }
 }
 

@@ -27,6 +27,12 @@ static TABLE: Table = Table {
     ],
 };
 
+/// Rows of it go by the value of their first column that is no key, so none is updated.
+static WIDE: Table = Table {
+    name: "w",
+    columns: TABLE.columns,
+};
+
 type Rows = BTreeMap<String, [i64; 2]>;
 
 fn key(n: u8) -> Value {
@@ -46,6 +52,22 @@ fn change() -> impl Strategy<Value = Change> {
             set: vec![(index, value.into())],
         }),
         (0..4_u8).prop_map(move |n| Change::Delete { table, key: key(n) }),
+    ]
+}
+
+fn wide_change() -> impl Strategy<Value = Change> {
+    let table = &WIDE;
+    prop_oneof![
+        3 => (0..4_u8, 0..3_i64, any::<i64>()).prop_map(move |(n, a, b)| Change::Upsert {
+            table,
+            row: vec![key(n), a.into(), b.into()],
+        }),
+        1 => (0..4_u8).prop_map(move |n| Change::Delete { table, key: key(n) }),
+        2 => (0..3_i64).prop_map(move |value| Change::DeleteWhere {
+            table,
+            column: 1,
+            value: value.into(),
+        }),
     ]
 }
 
@@ -79,14 +101,46 @@ fn apply(rows: &mut Rows, change: &Change) {
         Change::Delete { key, .. } => {
             rows.remove(&text(key));
         }
+        Change::DeleteWhere { column, value, .. } => {
+            rows.retain(|_, row| row[column - 1] != number(value));
+        }
     }
 }
 
-fn row_of(change: &Change) -> String {
-    match change {
-        Change::Upsert { row, .. } => text(&row[0]),
-        Change::Update { key, .. } | Change::Delete { key, .. } => text(key),
+/// What a database does with changes of one statement: each sees the rows as they were before all of them, and a deletion
+/// by a value spares the rows that others name.
+fn apply_at_once(rows: &Rows, changes: &[Change]) -> Rows {
+    let named: Vec<String> = changes.iter().filter_map(row_of).collect();
+    let is_gone = |key: &String, row: &[i64; 2]| {
+        let wide = |change: &Change| matches!(change, Change::DeleteWhere { column, value, .. } if row[column - 1] == number(value));
+        !named.contains(key) && changes.iter().any(wide)
+    };
+    let left = rows.iter().filter(|(key, row)| !is_gone(key, row));
+    let mut after: Rows = left.map(|(key, row)| (key.clone(), *row)).collect();
+    // Any order must do.
+    for change in changes
+        .iter()
+        .rev()
+        .filter(|change| row_of(change).is_some())
+    {
+        apply(&mut after, change);
     }
+    after
+}
+
+fn row_of(change: &Change) -> Option<String> {
+    match change {
+        Change::Upsert { row, .. } => Some(text(&row[0])),
+        Change::Update { key, .. } | Change::Delete { key, .. } => Some(text(key)),
+        Change::DeleteWhere { .. } => None,
+    }
+}
+
+fn are_distinct(mut touched: Vec<String>) -> bool {
+    touched.sort();
+    let rows = touched.len();
+    touched.dedup();
+    touched.len() == rows
 }
 
 proptest! {
@@ -104,15 +158,34 @@ proptest! {
             apply(&mut one_by_one, change);
         }
         let once = fold(changes);
-        let mut touched: Vec<String> = once.iter().map(row_of).collect();
-        touched.sort();
-        let rows = touched.len();
-        touched.dedup();
-        prop_assert_eq!(touched.len(), rows, "a row is touched twice");
+        prop_assert!(are_distinct(once.iter().filter_map(row_of).collect()), "a row is touched twice");
         // One statement gives its changes no order, so any order must do.
         for change in once.iter().rev() {
             apply(&mut folded, change);
         }
         prop_assert_eq!(folded, one_by_one);
+    }
+
+    #[test]
+    fn rows_that_go_by_a_value_are_gone_whether_it_is_one_by_one_in_order_or_at_once(
+        before in prop::collection::vec(wide_change(), 0..8),
+        changes in prop::collection::vec(wide_change(), 0..24),
+    ) {
+        let mut one_by_one = Rows::new();
+        for change in &before {
+            apply(&mut one_by_one, change);
+        }
+        let rows = one_by_one.clone();
+        for change in &changes {
+            apply(&mut one_by_one, change);
+        }
+        let once = fold(changes);
+        prop_assert!(are_distinct(once.iter().filter_map(row_of).collect()), "a row is touched twice");
+        let mut in_order = rows.clone();
+        for change in &once {
+            apply(&mut in_order, change);
+        }
+        prop_assert_eq!(in_order, one_by_one.clone());
+        prop_assert_eq!(apply_at_once(&rows, &once), one_by_one);
     }
 }

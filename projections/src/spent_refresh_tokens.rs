@@ -1,19 +1,15 @@
 //! Refresh tokens that were used up, so that a reuse finds its session. Inline.
 //!
-//! A session has a bounded number of slots, more than its aggregate remembers; its events fill them in turn, and its end
-//! empties them. So the table is bounded by live sessions and still a pure function of the log.
+//! Every one that a session used up is kept until the session ends, and goes with it: a thief must not get rid of the one
+//! that betrays them by refreshing often. So the table has at most as many rows as the live sessions have events.
 
-use aggregates::session::{SPENT_REFRESH_TOKENS_MAX, SessionEvent};
+use aggregates::session::SessionEvent;
 use aggregates::values::{SessionId, TokenHash};
 use eventlog::{
     Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Table,
-    Value,
 };
 
 use crate::support::{parse, typed};
-
-/// Slots of a session. Other events than refreshes use some up, so there are more than tokens that are recognised.
-const SLOTS: u64 = 2 * SPENT_REFRESH_TOKENS_MAX as u64;
 
 /// The projection.
 #[derive(Debug)]
@@ -24,19 +20,16 @@ static TABLE: Table = Table {
     name: "spent_refresh_tokens",
     columns: &[
         Column {
-            name: "slot",
+            name: "token_hash",
             kind: Kind::Text,
         },
         Column {
             name: "session_id",
             kind: Kind::Text,
         },
-        Column {
-            name: "token_hash",
-            kind: Kind::Text,
-        },
     ],
 };
+const SESSION_ID: usize = 1;
 
 impl Projection for SpentRefreshTokens {
     fn name(&self) -> &'static str {
@@ -62,19 +55,14 @@ impl Projection for SpentRefreshTokens {
                 ..
             } => changes.push(Change::Upsert {
                 table: &TABLE,
-                row: vec![
-                    slot(session, event.sequence),
-                    session.into(),
-                    spent.as_str().into(),
-                ],
+                row: vec![spent.as_str().into(), session.into()],
             }),
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
-                changes.extend(
-                    (1..=event.sequence.min(SLOTS)).map(|sequence| Change::Delete {
-                        table: &TABLE,
-                        key: slot(session, sequence),
-                    }),
-                );
+                changes.push(Change::DeleteWhere {
+                    table: &TABLE,
+                    column: SESSION_ID,
+                    value: session.into(),
+                });
             }
             SessionEvent::SessionStarted { .. }
             | SessionEvent::TokensIssued { .. }
@@ -84,10 +72,6 @@ impl Projection for SpentRefreshTokens {
         }
         Ok(())
     }
-}
-
-fn slot(session: &str, sequence: u64) -> Value {
-    format!("{session}/{}", sequence % SLOTS).into()
 }
 
 /// The session, not ended, that used this refresh token up.

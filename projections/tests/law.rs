@@ -287,6 +287,46 @@ async fn inline_followed_and_rebuilt_are_the_same_on_postgres() {
     all_were_full(&full);
 }
 
+/// Where rows go by a value, a row must stand where its last change says: nothing may change a part of it.
+#[test]
+fn a_table_that_rows_leave_by_a_value_is_never_updated() {
+    let (mut wide, mut updated) = (BTreeSet::new(), BTreeSet::new());
+    // In its newest version.
+    let newest = samples().into_iter();
+    let newest: BTreeMap<_, _> = newest
+        .map(|(kind, event)| (event.event_type.clone(), (kind, event)))
+        .collect();
+    for (n, (kind, event)) in newest.into_values().enumerate() {
+        let recorded = RecordedEvent {
+            position: n as u64 + 1,
+            recorded_at: chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap(),
+            aggregate_type: kind.to_owned(),
+            aggregate_id: Uuid::from_u128(1).to_string(),
+            sequence: 1,
+            event_type: event.event_type,
+            event_version: event.event_version,
+            leaf_hash: [0; 32],
+            event_id: Uuid::from_u128(n as u128 + 1),
+            payload: event.payload,
+            metadata: "{}".to_owned(),
+        };
+        let mut changes = Vec::new();
+        for projection in all() {
+            projection.project(&recorded, &mut changes).unwrap();
+        }
+        for change in changes {
+            match change {
+                Change::DeleteWhere { table, .. } => drop(wide.insert(table.name)),
+                Change::Update { table, .. } => drop(updated.insert(table.name)),
+                Change::Upsert { .. } | Change::Delete { .. } => {}
+            }
+        }
+    }
+    assert!(!wide.is_empty() && !updated.is_empty());
+    let both: Vec<_> = wide.intersection(&updated).collect();
+    assert!(both.is_empty(), "{both:?}");
+}
+
 /// A projection that breaks the law: what it writes depends on how many events it has seen in this process.
 #[derive(Debug)]
 struct Forgetful(std::sync::atomic::AtomicI64);

@@ -237,6 +237,7 @@ fn start(auth_methods: Vec<AuthMethod>, end: i64, seconds: i64) -> StartSession 
 fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
     SessionCommand::IssueToken {
         presented_refresh: token(presented),
+        is_spent: false,
         tokens: pair(number, seconds),
         leeway: TimeDelta::zero(),
         at: at(seconds),

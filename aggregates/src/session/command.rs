@@ -16,6 +16,8 @@ pub enum SessionCommand {
     IssueToken {
         /// The hash of the refresh token that came.
         presented_refresh: TokenHash,
+        /// Whether the read model knows it as one that this session used up. Once true, it stays so.
+        is_spent: bool,
         /// The new pair; no token is made to outlive the session.
         tokens: TokenPair,
         /// For how long a spent token may come again, for a client that lost the answer.

@@ -24,7 +24,7 @@ pub enum SessionError {
     /// The absolute end has not come.
     #[error("the session has not expired yet")]
     NotYetExpired,
-    /// The token is not one of this session's, or was spent too long ago to be remembered.
+    /// The token is not one of this session's.
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,
     /// The token is the current one and came too late.

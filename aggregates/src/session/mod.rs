@@ -57,10 +57,11 @@ impl Session {
             SessionCommand::Start(start) => self.decide_start(*start),
             SessionCommand::IssueToken {
                 presented_refresh,
+                is_spent,
                 tokens,
                 leeway,
                 at,
-            } => self.decide_issue(presented_refresh, tokens, leeway, at),
+            } => self.decide_issue(presented_refresh, is_spent, tokens, leeway, at),
             SessionCommand::Reauthenticate {
                 auth_method,
                 tokens,
@@ -135,6 +136,7 @@ impl Session {
     fn decide_issue(
         &self,
         presented: TokenHash,
+        is_spent: bool,
         tokens: TokenPair,
         leeway: TimeDelta,
         at: DateTime<Utc>,
@@ -143,6 +145,8 @@ impl Session {
         let repeated = match live.spent_at(&presented) {
             Some(spent_at) if at < spent_at + leeway => Some(presented),
             Some(_) => return Ok(end_because_reused(presented, at)),
+            // So many came after it that no lost answer explains it.
+            None if is_spent => return Ok(end_because_reused(presented, at)),
             None => {
                 live.require_current(&presented, at)?;
                 None

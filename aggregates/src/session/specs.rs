@@ -68,6 +68,7 @@ fn issued(number: u8, seconds: i64) -> SessionEvent {
 fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
     SessionCommand::IssueToken {
         presented_refresh: token(presented + 100),
+        is_spent: false,
         tokens: pair(number, seconds),
         leeway: TimeDelta::seconds(3),
         at: at(seconds),
@@ -257,20 +258,59 @@ fn what_a_repeated_refresh_replaced_is_a_reuse_once_the_moment_is_over() {
         ]);
 }
 
+/// As [`issue`], of a token that the read model knows as one that this session used up.
+fn issue_spent(presented: u8, number: u8, seconds: i64) -> SessionCommand {
+    match issue(presented, number, seconds) {
+        SessionCommand::IssueToken {
+            presented_refresh,
+            tokens,
+            leeway,
+            at,
+            ..
+        } => SessionCommand::IssueToken {
+            presented_refresh,
+            is_spent: true,
+            tokens,
+            leeway,
+            at,
+        },
+        other => other,
+    }
+}
+
 #[test]
-fn the_fifty_newest_spent_refresh_tokens_are_recognised() {
-    let is_reuse = |presented: u8| {
+fn however_many_refreshes_followed_a_spent_token_that_comes_again_ends_the_session() {
+    let decided = |command| {
         let mut session = Session::default();
-        for event in refreshed(51) {
+        for event in refreshed(120) {
             session.apply(event);
         }
-        session
-            .decide(issue(presented, 99, 60))
-            .map(|events| events.len())
+        session.decide(command)
     };
-    assert_eq!(is_reuse(50), Ok(2));
-    assert_eq!(is_reuse(1), Ok(2));
-    assert_eq!(is_reuse(0), Err(SessionError::InvalidRefreshToken));
+    for presented in [0, 1, 50, 69, 70, 119] {
+        let events = decided(issue_spent(presented, 121, 200)).unwrap();
+        assert_eq!(events, end_because_reused(token(presented + 100), at(200)));
+    }
+    // Whom the read model was asked for before the newest ones were spent.
+    let events = decided(issue(70, 121, 200)).unwrap();
+    assert_eq!(events, end_because_reused(token(170), at(200)));
+    assert_eq!(
+        decided(issue(130, 131, 200)),
+        Err(SessionError::InvalidRefreshToken)
+    );
+}
+
+#[test]
+fn a_lost_answer_is_forgiven_though_the_read_model_knows_its_token_as_spent() {
+    let repeated = SessionEvent::TokensIssued {
+        tokens: pair(2, 3),
+        replaced_refresh: Some(token(101)),
+        repeated_refresh: Some(token(100)),
+        at: at(3),
+    };
+    given::<Session>(refreshed(1))
+        .when(issue_spent(0, 2, 3))
+        .then_expect_events(vec![repeated]);
 }
 
 #[test]
@@ -284,6 +324,7 @@ fn a_refresh_token_of_nobody_gets_nothing() {
 fn an_access_token_does_not_refresh() {
     let command = SessionCommand::IssueToken {
         presented_refresh: token(0),
+        is_spent: false,
         tokens: pair(1, 5),
         leeway: TimeDelta::seconds(3),
         at: at(5),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{ExpireReason, SessionError, SessionEvent, TokenPair};
 use crate::values::{TokenHash, UserId};
 
-/// How many spent refresh tokens are recognised, the newest ones. The reuse of an older one is
-/// refused like any unknown token and ends nothing; the bound keeps a long session's state small.
+/// How many spent refresh tokens a session remembers itself, the newest ones; the bound keeps its state small. They are
+/// those that may come again for a moment, and those that were spent after the read model of all was asked.
 pub const SPENT_REFRESH_TOKENS_MAX: usize = 50;
 
 /// The stage of a session's life.

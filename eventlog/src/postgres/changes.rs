@@ -4,7 +4,7 @@ use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
 
 use super::statement::bind;
-use crate::projection::{Change, Kind, Table};
+use crate::projection::{Change, Kind, Table, place};
 use crate::{DbError, Value};
 
 /// Changes that one statement can make together.
@@ -26,6 +26,18 @@ fn is_alike(a: &Change, b: &Change) -> bool {
         (Change::Upsert { table: a, .. }, Change::Upsert { table: b, .. })
         | (Change::Delete { table: a, .. }, Change::Delete { table: b, .. }) => a == b,
         (
+            Change::DeleteWhere {
+                table: a,
+                column: x,
+                ..
+            },
+            Change::DeleteWhere {
+                table: b,
+                column: y,
+                ..
+            },
+        ) => a == b && x == y,
+        (
             Change::Update {
                 table: a, set: x, ..
             },
@@ -42,9 +54,10 @@ fn is_alike(a: &Change, b: &Change) -> bool {
     }
 }
 
-/// The statement for a group; `condition` keeps it from running when the batch is not written.
+/// The statement for a group of `changes`; `condition` keeps it from running when the batch is not written.
 pub(crate) fn group_statement(
     group: &[&Change],
+    changes: &[Change],
     arguments: &mut PgArguments,
     condition: &str,
 ) -> Result<String, DbError> {
@@ -66,8 +79,39 @@ pub(crate) fn group_statement(
                 name(table, 0)
             ))
         }
+        Some(Change::DeleteWhere { table, column, .. }) => {
+            delete_where(table, *column, group, changes, arguments, condition)
+        }
         None => Err(DbError::decode("an empty group of changes")),
     }
+}
+
+/// Statements of one batch have no order, so rows that other changes name are spared: what becomes of them is said there.
+fn delete_where(
+    table: &'static Table,
+    column: usize,
+    group: &[&Change],
+    changes: &[Change],
+    arguments: &mut PgArguments,
+    condition: &str,
+) -> Result<String, DbError> {
+    let values = group.iter().filter_map(|change| match change {
+        Change::DeleteWhere { value, .. } => Some(value),
+        _ => None,
+    });
+    let values = bind_column(table, column, values, arguments)?;
+    let named = changes.iter().filter_map(place);
+    let named: Vec<Value> = named
+        .filter(|(of, _)| *of == table.name)
+        .map(|(_, key)| key)
+        .collect();
+    let named = bind_column(table, 0, named.iter(), arguments)?;
+    Ok(format!(
+        "DELETE FROM {} WHERE {} = ANY({values}) AND NOT {} = ANY({named}) AND {condition}",
+        table.name,
+        name(table, column),
+        name(table, 0)
+    ))
 }
 
 fn upsert(

@@ -29,7 +29,8 @@ pub(super) fn append_statement(
         bind_tiles(&mut arguments, batch)?;
     }
     for (n, group) in groups(&batch.changes).iter().enumerate() {
-        let change = group_statement(group, &mut arguments, "EXISTS (SELECT 1 FROM moved)")?;
+        let moved = "EXISTS (SELECT 1 FROM moved)";
+        let change = group_statement(group, &batch.changes, &mut arguments, moved)?;
         for part in [", change", &n.to_string(), " AS (", &change, ")"] {
             sql.push_str(part);
         }

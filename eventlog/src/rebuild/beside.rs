@@ -52,7 +52,8 @@ impl Beside {
     fn move_over(&self, change: &mut Change) {
         let (Change::Upsert { table, .. }
         | Change::Update { table, .. }
-        | Change::Delete { table, .. }) = change;
+        | Change::Delete { table, .. }
+        | Change::DeleteWhere { table, .. }) = change;
         if let Some((_, beside)) = self.pairs().find(|(live, _)| live == table) {
             *table = beside;
         }

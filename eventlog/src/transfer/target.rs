@@ -120,7 +120,7 @@ impl Target {
             Self::Postgres(transaction) => {
                 for group in groups(changes) {
                     let mut arguments = PgArguments::default();
-                    let sql = group_statement(&group, &mut arguments, "TRUE")?;
+                    let sql = group_statement(&group, changes, &mut arguments, "TRUE")?;
                     let query = sqlx::query_with(&sql, arguments);
                     query.execute(&mut **transaction).await?;
                 }

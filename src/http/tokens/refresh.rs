@@ -57,13 +57,15 @@ pub async fn refresh(
         return Err(invalid());
     }
     let presented = TokenHash::from_bytes(ids::token_digest(&body.refresh_token));
-    let session = session_of(&app, &presented).await?.ok_or_else(invalid)?;
+    let found = session_of(&app, &presented).await?;
+    let (session, is_spent) = found.ok_or_else(invalid)?;
     let at = clock::now();
     let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
     let acting = Acting::person(session.user_id, request_id);
     let context = acting.command();
     let command = SessionCommand::IssueToken {
         presented_refresh: presented,
+        is_spent,
         tokens: tokens.pair.clone(),
         leeway: TimeDelta::seconds(app.config.tokens.refresh_leeway_seconds),
         at,
@@ -94,18 +96,19 @@ pub async fn refresh(
     })
 }
 
-/// The session, not ended, whose refresh token this is or was.
+/// The session, not ended, whose refresh token this is or was, and whether it was used up.
 async fn session_of(
     app: &App,
     presented: &TokenHash,
-) -> Result<Option<sessions::SessionRow>, DbError> {
+) -> Result<Option<(sessions::SessionRow, bool)>, DbError> {
     if let Some(session) = sessions::find_by_refresh_token(&app.database, presented).await? {
-        return Ok(Some(session));
+        return Ok(Some((session, false)));
     }
-    match spent_refresh_tokens::session_of(&app.database, presented).await? {
-        Some(session) => sessions::find(&app.database, session).await,
-        None => Ok(None),
-    }
+    let Some(session) = spent_refresh_tokens::session_of(&app.database, presented).await? else {
+        return Ok(None);
+    };
+    let row = sessions::find(&app.database, session).await?;
+    Ok(row.map(|row| (row, true)))
 }
 
 fn is_reuse(event: &RecordedEvent) -> bool {
