@@ -9,11 +9,13 @@ use aggregates::user::{User, UserCommand, UserError};
 use aggregates::values::{DisplayName, EmailAddress, EmailClaimId, Role, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{AppendError, CommandContext, DbError, ExecuteError};
+use projections::users::{self, SealedField};
 
 use crate::app::{Acting, App};
 use crate::keyring::{PersonKey, Vault, VaultError};
 use crate::ports::passwords::HashedPassword;
 use crate::ports::{clock, ids};
+use crate::throttle::{self, ThrottleError};
 
 /// A person who registers; every field is checked.
 #[derive(Debug)]
@@ -184,12 +186,19 @@ pub enum ChangeNameError {
     /// The person's key is gone, and with it the account.
     #[error("there is no such account any more")]
     NoSuchAccount,
+    /// Too many changes.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
     /// The log did not take the command.
     #[error(transparent)]
     Log(#[from] ExecuteError<UserError>),
 }
 
-/// Sets the name of an account, or takes it away; the position of the event, if there was one.
+/// Sets the name of an account, or takes it away; the position of the event, if there was one. The name that it has
+/// already is no change: sealed anew it looks like another one, so that is told here.
 ///
 /// # Errors
 /// See [`ChangeNameError`].
@@ -202,6 +211,14 @@ pub async fn change_name(
     let context = acting.command();
     let key = app.vault.person_key(user).await?;
     let key = key.ok_or(ChangeNameError::NoSuchAccount)?;
+    let row = users::find(&app.database, user).await?;
+    let row = row.ok_or(ChangeNameError::NoSuchAccount)?;
+    let open = |name: &SealedField| key.open(name.event_id, "name", &name.text);
+    let present = row.name.as_ref().map(open).transpose();
+    if present.map_err(VaultError::from)?.as_deref() == name.map(DisplayName::as_str) {
+        return Ok(None);
+    }
+    throttle::charge_name_change(app, user).await?;
     let event_id = eventlog::event_id(context.command_id, 0);
     let sealed = name.map(|name| key.seal(event_id, "name", name.as_str()));
     let command = UserCommand::ChangeName {

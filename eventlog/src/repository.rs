@@ -8,7 +8,7 @@ use sqlite_es::SqliteEventRepository;
 
 use crate::archive;
 use crate::database::{DatabaseKind, LostConnections};
-use crate::{Database, DbError, Engine, RecordedEvent, Row, Upcasters, Value, unreadable};
+use crate::{Database, DbError, Engine, Log, RecordedEvent, Row, Upcasters, Value, unreadable};
 
 const COLUMNS: &str = "position, recorded_at, aggregate_type, aggregate_id, sequence, event_type, event_version, \
                        leaf_hash";
@@ -86,6 +86,54 @@ pub(crate) async fn read_stream(
         .into_iter()
         .filter(|event| event.sequence > ended.version);
     Ok(archived.into_iter().chain(later).collect())
+}
+
+impl Log {
+    /// The event number `sequence` of a stream that has not ended.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn read_one(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        sequence: u64,
+    ) -> Result<Option<RecordedEvent>, DbError> {
+        let database = &self.inner.database;
+        let rest = "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = $3";
+        let sql = select(database.engine(), rest);
+        let params = [aggregate_type.into(), aggregate_id.into(), sequence.into()];
+        let rows = database.query(&sql, &params).await?;
+        rows.first().map(recorded).transpose()
+    }
+
+    /// The last event of some types in a stream that has not ended, up to its number `sequence`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn read_last(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        event_types: &[&str],
+        sequence: u64,
+    ) -> Result<Option<RecordedEvent>, DbError> {
+        let database = &self.inner.database;
+        let places: Vec<String> = (4..4 + event_types.len())
+            .map(|place| format!("${place}"))
+            .collect();
+        let rest = format!(
+            "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence <= $3 AND event_type IN ({}) \
+             ORDER BY sequence DESC LIMIT 1",
+            places.join(", ")
+        );
+        let sql = select(database.engine(), &rest);
+        let mut params: Vec<Value> =
+            vec![aggregate_type.into(), aggregate_id.into(), sequence.into()];
+        params.extend(event_types.iter().map(|kind| Value::from(*kind)));
+        let rows = database.query(&sql, &params).await?;
+        rows.first().map(recorded).transpose()
+    }
 }
 
 pub(crate) fn recorded(row: &Row) -> Result<RecordedEvent, DbError> {

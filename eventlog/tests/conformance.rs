@@ -259,6 +259,37 @@ async fn odd_appends_get_a_clear_answer_and_change_nothing() {
     }
 }
 
+/// However long a stream is, what is wanted of it is read alone.
+#[tokio::test]
+async fn one_event_of_a_stream_is_found_by_its_number_and_by_its_type() {
+    for engine in ENGINES {
+        let (database, _, _folder) = database(engine).await;
+        let log = open(&database).await;
+        let mut other = append("a", 3, 1);
+        other.events[0].event_type = "Rare".to_owned();
+        log.append(append("a", 0, 3)).await.unwrap();
+        log.append(append("b", 0, 1)).await.unwrap();
+        log.append(other).await.unwrap();
+        log.append(append("a", 4, 2)).await.unwrap();
+        let stored = log.read_stream("thing", "a").await.unwrap();
+        assert_eq!(stored.len(), 6, "{engine}");
+        for event in &stored {
+            let one = log.read_one("thing", "a", event.sequence).await.unwrap();
+            assert_eq!(one.as_ref(), Some(event), "{engine}");
+        }
+        assert_eq!(log.read_one("thing", "a", 7).await.unwrap(), None);
+        let last = async |types: &[&str], sequence| {
+            let found = log.read_last("thing", "a", types, sequence).await.unwrap();
+            found.map(|event| event.sequence)
+        };
+        let common = stored[0].event_type.as_str();
+        assert_eq!(last(&["Rare"], 6).await, Some(4), "{engine}");
+        assert_eq!(last(&["Rare"], 3).await, None, "{engine}");
+        assert_eq!(last(&[common], 4).await, Some(3), "{engine}");
+        assert_eq!(last(&["Rare", common], 4).await, Some(4), "{engine}");
+    }
+}
+
 #[tokio::test]
 async fn a_payload_keeps_its_exact_text() {
     for engine in ENGINES {

@@ -186,6 +186,7 @@ mod tests {
             ("SIGN_IN_FREE_PER_NETWORK", "many"),
             ("SIGN_IN_MAX_DELAY", "86401"),
             ("ANONYMOUS_REQUESTS_PER_HOUR", "0"),
+            ("NAME_CHANGES_PER_HOUR", "0"),
             ("LOG_SIGNING_KEY", "00"),
             ("LOG_ORIGIN", "a+b"),
             ("LOG_WITNESS_KEY", "w"),

@@ -1,4 +1,4 @@
-//! How often passwords may be guessed, and how much a network may ask for without a token.
+//! How often passwords may be guessed, how much a network may ask for without a token, and how often names change.
 
 use super::{ConfigError, Source};
 
@@ -15,6 +15,8 @@ pub struct ThrottleConfig {
     pub max_delay_seconds: i64,
     /// Calls of one kind without a token, for one network within an hour (default 100).
     pub anonymous_per_hour: i64,
+    /// Changes of their name that a person makes within an hour (default 20): each is an event, which stays for ever.
+    pub name_changes_per_hour: i64,
 }
 
 impl ThrottleConfig {
@@ -27,6 +29,7 @@ impl ThrottleConfig {
             free_per_network: free("SIGN_IN_FREE_PER_NETWORK", 100)?,
             max_delay_seconds: source.number("SIGN_IN_MAX_DELAY", 900, 1..=86_400)?,
             anonymous_per_hour: free("ANONYMOUS_REQUESTS_PER_HOUR", 100)?,
+            name_changes_per_hour: free("NAME_CHANGES_PER_HOUR", 20)?,
         })
     }
 }

@@ -31,6 +31,9 @@ pub const NAME: &str = "write_mails";
 /// What is older is no news any more; and what was sent is remembered for longer than this.
 const NEWS: TimeDelta = TimeDelta::hours(24);
 
+/// The events that say which address an account has.
+const ADDRESSES: [&str; 2] = ["UserRegistered", "EmailChanged"];
+
 /// What happened to an account is told to a confirmed address so often in an hour.
 const NOTICES_AN_HOUR: i64 = 20;
 /// And to one that nobody has confirmed.
@@ -143,25 +146,22 @@ async fn at(
     person: &Person,
     sequence: u64,
 ) -> Result<Recipient, MailError> {
-    let stream = app.log.read_stream("user", &event.aggregate_id).await?;
-    let mut found = None;
-    for earlier in stream.iter().take_while(|one| one.sequence <= sequence) {
-        if !matches!(
-            earlier.event_type.as_str(),
-            "UserRegistered" | "EmailChanged"
-        ) {
-            continue;
-        }
-        if let UserEvent::UserRegistered { email, .. } | UserEvent::EmailChanged { email, .. } =
-            parsed(app, earlier)?
-        {
-            found = Some(SealedField {
-                text: email.as_str().to_owned(),
-                event_id: earlier.event_id,
-            });
-        }
-    }
-    person.at(&found.ok_or_else(|| MailError::hopeless("an account without an address"))?)
+    let stream = event.aggregate_id.as_str();
+    let last = app.log.read_last("user", stream, &ADDRESSES, sequence);
+    let earlier = last.await?.ok_or_else(no_address)?;
+    let (UserEvent::UserRegistered { email, .. } | UserEvent::EmailChanged { email, .. }) =
+        parsed(app, &earlier)?
+    else {
+        return Err(no_address());
+    };
+    person.at(&SealedField {
+        text: email.as_str().to_owned(),
+        event_id: earlier.event_id,
+    })
+}
+
+fn no_address() -> MailError {
+    MailError::hopeless("an account without an address")
 }
 
 async fn tell(
@@ -229,10 +229,10 @@ async fn tell_of_codes(app: &App, event: &RecordedEvent, person: &Person) -> Res
     let UserEvent::RecoveryCodesIssued { at: made_at, .. } = parsed(app, event)? else {
         return Ok(());
     };
-    let stream = app.log.read_stream("user", &event.aggregate_id).await?;
-    let before = stream.iter().find(|one| one.sequence + 1 == event.sequence);
-    if let Some(before) = before.filter(|one| one.event_type == "TotpEnabled")
-        && let UserEvent::TotpEnabled { at, .. } = parsed(app, before)?
+    let before = event.sequence - 1;
+    let before = app.log.read_one("user", &event.aggregate_id, before);
+    if let Some(before) = before.await?.filter(|one| one.event_type == "TotpEnabled")
+        && let UserEvent::TotpEnabled { at, .. } = parsed(app, &before)?
         && at == made_at
     {
         return Ok(());

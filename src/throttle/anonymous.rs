@@ -1,7 +1,9 @@
-//! Calls that need no token and cost something: so many of each kind for a network within an hour.
+//! Calls that cost something, so many of each kind within an hour: for a network where they need no token, else for a
+//! person.
 
 use std::net::IpAddr;
 
+use aggregates::values::UserId;
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{Database, DbError};
 
@@ -37,11 +39,28 @@ impl Scope {
     }
 }
 
-/// Counts a call, before it costs anything.
+/// Counts a call of a network, before it costs anything.
 ///
 /// # Errors
 /// There were too many, or the database failed.
 pub async fn charge(app: &App, scope: Scope, ip: IpAddr) -> Result<(), ThrottleError> {
+    let subject = subject(app, scope, ip);
+    count(app, &subject, app.config.throttles.anonymous_per_hour).await
+}
+
+/// Counts a change of a person's name.
+///
+/// # Errors
+/// There were too many, or the database failed.
+pub async fn charge_name_change(app: &App, user: UserId) -> Result<(), ThrottleError> {
+    let user = user.to_string();
+    let parts: [&[u8]; 2] = [b"name", user.as_bytes()];
+    let subject = app.vault.keyring().throttle_mac(&parts);
+    count(app, &subject, app.config.throttles.name_changes_per_hour).await
+}
+
+/// One more of `most`.
+async fn count(app: &App, subject: &str, most: i64) -> Result<(), ThrottleError> {
     const SQL: &str = "INSERT INTO anonymous_requests (subject, window_began, requests) VALUES ($1, $2, 1) \
         ON CONFLICT (subject) DO UPDATE SET \
         requests = CASE WHEN anonymous_requests.window_began <= $3 THEN 1 \
@@ -50,18 +69,17 @@ pub async fn charge(app: &App, scope: Scope, ip: IpAddr) -> Result<(), ThrottleE
                             ELSE anonymous_requests.window_began END \
         WHERE anonymous_requests.window_began <= $3 OR anonymous_requests.requests < $4";
     let now = clock::now();
-    let subject = subject(app, scope, ip);
     let row = vec![
-        subject.as_str().into(),
+        subject.into(),
         micros(now).into(),
         micros(now - WINDOW).into(),
-        app.config.throttles.anonymous_per_hour.into(),
+        most.into(),
     ];
     let affected = app.database.execute(vec![(SQL.into(), row)]).await?;
     if affected.first() == Some(&1) {
         return Ok(());
     }
-    let left = left(&app.database, &subject, now).await?;
+    let left = left(&app.database, subject, now).await?;
     Err(ThrottleError::TooManyAttempts(whole_seconds(left)))
 }
 

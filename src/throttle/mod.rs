@@ -25,7 +25,9 @@ use eventlog::DbError;
 use crate::app::App;
 use crate::ports::clock;
 
-pub use anonymous::{Scope, charge as charge_anonymous, check as check_anonymous};
+pub use anonymous::{
+    Scope, charge as charge_anonymous, charge_name_change, check as check_anonymous,
+};
 pub use gates::{Trial, network};
 
 /// Why a password is not looked at, or a call not answered.

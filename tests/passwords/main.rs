@@ -95,6 +95,47 @@ async fn too_many_passwords_at_once_are_turned_away_with_a_time_to_retry() {
     );
 }
 
+/// A change is an event for ever, so nobody makes any number of them; and the same name is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_changes_only_so_often_and_the_same_one_is_no_change() {
+    for (server, url, _folder) in servers(&[("NAME_CHANGES_PER_HOUR", "3")]).await {
+        let token = server.token(EMAIL).await;
+        let other = server.token("bob@example.com").await;
+        let rename = |token: String, name: Value| {
+            let request = server.request(Method::PATCH, "/v1/me").bearer_auth(token);
+            let request = request.json(&json!({"name": name}));
+            async move { request.send().await.unwrap() }
+        };
+        let changes = "SELECT COUNT(*) FROM events WHERE event_type = 'UserNameChanged'";
+        for (name, events) in [
+            ("Ada", 1),
+            ("Ada", 1),
+            ("Ada", 1),
+            ("Ada L.", 2),
+            ("Ada", 3),
+        ] {
+            let answer = rename(token.clone(), json!(name)).await;
+            assert_eq!(answer.status(), 200, "{url}");
+            let user: Value = answer.json().await.unwrap();
+            assert_eq!(user["name"], name, "{url}");
+            assert_eq!(count(&url, changes).await, events, "{url}");
+        }
+        for name in [json!("Countess"), Value::Null] {
+            let refused = rename(token.clone(), name).await;
+            assert_eq!(refused.status(), 429, "{url}");
+            let wait = refused.headers()["retry-after"].to_str().unwrap();
+            assert!((3_500..=3_600).contains(&wait.parse().unwrap()), "{wait}");
+            let problem: Value = refused.json().await.unwrap();
+            assert_eq!(problem["type"], "/problems/too-many-attempts", "{url}");
+        }
+        assert_eq!(count(&url, changes).await, 3, "{url}");
+        let same = rename(token.clone(), json!("Ada")).await;
+        assert_eq!(same.status(), 200, "{url}: no change, and so none too many");
+        let bob = rename(other, json!("Bob")).await;
+        assert_eq!(bob.status(), 200, "{url}: nobody else is meant");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_changes_their_name_and_takes_it_away() {
     for (server, url, _folder) in servers(&[]).await {

@@ -42,13 +42,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     }
 }
 
-/// Changes the caller's own account.
+/// Changes the caller's own account. There are only so many changes in an hour, and the same name is none.
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", operation_id = "update_me", request_body = Body,
     responses(
         (status = 200, body = UserView, headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
     security(("bearer" = [])),
 )]
@@ -81,6 +82,8 @@ impl From<ChangeNameError> for Problem {
         match error {
             ChangeNameError::Vault(error) => error.into(),
             ChangeNameError::NoSuchAccount => Self::not_found(),
+            ChangeNameError::Throttle(error) => error.into(),
+            ChangeNameError::Database(error) => error.into(),
             ChangeNameError::Log(error) => error.into(),
         }
     }

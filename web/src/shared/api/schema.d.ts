@@ -535,7 +535,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Changes the caller's own account. */
+        /** Changes the caller's own account. There are only so many changes in an hour, and the same name is none. */
         patch: operations["update_me"];
         trace?: never;
     };
@@ -3680,6 +3680,15 @@ export interface operations {
             };
             /** @description validation-failed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
