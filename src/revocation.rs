@@ -113,6 +113,35 @@ pub async fn revoke_all_by(
     Ok(revoked)
 }
 
+/// Sessions that one sign-in ends at most because they are too many. More than one, so that an account which has far too
+/// many comes down to what it may have.
+const SURPLUS: usize = 20;
+
+/// Ends the sessions of a person that are too many, when one has begun: those that nobody used for longest. Each of several
+/// that begin at once looks when its own is in the log, so the last one sees all of them; and all see them in one order, so
+/// that the newest stay.
+///
+/// # Errors
+/// See [`RevokeError`].
+pub async fn revoke_surplus(app: &App, user: UserId, acting: &Acting) -> Result<(), RevokeError> {
+    let most = app.config.tokens.sessions_per_user;
+    let surplus = sessions::too_many(&app.database, user, most, SURPLUS).await?;
+    if surplus.is_empty() {
+        return Ok(());
+    }
+    let reason = RevokeReason::TooManySessions;
+    let all = surplus
+        .iter()
+        .map(|id| revoke_one(app, *id, reason, acting, None));
+    let positions = futures::future::try_join_all(all).await?;
+    // Another sign-in may have ended them at this moment: then it is that which is settled.
+    let settled = match positions.into_iter().flatten().max() {
+        Some(position) => position,
+        None => app.log.head().await?,
+    };
+    Ok(app.lease.settle(settled).await?)
+}
+
 /// Ends the sessions of a person that had begun by `begun_by`, but `keep`; for what follows a decision later.
 ///
 /// # Errors

@@ -296,7 +296,7 @@ async fn upgrade(app: &App, verified: &Verified) {
 
 /// Opens a session for the person who proved who they are, and takes back what their attempt was charged. If the password
 /// or the second factor was changed in the meantime, the session is ended at once: the change ended those that it saw,
-/// and did not see this one.
+/// and did not see this one. When the account has more sessions by it than it may, others end before the answer.
 ///
 /// # Errors
 /// A part that failed.
@@ -322,6 +322,7 @@ pub async fn open_session(
     );
     let position = outcome?.position;
     let user = require_current(app, proof, session_id, acting).await?;
+    revocation::revoke_surplus(app, proof.user_id, acting).await?;
     if proof.totp_id.is_some() {
         throttle::remember(app, user.email_claim_id, device.ip).await?;
     }

@@ -129,3 +129,63 @@ async fn a_claim_whose_account_never_came_is_released_by_the_policy() {
         "a late registration is fenced"
     );
 }
+
+/// More than an account may have: those that nobody used for longest end, however many begin at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_sign_in_at_once_an_account_has_no_more_sessions_than_it_may() {
+    const MOST: &str = "3";
+    for (server, url) in on_both_engines(&[("SESSIONS_PER_USER", MOST)]).await {
+        server.register("ada@example.com").await;
+        server.register("bob@example.com").await;
+        let bob = server.sign_in("bob@example.com").await;
+        let mut signed_in = Vec::new();
+        for _ in 0..4 {
+            signed_in.push(server.sign_in("ada@example.com").await);
+        }
+        let status = async |answer: &Value| {
+            let verified = server.get("/v1/verify", &access_token(answer)).await;
+            verified.status().as_u16()
+        };
+        // Strictly: the token of the one that ended is refused as soon as the new one is answered.
+        assert_eq!(status(&signed_in[0]).await, 401, "{url}");
+        assert_eq!(status(&signed_in[1]).await, 204, "{url}");
+        let ended = "/v1/sessions?state=ended";
+        let ended = server.get_json(ended, &access_token(&signed_in[3])).await;
+        assert_eq!(ended["items"][0]["id"], signed_in[0]["session"]["id"]);
+        assert_eq!(ended["items"][0]["end_reason"], "too_many_sessions");
+        let racing = (0..8).map(|_| server.sign_in("ada@example.com"));
+        let racing = futures::future::join_all(racing).await;
+        let mut alive = 0;
+        for answer in signed_in.iter().chain(&racing) {
+            alive += u32::from(status(answer).await == 204);
+        }
+        assert_eq!(alive, 3, "{url}");
+        let database = Database::open(&url).await.unwrap();
+        let live = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+        assert_eq!(count(&database, live).await, 4, "{url}");
+        assert_eq!(status(&bob).await, 204, "{url}: nobody else's ends");
+        database.close().await;
+    }
+}
+
+/// The one that is used stays, though it is the oldest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_used_outlives_newer_ones_that_are_not() {
+    for (server, url) in on_both_engines(&[("SESSIONS_PER_USER", "2")]).await {
+        server.register("ada@example.com").await;
+        let used = server.sign_in("ada@example.com").await;
+        let unused = server.sign_in("ada@example.com").await;
+        let database = Database::open(&url).await.unwrap();
+        let sql = "INSERT INTO session_activity (session_id, last_seen_at) \
+                   VALUES ($1, 9000000000000000) ON CONFLICT (session_id) \
+                   DO UPDATE SET last_seen_at = excluded.last_seen_at";
+        let session = used["session"]["id"].as_str().unwrap();
+        let seen = vec![(sql.to_owned(), vec![Cell::from(session)])];
+        database.execute(seen).await.unwrap();
+        database.close().await;
+        server.sign_in("ada@example.com").await;
+        let verify = async |answer| server.get("/v1/verify", &access_token(answer)).await;
+        assert_eq!(verify(&used).await.status(), 204, "{url}");
+        assert_eq!(verify(&unused).await.status(), 401, "{url}");
+    }
+}

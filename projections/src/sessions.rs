@@ -349,6 +349,26 @@ pub async fn not_ended(
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
+/// Live sessions of a person that are too many when `most` may stay: those that nobody used for longest, at most `limit`.
+/// A use is known within about a minute; the beginning is one.
+///
+/// # Errors
+/// The database failed.
+pub async fn too_many(
+    database: &Database,
+    user: UserId,
+    most: usize,
+    limit: usize,
+) -> Result<Vec<SessionId>, DbError> {
+    const SQL: &str = "SELECT s.session_id FROM sessions s \
+         LEFT JOIN session_activity a ON a.session_id = s.session_id \
+         WHERE s.user_id = $1 AND s.ended_at IS NULL \
+         ORDER BY COALESCE(a.last_seen_at, s.created_at) DESC, s.session_id DESC LIMIT $3 OFFSET $2";
+    let params = [user.to_string().into(), int(most as u64), int(limit as u64)];
+    let rows = database.query(SQL, &params).await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
+}
+
 /// Sessions of a person, ended or not, at most `limit`.
 ///
 /// # Errors

@@ -158,6 +158,7 @@ mod tests {
             ("ACCESS_TOKEN_TTL", "-1"),
             ("SESSION_MAX_AGE", "soon"),
             ("SESSION_HISTORY", "86399"),
+            ("SESSIONS_PER_USER", "0"),
             ("REGISTRATION", "maybe"),
             ("SESSION_PROFILE", "aal3"),
             ("SESSION_IDLE_TIMEOUT", "0"),

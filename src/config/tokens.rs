@@ -37,6 +37,8 @@ pub struct TokenConfig {
     pub session_max_age_seconds: i64,
     /// For how long an ended session is listed (default 90 days). A day at least: so long may mails come from it.
     pub session_history_seconds: i64,
+    /// Sessions that one account may have at once (default 100). One more ends the one that nobody used for longest.
+    pub sessions_per_user: usize,
     /// Who may register.
     pub registration: Registration,
     /// What turning the second factor off asks for.
@@ -63,6 +65,7 @@ impl TokenConfig {
                 90 * DAY,
                 DAY..=100 * YEAR,
             )?,
+            sessions_per_user: source.number("SESSIONS_PER_USER", 100, 1..=10_000)?,
             registration: registration(source)?,
             totp_disable: totp_disable(source)?,
             deletion_grace_seconds: source.number("DELETION_GRACE", 30 * 86_400, 0..=YEAR)?,

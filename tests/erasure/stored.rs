@@ -96,7 +96,7 @@ async fn a_person_takes_everything_with_them_that_is_stored_about_them() {
 /// More than a page of a list, and of one list in two parts.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_has_every_item_once_however_many_there_are() {
-    for (server, url, _folder) in servers(&[]).await {
+    for (server, url, _folder) in servers(&[("SESSIONS_PER_USER", "1000")]).await {
         server.register(EMAIL).await;
         let mut tokens = Vec::new();
         for _ in 0..23 {

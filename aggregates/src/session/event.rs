@@ -138,6 +138,8 @@ named! {
         UserErased = "user_erased",
         /// A spent refresh token came again.
         RefreshTokenReused = "refresh_token_reused",
+        /// The account had more sessions than it may, and nobody had used this one for longest.
+        TooManySessions = "too_many_sessions",
     }
 }
 

@@ -93,7 +93,7 @@ fn by(caller: &Caller, row: &ActivityRow) -> By {
         return match row.end_reason.as_deref() {
             Some("revoked_by_admin" | "user_disabled") => By::Administrator,
             Some("revoked_by_service") => By::Service,
-            Some("expired" | "idle" | "refresh_token_reused") => By::System,
+            Some("expired" | "idle" | "refresh_token_reused" | "too_many_sessions") => By::System,
             _ => By::Person,
         };
     };

@@ -12,6 +12,7 @@ const END_REASONS: Readonly<Record<string, string>> = {
   password_reset: 'Password reset',
   user_disabled: 'Account disabled',
   refresh_token_reused: 'Ended for safety: a used token came again',
+  too_many_sessions: 'Ended for a newer one: there were too many',
   expired: 'Expired',
   idle: 'Not used for too long',
 };
