@@ -69,7 +69,7 @@ impl RegisterError {
 }
 
 /// Registers an account with the hash of its password. Nothing is left behind when it fails, or only a
-/// claim that the policy releases.
+/// claim that the policy releases. What a node leaves that dies before the claim, `sweep_person_keys` removes.
 ///
 /// # Errors
 /// The address is taken, or a part that it needs failed.

@@ -189,3 +189,64 @@ async fn a_session_that_is_used_outlives_newer_ones_that_are_not() {
         assert_eq!(verify(&unused).await.status(), 401, "{url}");
     }
 }
+
+/// A registration that died before its claim left a key and a hash in the vault.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_registration_left_in_the_vault_is_removed_and_the_late_one_is_fenced() {
+    const OF_A_CLAIM: &str = "00000000-0000-7000-8000-000000000001";
+    const NOBODYS: &str = "00000000-0000-7000-8000-000000000002";
+    const ON_ITS_WAY: &str = "00000000-0000-7000-8000-000000000003";
+    for (mut server, url) in on_both_engines(&[]).await {
+        server.register("ada@example.com").await;
+        let now = chrono::Utc::now().timestamp_micros();
+        let key = |user: &str, made: i64| {
+            format!(
+                "INSERT INTO vault_person_keys (user_id, wrapped_key, master_key_id, created_at) \
+                 SELECT '{user}', wrapped_key, master_key_id, {made} FROM vault_person_keys \
+                 WHERE user_id IN (SELECT user_id FROM users)"
+            )
+        };
+        let password = format!(
+            "INSERT INTO vault_passwords (user_id, password_id, sealed_phc, pepper_id, master_key_id, updated_at) \
+             SELECT '{NOBODYS}', '{NOBODYS}', sealed_phc, pepper_id, master_key_id, 1 FROM vault_passwords"
+        );
+        let claim = format!(
+            "INSERT INTO email_claims (claim_id, user_id, state, since) \
+             VALUES ('00000000-0000-7000-8000-000000000009', '{OF_A_CLAIM}', 'claimed', {now})"
+        );
+        let made = [
+            key(OF_A_CLAIM, 1),
+            password,
+            key(NOBODYS, 1),
+            key(ON_ITS_WAY, now),
+            claim,
+        ];
+        let database = Database::open(&url).await.unwrap();
+        let made = made.map(|sql| (sql, Vec::new())).to_vec();
+        database.execute(made).await.unwrap();
+        server.kill();
+        server.launch().await;
+        let of = |table: &str, user: &str| {
+            format!("SELECT COUNT(*) FROM {table} WHERE user_id = '{user}'")
+        };
+        let is_gone = async || count(&database, &of("vault_person_keys", NOBODYS)).await == 0;
+        support::until_so("the key goes", is_gone).await;
+        let left = [
+            (of("vault_passwords", NOBODYS), 0),
+            (of("vault_person_keys", OF_A_CLAIM), 1),
+            (of("vault_person_keys", ON_ITS_WAY), 1),
+            ("SELECT COUNT(*) FROM vault_person_keys".to_owned(), 3),
+            ("SELECT COUNT(*) FROM vault_passwords".to_owned(), 1),
+        ];
+        for (sql, expected) in left {
+            assert_eq!(count(&database, &sql).await, expected, "{url}: {sql}");
+        }
+        let fence = format!(
+            "SELECT COUNT(*) FROM events WHERE event_type = 'UserRegistrationAbandoned' \
+             AND aggregate_id = '{NOBODYS}'"
+        );
+        assert_eq!(count(&database, &fence).await, 1, "{url}");
+        database.close().await;
+        server.sign_in("ada@example.com").await;
+    }
+}

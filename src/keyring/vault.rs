@@ -1,7 +1,7 @@
 //! The vault: mutable tables of secrets that must never be in an event, sealed under a key that the master key wraps.
 //!
-//! An entry is written before the event that refers to it. An entry whose event never came is an orphan,
-//! and the policy that abandons the registration removes it.
+//! An entry is written before the event that refers to it. An entry whose event never came is an orphan: the policy that
+//! abandons the registration removes it, or `sweep_person_keys` where there is not even a claim to abandon.
 
 use aggregates::values::{PasswordId, UserId};
 use chrono::{DateTime, Utc};
@@ -164,6 +164,30 @@ impl Vault {
         statements.extend(Self::mail_removals(user));
         self.database.execute(statements).await?;
         Ok(())
+    }
+
+    /// People whose key was made before `before`, and whom neither an account nor a claim on an address knows. What the
+    /// log says of them is for the caller to ask.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn persons_of_nobody(
+        &self,
+        before: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<UserId>, VaultError> {
+        const SQL: &str = "SELECT k.user_id FROM vault_person_keys k WHERE k.created_at < $1 \
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = k.user_id) \
+            AND NOT EXISTS (SELECT 1 FROM email_claims c WHERE c.user_id = k.user_id) \
+            ORDER BY k.user_id LIMIT $2";
+        let params = [micros(before).into(), limit.into()];
+        let rows = self.database.query(SQL, &params).await?;
+        let bad = |_| DbError::decode("an identifier that is none");
+        let parsed: Result<_, DbError> = rows
+            .iter()
+            .map(|row| row.text(0)?.parse().map_err(bad))
+            .collect();
+        Ok(parsed?)
     }
 
     /// A person's key; `None` when it was destroyed.

@@ -17,6 +17,7 @@ pub mod settle_email_changes;
 pub mod sweep_blobs;
 pub mod sweep_mails;
 pub mod sweep_passwords;
+pub mod sweep_person_keys;
 pub mod sweep_second_factors;
 pub mod take_in_administrators;
 pub mod write_mails;
@@ -80,14 +81,7 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         release_email_claims::run,
     );
     chore(app, lifecycle, "erase users", 2, erase_users::run);
-    chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
-    chore(
-        app,
-        lifecycle,
-        "sweep second factors",
-        600,
-        sweep_second_factors::run,
-    );
+    start_vault_sweeps(app, lifecycle);
     chore(
         app,
         lifecycle,
@@ -111,6 +105,24 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     start_sessions(app, lifecycle);
     start_mails(app, lifecycle);
     start_webhooks(app, lifecycle);
+}
+
+fn start_vault_sweeps(app: &Arc<App>, lifecycle: &Lifecycle) {
+    chore(app, lifecycle, "sweep passwords", 600, sweep_passwords::run);
+    chore(
+        app,
+        lifecycle,
+        "sweep person keys",
+        3600,
+        sweep_person_keys::run,
+    );
+    chore(
+        app,
+        lifecycle,
+        "sweep second factors",
+        600,
+        sweep_second_factors::run,
+    );
 }
 
 fn start_media(app: &Arc<App>, lifecycle: &Lifecycle) {
