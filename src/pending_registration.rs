@@ -31,8 +31,8 @@ const MOST: i64 = 100_000;
 /// For how long a request has a row.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 
-/// Wrong passwords that a link takes in an hour; the next one ends it.
-const WRONG_PASSWORDS_AN_HOUR: i64 = 5;
+/// Wrong passwords in an hour of which the last one ends a link.
+const WRONG_PASSWORDS_AN_HOUR: i64 = 6;
 /// How often a registration makes others give way.
 const ATTEMPTS: usize = 3;
 
@@ -45,6 +45,9 @@ pub enum ConfirmError {
     /// The vault or the database.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Another request is using the link.
+    #[error("the link is being used by another request")]
+    InUse,
     /// It is the link of a registration, and the password of that is wanted too.
     #[error("the password of the registration is missing")]
     PasswordMissing,
@@ -189,16 +192,27 @@ pub async fn confirm(
         return Ok(Confirmed::No);
     };
     let password = Password::new(password.ok_or(ConfirmError::PasswordMissing)?);
-    // One at a time, so that each wrong password is counted before the next one is looked at.
+    // One at a time, so that the last wrong password is seen to be it.
     if !take(app, &hash, now).await? {
+        return in_use_or_gone(app, &hash, now).await;
+    }
+    // Charged before the password is looked at: whoever hangs up meanwhile has guessed as well.
+    let budget = format!("register-wrong/{hash}");
+    if !budgets::take(&app.database, &budget, WRONG_PASSWORDS_AN_HOUR, now).await? {
+        remove(app, &hash).await?;
         return Ok(Confirmed::No);
     }
     let registered = register(app, &hash, &row.bytes(0)?, password, acting).await;
     let is_over = match &registered {
         Ok(_) | Err(ConfirmError::Register(RegisterError::EmailTaken)) => true,
-        Err(ConfirmError::WrongPassword) => !may_err(app, &hash, now).await?,
+        Err(ConfirmError::WrongPassword) => {
+            budgets::is_spent(&app.database, &budget, WRONG_PASSWORDS_AN_HOUR, now).await?
+        }
         Err(_) => false,
     };
+    if !matches!(registered, Err(ConfirmError::WrongPassword)) {
+        budgets::give_back(&app.database, &budget).await?;
+    }
     if is_over {
         remove(app, &hash).await?;
     } else {
@@ -211,10 +225,19 @@ pub async fn confirm(
     }
 }
 
-/// Counts a wrong password; false when it was one too many.
-async fn may_err(app: &App, hash: &str, now: DateTime<Utc>) -> Result<bool, DbError> {
-    let budget = format!("register-wrong/{hash}");
-    budgets::take(&app.database, &budget, WRONG_PASSWORDS_AN_HOUR, now).await
+/// What becomes of a request that did not get the row: another one has it, as after a double click, or has done with it.
+async fn in_use_or_gone(
+    app: &App,
+    hash: &str,
+    now: DateTime<Utc>,
+) -> Result<Confirmed, ConfirmError> {
+    const SQL: &str =
+        "SELECT 1 FROM pending_registrations WHERE token_hash = $1 AND expires_at > $2";
+    let key = [hash.into(), micros(now).into()];
+    if app.database.query(SQL, &key).await?.is_empty() {
+        return Ok(Confirmed::No);
+    }
+    Err(ConfirmError::InUse)
 }
 
 async fn register(

@@ -34,6 +34,32 @@ pub async fn take(
     Ok(affected.first() == Some(&1))
 }
 
+/// Gives one back that was taken for nothing.
+///
+/// # Errors
+/// The database failed.
+pub async fn give_back(database: &Database, key: &str) -> Result<(), DbError> {
+    const SQL: &str = "UPDATE mail_budgets SET used = used - 1 WHERE budget_key = $1 AND used > 0";
+    let row = vec![key.into()];
+    database.execute(vec![(SQL.into(), row)]).await.map(|_| ())
+}
+
+/// Whether nothing of `most` is left.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_spent(
+    database: &Database,
+    key: &str,
+    most: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    const SQL: &str = "SELECT 1 FROM mail_budgets \
+                       WHERE budget_key = $1 AND used >= $2 AND window_began > $3";
+    let params = [key.into(), most.into(), micros(now - WINDOW).into()];
+    Ok(!database.query(SQL, &params).await?.is_empty())
+}
+
 /// Removes windows that are over.
 ///
 /// # Errors

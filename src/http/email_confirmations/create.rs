@@ -45,6 +45,7 @@ pub struct Body {
     responses(
         (status = 204, description = "Confirmed", headers(("Gatelog-Position" = u64))),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "wrong-password"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "conflict"),
         (status = 410, body = ProblemBody, content_type = "application/problem+json", description = "token-expired-or-used"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
@@ -113,6 +114,11 @@ impl From<ConfirmError> for Problem {
         match error {
             ConfirmError::Mail(error) => of_mail(error),
             ConfirmError::Vault(error) => error.into(),
+            ConfirmError::InUse => Self::new(
+                Kind::Conflict,
+                "this link is being used by another request at this moment",
+            )
+            .retry_after(1),
             ConfirmError::PasswordMissing => {
                 let message = "is required: the one that this address was registered with";
                 Self::validation(vec![FieldError::new("password", "missing", message)])
