@@ -50,6 +50,9 @@ const CODECS: &str = "h264,hevc,vp8,vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video
 const PROBED: &str = "format=format_name,duration,size,bit_rate:stream=index,codec_type,codec_name,\
                       profile,level,width,height,pix_fmt,avg_frame_rate,sample_rate,channels,duration,\
                       color_transfer:stream_disposition=attached_pic:stream_side_data=rotation";
+/// How every `FFmpeg` is told to report, and that one piece of memory may not be too large.
+const QUIETLY: &str = "-nostdin -hide_banner -nostats -loglevel error -y -max_alloc 536870912 \
+                       -filter_threads 1 -progress pipe:1 -stats_period 1";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     Ffmpeg,
@@ -188,8 +191,7 @@ fn input_args(container: Container, seek_ms: u64) -> Vec<String> {
         let (seconds, ms) = (seek_ms / 1000, seek_ms % 1000);
         ["-ss".to_owned(), format!("{seconds}.{ms:03}")]
     });
-    words("-nostdin -hide_banner -nostats -loglevel error -y -max_alloc 536870912")
-        .chain(words("-filter_threads 1 -progress pipe:1 -stats_period 1"))
+    words(QUIETLY)
         .chain(words("-protocol_whitelist file -format_whitelist"))
         .chain(
             [
@@ -243,8 +245,8 @@ mod tests {
             &hls(Container::Mov, rungs(Some(200)), false, None),
         );
         golden("image", &image(Container::Png));
-        golden("waveform-samples", &waveform_samples(Container::Mp3));
-        golden("waveform-picture", &waveform_picture(Container::Mp3));
+        golden("waveform-samples", &waveform_samples(Container::Mp3, None));
+        golden("waveform-picture", &waveform_picture());
         golden("probe-output", &probe_output(Container::Mov, WEB_NAME));
     }
 
@@ -258,8 +260,8 @@ mod tests {
             audio(container, seconds),
             hls(container, &RUNGS, true, seconds),
             image(container),
-            waveform_samples(container),
-            waveform_picture(container),
+            waveform_samples(container, seconds),
+            waveform_picture(),
         ]
     }
 

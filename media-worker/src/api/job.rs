@@ -64,8 +64,8 @@ impl Preset {
             | Self::Preview
             | Self::Audio
             | Self::Image
-            | Self::Waveform
             | Self::Hls => 1,
+            Self::Waveform => 2,
         }
     }
 

@@ -29,12 +29,12 @@ impl Work<'_> {
         if probe.metadata.audio.is_empty() {
             return Err(without_detail(FailureCode::NoAudioStream));
         }
-        let samples = presets::waveform_samples(container);
         let seconds = probe.metadata.duration_seconds;
+        let samples = presets::waveform_samples(container, seconds);
         self.make(&samples, presets::SAMPLES_NAME, seconds).await?;
-        let peaks = outputs::write_peaks(&self.job.folder)?;
-        let picture = presets::waveform_picture(container);
+        let picture = presets::waveform_picture();
         self.make(&picture, presets::WAVE_NAME, None).await?;
+        let peaks = outputs::write_peaks(&self.job.folder)?;
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
         Ok(vec![
             peaks,

@@ -3,11 +3,13 @@
 use bytes::BytesMut;
 use futures::TryStreamExt as _;
 use media_worker::api::{
-    ErrorCode, EventBody, FailureCode, JobKey, JobLimits, JobState, MediaMetadata, OutputRole,
-    Preset, Sha256Digest,
+    ErrorCode, EventBody, FailureCode, JobKey, JobLimits, JobSpec, JobState, MediaMetadata,
+    OutputRole, Preset, Sha256Digest,
 };
 use media_worker::client::ClientError;
+use media_worker::outputs::Peaks;
 
+use crate::corpus::made;
 use crate::support::{Worker, assert_failed, clip, new_key, spec};
 
 async fn fetch(worker: &Worker, key: JobKey, name: &str) -> Vec<u8> {
@@ -279,4 +281,24 @@ async fn there_is_no_queue() {
             .unwrap()
             .created
     );
+}
+
+/// A decoder's own frames of so much sound have no room in the memory of the run.
+#[tokio::test]
+async fn a_waveform_shows_the_longest_sound() {
+    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let sound = made("x.flac", "-f lavfi -i sine=f=1000:r=8000:d=7200");
+    let order = JobSpec {
+        deadline_ms: 600_000,
+        ..spec(Preset::Waveform, &sound)
+    };
+    let key = worker.order(&order, &sound).await;
+    worker.wait_for_end(key).await;
+    let status = worker.client.status(key).await.unwrap();
+    assert_eq!(status.state, JobState::Succeeded, "{status:?}");
+    let peaks = fetch(&worker, key, "waveform.json").await;
+    let peaks: Peaks = serde_json::from_slice(&peaks).unwrap();
+    assert_eq!(peaks.samples, 7200 * 4000);
+    let is_loud = |(lowest, highest): &(i16, i16)| *lowest < -1000 && *highest > 1000;
+    assert!(peaks.peaks.iter().all(is_loud));
 }

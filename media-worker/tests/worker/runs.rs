@@ -95,8 +95,8 @@ fn every_preset_makes_only_the_listed_calls() {
         presets::probe_output(mov, presets::WEB_NAME),
         presets::audio(mov, Some(5.28)),
         presets::hls(mov, presets::rungs(Some(720)), true, Some(5.28)),
-        presets::waveform_samples(mov),
-        presets::waveform_picture(mov),
+        presets::waveform_samples(mov, Some(5.28)),
+        presets::waveform_picture(),
     ] {
         let program = match invocation.program {
             Program::Ffmpeg => "/usr/bin/ffmpeg",

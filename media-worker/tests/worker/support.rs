@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub const SECRET: &str = "a-secret-that-must-never-be-logged-0123456789";
 
 /// Longer than anything takes; a test that reaches it has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 pub struct Worker {
     pub client: WorkerClient,
