@@ -63,9 +63,8 @@ impl Preset {
             | Self::WebVideo
             | Self::Preview
             | Self::Audio
-            | Self::Image
-            | Self::Hls => 1,
-            Self::Waveform => 2,
+            | Self::Image => 1,
+            Self::Waveform | Self::Hls => 2,
         }
     }
 

@@ -66,6 +66,9 @@ pub fn hls(
             args.extend(words("-map 0:a:0"));
         }
     }
+    // A stream of segments has frames at a fixed rate. Of one whose times are milliseconds that is a thousand a
+    // second, unless there is a limit.
+    args.extend(words("-fpsmax 60"));
     args.extend(words(X264));
     args.extend(words(
         "-force_key_frames expr:gte(t,n_forced*4) -sc_threshold 0",

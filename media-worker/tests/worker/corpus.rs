@@ -16,6 +16,7 @@ use media_worker::api::{FailureCode, JobState, JobStatus, Preset};
 use media_worker::input::sniff;
 
 use crate::support::{Worker, clip, new_key, spec};
+pub use benign::uneven_film;
 pub use files::made;
 use files::{Expected, File};
 use neighbour::{CANARY, Neighbour};

@@ -9,7 +9,7 @@ use media_worker::api::{
 use media_worker::client::ClientError;
 use media_worker::outputs::Peaks;
 
-use crate::corpus::made;
+use crate::corpus::{made, uneven_film};
 use crate::support::{Worker, assert_failed, clip, new_key, spec};
 
 async fn fetch(worker: &Worker, key: JobKey, name: &str) -> Vec<u8> {
@@ -301,4 +301,53 @@ async fn a_waveform_shows_the_longest_sound() {
     assert_eq!(peaks.samples, 7200 * 4000);
     let is_loud = |(lowest, highest): &(i16, i16)| *lowest < -1000 && *highest > 1000;
     assert!(peaks.peaks.iter().all(is_loud));
+}
+
+/// The time of each frame of a film in seconds, and whether it is a key frame, as ffprobe sees them.
+fn frames(film: &[u8]) -> Vec<(f64, bool)> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("film"), film).unwrap();
+    let output = std::process::Command::new("ffprobe")
+        .args(
+            "-v error -select_streams v -show_entries packet=pts_time,flags -of csv=p=0 film"
+                .split(' '),
+        )
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let frame = |line: &str| {
+        let (time, flags) = line.split_once(',').unwrap();
+        (time.parse().unwrap(), flags.starts_with('K'))
+    };
+    lines.lines().map(frame).collect()
+}
+
+#[tokio::test]
+async fn a_film_of_uneven_frames_has_at_most_sixty_a_second() {
+    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let film = uneven_film();
+    for (preset, name, most) in [
+        (Preset::Hls, "v360p.m4s", 545),
+        (Preset::WebVideo, "web.mp4", 545),
+        (Preset::Preview, "preview.mp4", 60),
+    ] {
+        let status = worker.complete(&spec(preset, &film), &film).await;
+        assert_eq!(status.state, JobState::Succeeded, "{status:?}");
+        let frames = frames(&fetch(&worker, status.key(), name).await);
+        assert!(
+            (most / 2..=most).contains(&frames.len()),
+            "{name}: {}",
+            frames.len()
+        );
+        if preset == Preset::Hls {
+            let keys = frames.iter().filter(|(_, is_key)| *is_key);
+            let seconds: Vec<_> = keys.map(|(time, _)| time.floor()).collect();
+            assert_eq!(
+                seconds,
+                [0.0, 4.0, 8.0],
+                "a segment begins every four seconds"
+            );
+        }
+    }
 }

@@ -89,12 +89,21 @@ fn other_films() -> Vec<File> {
             "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus",
             Film,
         ),
+        file("uneven webm", uneven_film(), Expected::Works(Film)),
         of("avi", BOTH, "-c:v mpeg4 -c:a libmp3lame", Film),
         of("flv", BOTH, &format!("{H264} -c:a aac -ar 44100"), Film),
         of("ts", BOTH, &format!("{H264} -c:a aac"), Film),
         of("mpg", BOTH, "-r 25 -c:v mpeg2video -c:a mp2", Film),
         of("ogv", BOTH, "-c:v libtheora -c:a libvorbis", Film),
     ]
+}
+
+/// Nine seconds with sound as a browser records them: frames come when they come, at times that are whole milliseconds.
+pub fn uneven_film() -> Vec<u8> {
+    let source = "-f lavfi -i testsrc2=s=64x48:r=1000:d=9 -f lavfi -i sine=d=9";
+    let frames = "-vf select=eq(mod(n\\,24)\\,0)+eq(mod(n\\,97)\\,0) -fps_mode passthrough";
+    let codecs = "-c:v libvpx -deadline realtime -c:a libvorbis";
+    made("x.webm", &format!("{source} {frames} {codecs}"))
 }
 
 fn sounds() -> Vec<File> {
