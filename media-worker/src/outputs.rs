@@ -5,7 +5,7 @@ mod films;
 mod hls;
 mod waveform;
 
-pub use films::{FilmOrder, Length, PictureOrder, SoundOrder, check_film};
+pub use films::{FilmOrder, Length, PictureOrder, SoundOrder, check_film, is_short};
 pub use hls::{PLAYLIST_MIME, check_master, check_variant};
 pub use waveform::{Peaks, check_wave, write_peaks};
 

@@ -9,8 +9,8 @@ mod pictures;
 mod waveform;
 
 pub use films::{
-    AUDIO_NAME, PREVIEW_BOX, PREVIEW_NAME, PREVIEW_SECONDS, WEB_BOX, WEB_NAME, audio, preview,
-    web_video,
+    AUDIO_ENDS_AT, AUDIO_NAME, PREVIEW_BOX, PREVIEW_NAME, PREVIEW_SECONDS, WEB_BOX, WEB_ENDS_AT,
+    WEB_NAME, audio, preview, web_video,
 };
 pub use hls::{MASTER_NAME, RUNGS, Rung, hls, rungs};
 pub use pictures::{IMAGE_BOX, IMAGE_NAME, image};

@@ -18,6 +18,10 @@ pub struct Probe {
     pub pictures: Vec<Option<Dimensions>>,
     /// Streams of any kind.
     pub streams: usize,
+    /// Seconds of the first sound.
+    pub sound_seconds: Option<f64>,
+    /// Streams that may last longer than the first film and the first sound: others of these, subtitles, data.
+    pub others: usize,
 }
 
 /// Parses the output of the probe; `None` when it is not the expected JSON.
@@ -43,10 +47,19 @@ impl Probe {
             Some("video") => {
                 self.pictures.push(stream.dimensions());
                 if stream.disposition.attached_pic != 1 {
+                    self.others += usize::from(!self.metadata.video.is_empty());
                     self.metadata.video.push(stream.video());
                 }
             }
-            Some("audio") => self.metadata.audio.push(stream.audio()),
+            Some("audio") => {
+                if self.metadata.audio.is_empty() {
+                    self.sound_seconds = stream.duration.as_ref().and_then(positive);
+                } else {
+                    self.others += 1;
+                }
+                self.metadata.audio.push(stream.audio());
+            }
+            Some("subtitle" | "data") => self.others += 1,
             _ => {}
         }
     }

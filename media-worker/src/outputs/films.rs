@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use super::{is_scaled, open_regular, read_whole, refused};
-use crate::api::{Failure, OutputFile, OutputRole, VideoStream};
+use crate::api::{Failure, FailureCode, OutputFile, OutputRole, VideoStream};
 use crate::input::{Dimensions, Probe};
 use crate::jobs::Folder;
 
@@ -21,6 +21,8 @@ pub struct FilmOrder {
     pub role: OutputRole,
     pub mime: &'static str,
     pub max_bytes: u64,
+    /// The size at which `FFmpeg` stops though there is more, and calls that success.
+    pub ends_at: Option<u64>,
     pub picture: Option<PictureOrder>,
     pub sound: SoundOrder,
     pub length: Length,
@@ -41,18 +43,24 @@ pub enum SoundOrder {
 
 /// Seconds.
 #[derive(Debug, Clone, Copy)]
-pub enum Length {
-    Near(f64),
-    AtMost(f64),
+pub struct Length {
+    /// What there is of it in a whole input, if that is known.
+    pub at_least: Option<f64>,
+    pub at_most: f64,
 }
 
-/// The film, if it is the ordered one. `probe` is what ffprobe says of the file itself.
+/// The film, if it is the ordered one. `probe` is what ffprobe says of the file itself, `written_seconds` what `FFmpeg`
+/// said that it wrote.
 pub fn check_film(
     folder: &Folder,
     order: &FilmOrder,
     probe: &Probe,
+    written_seconds: f64,
 ) -> Result<OutputFile, Failure> {
     let (mut file, size) = open_regular(folder, order.name, order.max_bytes)?;
+    if order.ends_at.is_some_and(|ends_at| size >= ends_at) {
+        return Err(cut_off());
+    }
     let (sha256, head) = read_whole(&mut file, size).map_err(|_| refused("it changed"))?;
     if head.get(4..8) != Some(b"ftyp") {
         return Err(refused("it is not an MP4 file"));
@@ -63,7 +71,7 @@ pub fn check_film(
     let picture = check_picture(probe, order.picture)?;
     check_sound(probe, order.sound)?;
     let seconds = probe.metadata.duration_seconds.unwrap_or_default();
-    if !order.length.admits(seconds) {
+    if !order.length.admits(seconds) || !is_near(seconds, written_seconds) {
         return Err(refused("it does not have the expected duration"));
     }
     let codec = picture.map_or_else(|| first_sound(probe), |stream| stream.codec.clone());
@@ -82,11 +90,28 @@ pub fn check_film(
 
 impl Length {
     fn admits(self, seconds: f64) -> bool {
-        let slack = |wanted: f64| (wanted * DURATION_SLACK_SHARE).max(DURATION_SLACK_SECONDS);
-        match self {
-            Self::Near(wanted) => (seconds - wanted).abs() <= slack(wanted),
-            Self::AtMost(wanted) => seconds <= wanted + slack(wanted),
-        }
+        let is_whole = self.at_least.is_none_or(|least| !is_short(seconds, least));
+        is_whole && seconds <= self.at_most + slack(self.at_most)
+    }
+}
+
+/// Whether something is shorter than it should be, by more than rounding.
+pub fn is_short(seconds: f64, wanted: f64) -> bool {
+    seconds < wanted - slack(wanted)
+}
+
+fn is_near(seconds: f64, wanted: f64) -> bool {
+    (seconds - wanted).abs() <= slack(wanted)
+}
+
+fn slack(wanted: f64) -> f64 {
+    (wanted * DURATION_SLACK_SHARE).max(DURATION_SLACK_SECONDS)
+}
+
+fn cut_off() -> Failure {
+    Failure {
+        code: FailureCode::LimitOutput,
+        detail: "there is more than fits into the output".to_owned(),
     }
 }
 
@@ -201,6 +226,14 @@ mod tests {
     }
 
     fn check(content: &[u8], change: impl FnOnce(&mut Probe)) -> Result<OutputFile, String> {
+        check_written(content, 5.28, change)
+    }
+
+    fn check_written(
+        content: &[u8],
+        written_seconds: f64,
+        change: impl FnOnce(&mut Probe),
+    ) -> Result<OutputFile, String> {
         let jobs = tempfile::tempdir().unwrap();
         let key = JobKey {
             job: uuid::Uuid::nil(),
@@ -221,13 +254,17 @@ mod tests {
             role: OutputRole::WebVideo,
             mime: "video/mp4",
             max_bytes: 1000,
+            ends_at: Some(900),
             picture: Some(PictureOrder { within, source }),
             sound: SoundOrder::Needed,
-            length: Length::Near(5.28),
+            length: Length {
+                at_least: Some(5.0),
+                at_most: 7200.0,
+            },
         };
         let mut probe = probe();
         change(&mut probe);
-        check_film(&folder, &order, &probe).map_err(|failure| failure.detail)
+        check_film(&folder, &order, &probe, written_seconds).map_err(|failure| failure.detail)
     }
 
     #[test]
@@ -262,6 +299,29 @@ mod tests {
                 Err(format!("output refused: {reason}"))
             );
         }
+    }
+
+    #[test]
+    fn a_film_is_as_long_as_was_written_and_no_shorter_than_its_input() {
+        let good = film(&[b"ftyp", b"moov", b"mdat"]);
+        let seen = |written, seconds| {
+            let set = |p: &mut Probe| p.metadata.duration_seconds = Some(seconds);
+            check_written(&good, written, set).is_ok()
+        };
+        assert!(seen(5.28, 5.3) && seen(70.0, 70.1) && seen(4.5, 4.5) && seen(7200.0, 7200.1));
+        assert!(!seen(70.0, 5.3), "shorter than was written");
+        assert!(!seen(5.3, 70.0), "longer than was written");
+        assert!(!seen(3.0, 3.0), "less than there was");
+        assert!(!seen(7400.0, 7400.0), "longer than anything");
+    }
+
+    #[test]
+    fn a_film_that_ffmpeg_left_off_at_its_size_is_no_film() {
+        let whole = film(&[b"ftyp", b"moov", b"mdat"]);
+        let of = |size: usize| [&whole[..], &vec![0; size - whole.len()]].concat();
+        assert!(check(&of(899), |_| ()).is_ok());
+        let left_off = Err("there is more than fits into the output".to_owned());
+        assert_eq!(check(&of(900), |_| ()), left_off);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub const PREVIEW_BOX: Dimensions = Dimensions {
 };
 pub const PREVIEW_SECONDS: f64 = 4.0;
 pub const AUDIO_NAME: &str = "audio.m4a";
+/// Where `FFmpeg` stops to write, though there is more: in bytes, without the index, which has room below the limit.
+pub const WEB_ENDS_AT: u64 = 3840 * MIB;
+pub const AUDIO_ENDS_AT: u64 = 256 * MIB;
 
 /// The encoder of pictures, the same for every film.
 pub(super) const X264: &str = "-c:v libx264 -preset veryfast -threads 2 -profile:v high";
@@ -36,7 +39,9 @@ pub fn web_video(container: Container, duration_seconds: Option<f64>) -> Invocat
     args.extend(words(
         "-c:a aac -b:a 128k -ac 2 -ar 48000 -movflags +faststart",
     ));
-    args.extend(words("-max_muxing_queue_size 1024 -fs 2147483648 -f mp4"));
+    args.extend(words("-max_muxing_queue_size 1024"));
+    args.extend(["-fs".to_owned(), WEB_ENDS_AT.to_string()]);
+    args.extend(words("-f mp4"));
     args.push(WEB_NAME.to_owned());
     let seconds = whole_seconds(duration_seconds);
     Invocation {
@@ -82,7 +87,9 @@ pub fn preview(container: Container, seek_ms: u64) -> Invocation {
 pub fn audio(container: Container, duration_seconds: Option<f64>) -> Invocation {
     let mut args = input_args(container, 0);
     args.extend(words("-map 0:a:0 -vn -c:a aac -b:a 128k -ac 2 -ar 48000"));
-    args.extend(words("-movflags +faststart -fs 268435456 -f ipod"));
+    args.extend(words("-movflags +faststart"));
+    args.extend(["-fs".to_owned(), AUDIO_ENDS_AT.to_string()]);
+    args.extend(words("-f ipod"));
     args.push(AUDIO_NAME.to_owned());
     let seconds = whole_seconds(duration_seconds);
     Invocation {

@@ -1,15 +1,22 @@
 //! Making films and sound: order, run, probe what came out, check it.
 
+use std::time::Duration;
+
 use super::{Work, has_frame, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile, OutputRole};
 use crate::input::{self, Container, Dimensions, Probe};
 use crate::outputs::{self, FilmOrder, Length, PictureOrder, SoundOrder};
 use crate::presets::{self, Invocation};
+use crate::runner::Finished;
 
 /// The largest film and the largest sound, in bytes: what `-fs` stops at, and room for the index.
-const MAX_FILM_BYTES: u64 = 2_200_000_000;
+const MAX_FILM_BYTES: u64 = 4096 * 1024 * 1024;
 const MAX_SOUND_BYTES: u64 = 300_000_000;
 const MAX_PREVIEW_BYTES: u64 = 64 * 1024 * 1024;
+/// What may be missing of the longest duration where the input went on: its last frame.
+const REST_SECONDS: f64 = 0.5;
+/// What `FFmpeg` says of a Matroska file that was cut, and reads what there is as if that were all.
+const ENDED_EARLY: &str = "File ended prematurely";
 
 impl Work<'_> {
     pub(super) async fn web_video(
@@ -25,6 +32,7 @@ impl Work<'_> {
             role: OutputRole::WebVideo,
             mime: "video/mp4",
             max_bytes: self.max_bytes(MAX_FILM_BYTES),
+            ends_at: Some(presets::WEB_ENDS_AT),
             picture: Some(PictureOrder {
                 within: presets::WEB_BOX,
                 source,
@@ -34,7 +42,10 @@ impl Work<'_> {
             } else {
                 SoundOrder::Forbidden
             },
-            length: seconds.map_or(Length::AtMost(longest()), Length::Near),
+            length: Length {
+                at_least: input::film_seconds(container, probe),
+                at_most: longest(),
+            },
         };
         self.film(&presets::web_video(container, seconds), &order, seconds)
             .await
@@ -51,19 +62,24 @@ impl Work<'_> {
             role: OutputRole::Preview,
             mime: "video/mp4",
             max_bytes: self.max_bytes(MAX_PREVIEW_BYTES),
+            ends_at: None,
             picture: Some(PictureOrder {
                 within: presets::PREVIEW_BOX,
                 source,
             }),
             sound: SoundOrder::Forbidden,
-            length: Length::AtMost(presets::PREVIEW_SECONDS),
+            length: Length {
+                at_least: None,
+                at_most: presets::PREVIEW_SECONDS,
+            },
         };
         let (seek_ms, seconds) = (self.seek_ms(probe), Some(presets::PREVIEW_SECONDS));
         if seek_ms > 0 {
             // The duration can lie, so there may be nothing at that time.
             let first = presets::preview(container, seek_ms);
-            if has_frame(&self.make(&first, order.name, seconds).await?) {
-                return self.check_film(&order).await;
+            let finished = self.make(&first, order.name, seconds).await?;
+            if has_frame(&finished) {
+                return self.check_film(&order, written_seconds(&finished)).await;
             }
         }
         self.film(&presets::preview(container, 0), &order, seconds)
@@ -84,10 +100,13 @@ impl Work<'_> {
             role: OutputRole::Audio,
             mime: "audio/mp4",
             max_bytes: self.max_bytes(MAX_SOUND_BYTES),
+            ends_at: Some(presets::AUDIO_ENDS_AT),
             picture: None,
             sound: SoundOrder::Needed,
-            // The pictures may be longer than the sound.
-            length: Length::AtMost(seconds.unwrap_or_else(longest)),
+            length: Length {
+                at_least: input::sound_seconds(container, probe),
+                at_most: longest(),
+            },
         };
         self.film(&presets::audio(container, seconds), &order, seconds)
             .await
@@ -100,15 +119,21 @@ impl Work<'_> {
         seconds: Option<f64>,
     ) -> Result<OutputFile, Failure> {
         let finished = self.make(invocation, order.name, seconds).await?;
+        let (written, whole) = (written_seconds(&finished), need_whole(&finished, seconds));
         if order.picture.is_some() {
             need_frame(finished)?;
         }
-        self.check_film(order).await
+        whole?;
+        self.check_film(order, written).await
     }
 
-    pub(super) async fn check_film(&self, order: &FilmOrder) -> Result<OutputFile, Failure> {
+    pub(super) async fn check_film(
+        &self,
+        order: &FilmOrder,
+        written_seconds: f64,
+    ) -> Result<OutputFile, Failure> {
         let probe = self.probe_output(order.name).await?;
-        outputs::check_film(&self.job.folder, order, &probe)
+        outputs::check_film(&self.job.folder, order, &probe, written_seconds)
     }
 
     /// What a probe in the sandbox says of an output.
@@ -130,6 +155,30 @@ impl Work<'_> {
     }
 }
 
+/// How much a run says that it wrote.
+pub(super) fn written_seconds(finished: &Finished) -> f64 {
+    let written_us = finished.progress.out_time_us.unwrap_or_default();
+    Duration::from_micros(written_us).as_secs_f64()
+}
+
+/// An error when the run saw that the input is not all there, or did not see all of it. `seconds` is what the probe
+/// says of the file.
+pub(super) fn need_whole(finished: &Finished, seconds: Option<f64>) -> Result<(), Failure> {
+    let written = written_seconds(finished);
+    let is_beyond = |seconds: f64| outputs::is_short(seconds, written);
+    if written >= longest() - REST_SECONDS && seconds.is_none_or(is_beyond) {
+        return Err(without_detail(FailureCode::TooLong));
+    }
+    let is_short = |seconds: f64| outputs::is_short(written, seconds);
+    if finished.diagnostics.contains(ENDED_EARLY) && seconds.is_some_and(is_short) {
+        return Err(Failure {
+            code: FailureCode::OutputCheckFailed,
+            detail: finished.diagnostics.clone(),
+        });
+    }
+    Ok(())
+}
+
 /// The size of the first moving picture, if the probe knows it; cover art is none.
 pub(super) fn film_size(probe: &Probe) -> Result<Option<Dimensions>, Failure> {
     let Some(stream) = probe.metadata.video.first() else {
@@ -142,5 +191,49 @@ pub(super) fn film_size(probe: &Probe) -> Result<Option<Dimensions>, Failure> {
 }
 
 pub(super) fn longest() -> f64 {
-    std::time::Duration::from_secs(presets::MAX_DURATION_SECONDS).as_secs_f64()
+    Duration::from_secs(presets::MAX_DURATION_SECONDS).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::{Ending, Progress};
+
+    fn judge(written_seconds: u64, said: &str, seconds: Option<f64>) -> Option<FailureCode> {
+        let finished = Finished {
+            ending: Ending::Exited(0),
+            elapsed: Duration::ZERO,
+            stdout: Vec::new(),
+            diagnostics: said.to_owned(),
+            progress: Progress {
+                out_time_us: Some(written_seconds * 1_000_000),
+                ..Progress::default()
+            },
+        };
+        let judged = need_whole(&finished, seconds);
+        judged.err().map(|failure| failure.code)
+    }
+
+    #[test]
+    fn a_run_that_did_not_see_the_whole_input_has_made_nothing() {
+        let early = "[matroska,webm] File ended prematurely";
+        let (too_long, refused) = (FailureCode::TooLong, FailureCode::OutputCheckFailed);
+        for (written, said, seconds, expected) in [
+            (70, "", Some(22.0), None),
+            (7200, "", Some(7200.0), None),
+            (7200, "", Some(3600.0), Some(too_long)),
+            (7200, "", None, Some(too_long)),
+            (7100, "", None, None),
+            (10, early, Some(20.0), Some(refused)),
+            (20, early, Some(20.2), None),
+            (10, early, None, None),
+            (10, "", Some(20.0), None),
+        ] {
+            assert_eq!(
+                judge(written, said, seconds),
+                expected,
+                "{written} {seconds:?}"
+            );
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! Making a film in several sizes.
 
-use super::films::{film_size, longest};
+use super::films::{film_size, longest, need_whole, written_seconds};
 use super::{Work, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile, OutputRole, VideoStream};
-use crate::input::{Container, Dimensions, Probe};
+use crate::input::{self, Container, Dimensions, Probe};
 use crate::outputs::{self, FilmOrder, Length, PictureOrder, SoundOrder};
 use crate::presets::{self, Rung};
 
@@ -25,12 +25,16 @@ impl Work<'_> {
         let seconds = probe.metadata.duration_seconds;
         let invocation = presets::hls(container, rungs, has_sound, seconds);
         let finished = self.make(&invocation, presets::MASTER_NAME, seconds);
-        need_frame(finished.await?)?;
+        let finished = finished.await?;
+        let (written, whole) = (written_seconds(&finished), need_whole(&finished, seconds));
+        need_frame(finished)?;
+        whole?;
+        let at_least = input::film_seconds(container, probe);
         let folder = &self.job.folder;
         let mut made = vec![outputs::check_master(folder, rungs)?];
         for rung in rungs {
-            let order = self.rung_order(rung, source, has_sound, seconds);
-            let segments = self.check_film(&order).await?;
+            let order = self.rung_order(rung, source, has_sound, at_least);
+            let segments = self.check_film(&order, written).await?;
             made.push(outputs::check_variant(folder, rung, &segments)?);
             made.push(segments);
         }
@@ -46,7 +50,7 @@ impl Work<'_> {
         rung: &Rung,
         source: Option<Dimensions>,
         has_sound: bool,
-        seconds: Option<f64>,
+        at_least: Option<f64>,
     ) -> FilmOrder {
         let within = Dimensions {
             width: MAX_WIDTH,
@@ -57,13 +61,17 @@ impl Work<'_> {
             role: OutputRole::Rung,
             mime: "video/mp4",
             max_bytes: self.max_bytes(MAX_RUNG_BYTES),
+            ends_at: None,
             picture: Some(PictureOrder { within, source }),
             sound: if has_sound {
                 SoundOrder::Needed
             } else {
                 SoundOrder::Forbidden
             },
-            length: seconds.map_or_else(|| Length::AtMost(longest()), Length::Near),
+            length: Length {
+                at_least,
+                at_most: longest(),
+            },
         }
     }
 }

@@ -17,8 +17,8 @@ use media_worker::input::sniff;
 
 use crate::support::{Worker, clip, new_key, spec};
 pub use benign::uneven_film;
-pub use files::made;
 use files::{Expected, File};
+pub use files::{made, made_in};
 use neighbour::{CANARY, Neighbour};
 
 /// Resident, in KiB.

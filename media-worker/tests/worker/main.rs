@@ -14,6 +14,7 @@ mod corpus;
 mod disk;
 mod hostile;
 mod inputs;
+mod lengths;
 mod lifecycle;
 mod orders;
 mod runs;

@@ -26,7 +26,11 @@ fn poster(args: &str) -> Invocation {
 
 async fn run(ffmpeg: &Path, invocation: &Invocation) -> Finished {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("input"), with_order("stall")).unwrap();
+    run_in(folder.path(), ffmpeg, invocation).await
+}
+
+async fn run_in(folder: &Path, ffmpeg: &Path, invocation: &Invocation) -> Finished {
+    std::fs::write(folder.join("input"), with_order("stall")).unwrap();
     let runner = Runner {
         spawner: Spawner::start().unwrap(),
         launcher: env!("CARGO_BIN_EXE_gatelog-media-launcher").into(),
@@ -36,7 +40,7 @@ async fn run(ffmpeg: &Path, invocation: &Invocation) -> Finished {
         yielding: false,
     };
     let place = Place {
-        dir: folder.path(),
+        dir: folder,
         uid: None,
         deadline: Instant::now() + Duration::from_mins(5),
     };
@@ -68,6 +72,23 @@ async fn a_file_that_grows_too_large_ends_its_run() {
         .ending
         .failure(&finished.diagnostics, 60, finished.elapsed);
     assert_eq!(code, Some(FailureCode::LimitOutput), "{finished:?}");
+}
+
+/// Where `FFmpeg` is told to stop it ends well, whatever is left, and what it made shows that it was stopped.
+#[tokio::test]
+async fn a_film_that_is_left_off_has_at_least_its_size() {
+    let mut invocation = poster(ENDLESS);
+    let end = invocation.args.len() - 1;
+    let stop = ["-fs", "300000"].map(str::to_owned);
+    invocation.args.splice(end..end, stop);
+    invocation.limits.file_bytes = 1 << 20;
+    invocation.wall = Duration::from_mins(5);
+    let folder = tempfile::tempdir().unwrap();
+    let finished = run_in(folder.path(), Path::new("/usr/bin/ffmpeg"), &invocation).await;
+    assert_eq!(finished.ending, Ending::Exited(0), "{finished:?}");
+    assert!(finished.progress.ended);
+    let made = std::fs::metadata(folder.path().join("out.mp4")).unwrap();
+    assert!(made.len() >= 300_000, "{made:?}");
 }
 
 #[tokio::test]
