@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::api::{EventBody, Failure, FailureCode, JobResult, OutputFile, Preset};
 use crate::input::{self, Container, Dimensions, HEAD_BYTES, InputPolicy, Probe};
-use crate::jobs::{Job, Outcome, Success};
+use crate::jobs::{Folder, Job, Outcome, Success};
 use crate::outputs::{self, MAX_PICTURE_BYTES};
 use crate::presets::{self, Invocation, POSTER_NAME};
 use crate::runner::{Finished, NO_SPACE, Place, Progress, Runner};
@@ -155,7 +155,7 @@ impl Work<'_> {
             finished = self.poster_at(container, 0).await?;
         }
         need_frame(finished)?;
-        self.check_poster(*source)
+        self.check_poster(*source).await
     }
 
     async fn poster_at(&self, container: Container, seek_ms: u64) -> Result<Finished, Failure> {
@@ -198,9 +198,12 @@ impl Work<'_> {
         ordered.map_or(own, |ordered| ordered.min(own))
     }
 
-    fn check_poster(&self, source: Option<Dimensions>) -> Result<OutputFile, Failure> {
+    async fn check_poster(&self, source: Option<Dimensions>) -> Result<OutputFile, Failure> {
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
-        outputs::check_poster(&self.job.folder, source, max_bytes)
+        check(self.job, move |folder| {
+            outputs::check_poster(folder, source, max_bytes)
+        })
+        .await
     }
 
     /// Runs a program; an error unless it ended well.
@@ -260,6 +263,17 @@ impl Work<'_> {
     }
 }
 
+/// Reads what is in a job's folder on a thread that may wait: some outputs are gigabytes, and calls are answered
+/// meanwhile. No program is started there, which would end with that thread.
+async fn check<T: Send + 'static>(
+    job: &Arc<Job>,
+    work: impl FnOnce(&Folder) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let job = Arc::clone(job);
+    let checked = tokio::task::spawn_blocking(move || work(&job.folder)).await;
+    checked.unwrap_or_else(|_| Err(internal("a check ended in a defect")))
+}
+
 /// How much of so many seconds is done, in percent; never all of it before the end.
 fn share((done_us, seconds): (u64, f64)) -> Option<f64> {
     let pct = Duration::from_micros(done_us).as_secs_f64() / seconds * 100.0;
@@ -293,5 +307,50 @@ fn internal(detail: &str) -> Failure {
     Failure {
         code: FailureCode::WorkerInternal,
         detail: detail.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{JobKey, JobLimits, JobSpec, Params, Sha256Digest};
+    use crate::jobs::Slots;
+
+    fn job(jobs_dir: &std::path::Path) -> Arc<Job> {
+        let key = JobKey {
+            job: uuid::Uuid::nil(),
+            attempt: 1,
+        };
+        let spec = JobSpec {
+            preset: Preset::Poster,
+            preset_version: 1,
+            params: Params::default(),
+            input_size: 1,
+            input_sha256: Sha256Digest::of(b"x"),
+            deadline_ms: 1,
+            limits: JobLimits::default(),
+        };
+        let slot = Slots::new(1).take(Preset::Poster).unwrap();
+        let folder = Folder::create(jobs_dir, key, None).unwrap();
+        Job::new(key, spec, folder, slot)
+    }
+
+    /// There is one thread for everything else here, so that a check on it would wait for itself.
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_check_holds_nobody_up() {
+        let jobs = tempfile::tempdir().unwrap();
+        let job = job(jobs.path());
+        let (answered, answer) = std::sync::mpsc::channel();
+        let checking = check(&job, move |_| {
+            let patience = Duration::from_mins(1);
+            answer
+                .recv_timeout(patience)
+                .map_err(|_| internal("nobody answered"))
+        });
+        let answering = async { answered.send("here").unwrap() };
+        let (checked, ()) = tokio::join!(checking, answering);
+        assert_eq!(checked, Ok("here"));
+        let defect = check(&job, |_| -> Result<(), Failure> { panic!("a defect") });
+        assert_eq!(defect.await.unwrap_err().code, FailureCode::WorkerInternal);
     }
 }

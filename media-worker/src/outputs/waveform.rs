@@ -1,6 +1,6 @@
 //! Measures raw samples and checks the picture of them.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ impl Peaks {
 pub fn write_peaks(folder: &Folder) -> Result<OutputFile, Failure> {
     let (file, size) = open_regular(folder, SAMPLES_NAME, MAX_SAMPLES_BYTES)?;
     let samples = size / SAMPLE_BYTES;
-    let peaks = measure(BufReader::new(file), samples).map_err(|_| refused("it changed"))?;
+    let peaks = measure(file, samples).map_err(|_| refused("it changed"))?;
     folder
         .remove_output(SAMPLES_NAME)
         .map_err(|_| refused("it cannot be removed"))?;
@@ -68,21 +68,20 @@ pub fn check_wave(folder: &Folder, max_bytes: u64) -> Result<OutputFile, Failure
         .ok_or_else(|| refused("it does not have the expected dimensions"))
 }
 
+/// One stretch of samples is read at a time; of the largest file that is 128 KiB.
 fn measure(mut from: impl Read, samples: u64) -> std::io::Result<Peaks> {
     let samples_per_peak = samples.div_ceil(MAX_PEAKS).max(1);
-    let mut peaks = Vec::new();
+    let (mut peaks, mut stretch) = (Vec::new(), Vec::new());
     let mut left = samples;
     while left > 0 {
-        let stretch = left.min(samples_per_peak);
-        let mut bounds = (i16::MAX, i16::MIN);
-        for _ in 0..stretch {
-            let mut sample = [0; 2];
-            from.read_exact(&mut sample)?;
-            let sample = i16::from_le_bytes(sample);
-            bounds = (bounds.0.min(sample), bounds.1.max(sample));
+        let length = left.min(samples_per_peak);
+        stretch.clear();
+        let bytes = length * SAMPLE_BYTES;
+        if from.by_ref().take(bytes).read_to_end(&mut stretch)? as u64 != bytes {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        peaks.push(bounds);
-        left -= stretch;
+        peaks.push(bounds(&stretch));
+        left -= length;
     }
     Ok(Peaks {
         version: 1,
@@ -90,6 +89,15 @@ fn measure(mut from: impl Read, samples: u64) -> std::io::Result<Peaks> {
         samples_per_peak,
         samples,
         peaks,
+    })
+}
+
+/// The lowest and the highest of some samples.
+fn bounds(samples: &[u8]) -> (i16, i16) {
+    let (pairs, _) = samples.as_chunks();
+    let samples = pairs.iter().map(|pair| i16::from_le_bytes(*pair));
+    samples.fold((i16::MAX, i16::MIN), |(lowest, highest), sample| {
+        (lowest.min(sample), highest.max(sample))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Work, has_frame, need_frame, without_detail};
+use super::{Work, check, has_frame, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile, OutputRole};
 use crate::input::{self, Container, Dimensions, Probe};
 use crate::outputs::{self, FilmOrder, Length, PictureOrder, SoundOrder};
@@ -133,7 +133,11 @@ impl Work<'_> {
         written_seconds: f64,
     ) -> Result<OutputFile, Failure> {
         let probe = self.probe_output(order.name).await?;
-        outputs::check_film(&self.job.folder, order, &probe, written_seconds)
+        let order = *order;
+        check(self.job, move |folder| {
+            outputs::check_film(folder, &order, &probe, written_seconds)
+        })
+        .await
     }
 
     /// What a probe in the sandbox says of an output.

@@ -1,7 +1,7 @@
 //! Making a film in several sizes.
 
 use super::films::{film_size, longest, need_whole, written_seconds};
-use super::{Work, need_frame, without_detail};
+use super::{Work, check, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile, OutputRole, VideoStream};
 use crate::input::{self, Container, Dimensions, Probe};
 use crate::outputs::{self, FilmOrder, Length, PictureOrder, SoundOrder};
@@ -30,13 +30,16 @@ impl Work<'_> {
         need_frame(finished)?;
         whole?;
         let at_least = input::film_seconds(container, probe);
-        let folder = &self.job.folder;
-        let mut made = vec![outputs::check_master(folder, rungs)?];
+        let master = check(self.job, move |folder| outputs::check_master(folder, rungs));
+        let mut made = vec![master.await?];
         for rung in rungs {
             let order = self.rung_order(rung, source, has_sound, at_least);
             let segments = self.check_film(&order, written).await?;
-            made.push(outputs::check_variant(folder, rung, &segments)?);
-            made.push(segments);
+            let of = segments.clone();
+            let variant = check(self.job, move |folder| {
+                outputs::check_variant(folder, rung, &of)
+            });
+            made.extend([variant.await?, segments]);
         }
         let bytes: u64 = made.iter().map(|file| file.size).sum();
         if bytes > self.max_bytes(u64::MAX) {

@@ -1,6 +1,6 @@
 //! Making a picture for the web, and the picture of a sound.
 
-use super::{Work, need_frame, without_detail};
+use super::{Work, check, need_frame, without_detail};
 use crate::api::{Failure, FailureCode, OutputFile};
 use crate::input::{Container, Probe};
 use crate::outputs::{self, MAX_PICTURE_BYTES};
@@ -18,7 +18,10 @@ impl Work<'_> {
         let finished = self.make(&invocation, presets::IMAGE_NAME, None).await?;
         need_frame(finished)?;
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
-        outputs::check_image(&self.job.folder, source, max_bytes)
+        check(self.job, move |folder| {
+            outputs::check_image(folder, source, max_bytes)
+        })
+        .await
     }
 
     pub(super) async fn waveform(
@@ -34,11 +37,11 @@ impl Work<'_> {
         self.make(&samples, presets::SAMPLES_NAME, seconds).await?;
         let picture = presets::waveform_picture();
         self.make(&picture, presets::WAVE_NAME, None).await?;
-        let peaks = outputs::write_peaks(&self.job.folder)?;
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
-        Ok(vec![
-            peaks,
-            outputs::check_wave(&self.job.folder, max_bytes)?,
-        ])
+        check(self.job, move |folder| {
+            let peaks = outputs::write_peaks(folder)?;
+            Ok(vec![peaks, outputs::check_wave(folder, max_bytes)?])
+        })
+        .await
     }
 }
