@@ -41,7 +41,7 @@ pub struct Options {
     /// Kill a job that nobody asks about for so long
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub orphan_seconds: u32,
-    /// How long an ended job and its outputs are kept
+    /// How long an ended job and its outputs are kept once nobody asks about them
     #[arg(long, default_value_t = 15 * 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_seconds: u32,
     /// The window within which an upload must keep 64 KiB/s on average

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::RawPathParams;
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::IntoResponse;
+use futures::StreamExt as _;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
@@ -44,10 +45,9 @@ pub(super) async fn content(
         .folder
         .open_output(&output.name)
         .map_err(|_| ErrorCode::OutputsGone)?;
-    let body = Body::from_stream(ReaderStream::with_capacity(
-        File::from_std(file),
-        CHUNK_BYTES,
-    ));
+    let pieces = ReaderStream::with_capacity(File::from_std(file), CHUNK_BYTES);
+    // Each piece that is taken shows that the job is wanted: a large output can take long.
+    let body = Body::from_stream(pieces.inspect(move |_| job.touch()));
     let headers = [
         (CONTENT_TYPE, output.mime),
         (CONTENT_LENGTH, output.size.to_string()),

@@ -23,7 +23,7 @@ pub struct RegistryLimits {
     pub jobs_dir: PathBuf,
     /// A job that nobody asks about for so long is killed.
     pub orphan_after: Duration,
-    /// How long an ended job and its outputs are kept.
+    /// How long an ended job and its outputs are kept when nobody asks about them.
     pub keep_for: Duration,
     /// The first of the slots' own user ids, when the worker can change to them.
     pub first_uid: Option<u32>,
@@ -131,7 +131,10 @@ impl Registry {
                     job.cancel(FailureCode::LeaseExpired).await;
                     tracing::warn!(job = %job.key, "nobody asked about a job; it was killed");
                 }
-                Some(at) if now.duration_since(at) >= self.limits.keep_for => self.forget(&job),
+                // Whoever still collects may take longer over it.
+                Some(at) if now.duration_since(at.max(job.last_call())) >= self.limits.keep_for => {
+                    self.forget(&job);
+                }
                 _ => {}
             }
         }
@@ -221,4 +224,70 @@ fn make_room(jobs: &mut HashMap<Uuid, Arc<Job>>) -> Result<(), ErrorCode> {
         job.delete_outputs()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{JobLimits, JobResult, MediaMetadata, Params, Preset, Sha256Digest};
+    use crate::jobs::{Outcome, Success};
+
+    fn registry(jobs_dir: &std::path::Path) -> Registry {
+        let limits = RegistryLimits {
+            jobs_dir: jobs_dir.to_owned(),
+            orphan_after: Duration::from_mins(1),
+            keep_for: Duration::from_mins(15),
+            first_uid: None,
+        };
+        Registry::new(limits, 1)
+    }
+
+    async fn reserved(registry: &Registry) -> Arc<Job> {
+        let key = JobKey {
+            job: Uuid::nil(),
+            attempt: 1,
+        };
+        let spec = JobSpec {
+            preset: Preset::Poster,
+            preset_version: 1,
+            params: Params::default(),
+            input_size: 1,
+            input_sha256: Sha256Digest::of(b"x"),
+            deadline_ms: 1,
+            limits: JobLimits::default(),
+        };
+        registry.reserve(key, spec).await.unwrap().0
+    }
+
+    fn succeed(job: &Arc<Job>) {
+        job.begin_receiving().unwrap().unwrap().verified();
+        job.begin_running().unwrap();
+        job.finish(Outcome::Succeeded(Success {
+            result: JobResult {
+                metadata: MediaMetadata::default(),
+                ffmpeg_version: String::new(),
+            },
+            outputs: Vec::new(),
+        }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_still_collected_is_kept() {
+        let jobs = tempfile::tempdir().unwrap();
+        let registry = registry(jobs.path());
+        let key = {
+            let job = reserved(&registry).await;
+            succeed(&job);
+            job.key
+        };
+        for _ in 0..3 {
+            tokio::time::advance(Duration::from_mins(10)).await;
+            registry.sweep(Instant::now()).await;
+            let job = registry.find(key).unwrap();
+            assert!(job.folder.path().exists());
+        }
+        tokio::time::advance(Duration::from_mins(15)).await;
+        registry.sweep(Instant::now()).await;
+        assert_eq!(registry.find(key).err(), Some(ErrorCode::NotFound));
+    }
 }
