@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use clap::Parser as _;
 use support::{Server, clip};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -235,6 +236,20 @@ fn worker(folder: &Path) -> Worker {
         .stderr(std::fs::File::create(folder.join("worker.log")).unwrap())
         .spawn();
     Worker(child.unwrap())
+}
+
+/// By then it has let its jobs end, killed what is left, and said goodbye.
+#[test]
+fn systemd_gives_the_worker_the_time_that_it_takes_to_stop() {
+    let line = ["worker", "--listen=unix:/socket", "--jobs-dir=/jobs"];
+    let drain_seconds = media_worker::config::Options::parse_from(line).drain_seconds;
+    let service = read(WORKER);
+    let stop = service
+        .lines()
+        .find_map(|l| l.strip_prefix("TimeoutStopSec="));
+    let stop: u32 = stop.unwrap().parse().unwrap();
+    assert!(!service.contains("--drain-seconds"));
+    assert!(stop >= drain_seconds + 20, "{stop}");
 }
 
 fn rooted() -> bool {

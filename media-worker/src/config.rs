@@ -44,6 +44,9 @@ pub struct Options {
     /// How long an ended job and its outputs are kept once nobody asks about them
     #[arg(long, default_value_t = 15 * 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_seconds: u32,
+    /// How long SIGTERM or SIGINT lets jobs end and their outputs be collected; the second signal kills what is left
+    #[arg(long, default_value_t = 30)]
+    pub drain_seconds: u32,
     /// The window within which an upload must keep 64 KiB/s on average
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub upload_window_seconds: u32,

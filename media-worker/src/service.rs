@@ -25,7 +25,9 @@ use crate::work::Workshop;
 use listener::Listener;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// How long open connections may take to end once all jobs have ended.
+/// How often a worker that was told to stop looks whether it may.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
+/// How long others may take to hear that jobs were killed, and open connections to end once all jobs have ended.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What every handler can reach.
@@ -41,8 +43,8 @@ pub struct Service {
     tasks: TaskTracker,
 }
 
-/// Serves until SIGTERM or SIGINT: then refuses new jobs, kills those that run, deletes their files and
-/// returns.
+/// Serves until SIGTERM or SIGINT: then refuses new jobs and lets those that it has end and be collected. A second
+/// signal, or the end of the time for that, kills those that run, deletes their files and returns.
 ///
 /// # Errors
 /// When the worker cannot start. Once it serves it does not fail.
@@ -55,6 +57,7 @@ pub async fn run(options: Options, keys: Keys) -> Result<(), StartError> {
     let stop = CancellationToken::new();
     let router = http::router(Arc::clone(&service));
     let serving = started.listener.serve(router, stop.clone(), GOODBYE);
+    let drain_for = Duration::from_secs(options.drain_seconds.into());
     let until_told = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -62,6 +65,11 @@ pub async fn run(options: Options, keys: Keys) -> Result<(), StartError> {
             () = service.sweep_for_ever() => {}
         }
         tracing::info!("stopping");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = service.leave(drain_for) => {}
+        }
         service.stop().await;
         stop.cancel();
     };
@@ -96,6 +104,35 @@ impl Service {
             ticks.tick().await;
             self.jobs.sweep(Instant::now()).await;
             self.metrics.run_upkeep();
+        }
+    }
+
+    /// Takes no new jobs and waits until nobody waits for those that are there, for at most `drain_for`; then kills
+    /// what is left, and lets whoever ordered it hear of that.
+    async fn leave(&self, drain_for: Duration) {
+        let since = Instant::now();
+        self.jobs.drain();
+        if timeout(drain_for, self.drained(since)).await.is_err() {
+            tracing::warn!(
+                unfinished = self.jobs.unfinished(),
+                "the time for jobs to end is over"
+            );
+            self.jobs.stop_all().await;
+            let goodbye = if drain_for.is_zero() {
+                Duration::ZERO
+            } else {
+                GOODBYE
+            };
+            // Who did not ask by then finds the worker gone, which means the same.
+            let _ = timeout(goodbye, self.drained(since)).await;
+        }
+    }
+
+    async fn drained(&self, since: Instant) {
+        let mut ticks = interval(DRAIN_INTERVAL);
+        while self.jobs.is_awaited(since, Instant::now()) {
+            ticks.tick().await;
+            self.jobs.sweep(Instant::now()).await;
         }
     }
 

@@ -14,7 +14,8 @@ pub struct Failure {
 }
 
 /// A stable reason. The worker reports those that it can see; the rest (for example
-/// `worker_unreachable`) are for the process manager, so that both speak one language.
+/// `storage_unavailable`) are for the process manager, so that both speak one language. Of `worker_unreachable` the
+/// worker speaks only when it is stopped, of jobs that it kills for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {

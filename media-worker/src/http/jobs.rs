@@ -41,7 +41,7 @@ pub(super) async fn reserve(
 
 /// `GET /v1/jobs/{job}/{attempt}`.
 pub(super) async fn status(Known(job): Known) -> Json<JobStatus> {
-    Json(job.status())
+    Json(job.tell())
 }
 
 /// `POST …/start`: 202 when this call started it, 200 when it was started before.
@@ -64,7 +64,7 @@ pub(super) async fn start(
 /// `DELETE /v1/jobs/{job}/{attempt}`: answers once no process and no file of the job is left.
 pub(super) async fn cancel(Known(job): Known) -> (StatusCode, Json<JobStatus>) {
     job.cancel(FailureCode::Cancelled).await;
-    (StatusCode::ACCEPTED, Json(job.status()))
+    (StatusCode::ACCEPTED, Json(job.tell()))
 }
 
 fn check(spec: &JobSpec, policy: &InputPolicy) -> Result<(), ApiError> {

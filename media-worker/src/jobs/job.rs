@@ -38,6 +38,8 @@ struct Inner {
     last_call: Instant,
     finished_at: Option<Instant>,
     files_deleted: bool,
+    /// Whether whoever ordered the job was told that it has ended.
+    is_told: bool,
     /// Why the job was cancelled, if not by a caller.
     cancel_code: FailureCode,
 }
@@ -75,6 +77,7 @@ impl Job {
                 last_call: Instant::now(),
                 finished_at: None,
                 files_deleted: false,
+                is_told: false,
                 cancel_code: FailureCode::Cancelled,
             }),
         });
@@ -97,6 +100,30 @@ impl Job {
             result: inner.result.clone(),
             files_deleted: inner.files_deleted,
         }
+    }
+
+    /// The status for whoever ordered the job, who then knows its end if it has come to it.
+    pub fn tell(&self) -> JobStatus {
+        let mut inner = self.lock();
+        inner.is_told = inner.state.is_final();
+        drop(inner);
+        self.status()
+    }
+
+    /// Whether somebody, to be believed by a call since `quiet_since`, waits for the job: for its end, to hear of it if
+    /// it came after `told_since`, or for its outputs.
+    pub fn is_awaited(&self, told_since: Instant, quiet_since: Instant) -> bool {
+        let inner = self.lock();
+        let is_due = match inner.state {
+            JobState::AwaitingInput | JobState::Receiving | JobState::Ready | JobState::Running => {
+                true
+            }
+            JobState::Succeeded => !inner.files_deleted,
+            JobState::Failed | JobState::Cancelled => {
+                !inner.is_told && inner.finished_at.is_some_and(|at| at >= told_since)
+            }
+        };
+        is_due && inner.last_call >= quiet_since
     }
 
     pub fn state(&self) -> JobState {
@@ -223,11 +250,14 @@ impl Job {
             }
             Outcome::Failed(failure) => (JobState::Failed, Some(failure)),
             Outcome::Cancelled => {
-                let failure = Failure {
-                    code: inner.cancel_code,
-                    detail: String::new(),
+                let code = inner.cancel_code;
+                // Nobody wanted it to end when the worker goes away: that is a failure like another.
+                let state = match code {
+                    FailureCode::WorkerUnreachable => JobState::Failed,
+                    _ => JobState::Cancelled,
                 };
-                (JobState::Cancelled, Some(failure))
+                let detail = String::new();
+                (state, Some(Failure { code, detail }))
             }
         };
         inner.failure.clone_from(&failure);

@@ -18,6 +18,9 @@ const MAX_JOBS: usize = 1024;
 /// Space that must stay free beside an input, in bytes.
 const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Whoever waits for a job takes an event of it every five seconds at least.
+const GONE_AFTER: Duration = Duration::from_secs(15);
+
 #[derive(Debug, Clone)]
 pub struct RegistryLimits {
     pub jobs_dir: PathBuf,
@@ -140,11 +143,19 @@ impl Registry {
         }
     }
 
-    /// Stops everything.
+    /// Whether somebody waits for a job or for what came of it; `since` is when the worker was told to stop. Who did not
+    /// call for a while has gone.
+    pub fn is_awaited(&self, since: Instant, now: Instant) -> bool {
+        let quiet_since = now.checked_sub(GONE_AFTER).unwrap_or(since);
+        let jobs = self.all();
+        jobs.iter().any(|job| job.is_awaited(since, quiet_since))
+    }
+
+    /// Stops everything, which is the worker's doing: each job that has not ended may be tried elsewhere.
     pub async fn stop_all(&self) {
         self.drain();
         for job in self.all() {
-            job.cancel(FailureCode::LeaseExpired).await;
+            job.cancel(FailureCode::WorkerUnreachable).await;
         }
     }
 

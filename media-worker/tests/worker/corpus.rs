@@ -100,6 +100,7 @@ async fn run(files: impl FnOnce(&Neighbour) -> Vec<File>) {
         .complete(&spec(Preset::Poster, &clip()), &clip())
         .await;
     assert_eq!(last.state, JobState::Succeeded, "{last:?}");
+    worker.client.ack(last.key()).await.unwrap();
     let (status, _, _folder) = worker.terminate().await;
     let logged = log.await.unwrap();
     assert!(

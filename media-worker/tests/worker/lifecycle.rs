@@ -1,13 +1,14 @@
 //! Ends of all kinds: of a job by its caller, of a job that nobody wants, of the worker itself. None
 //! leaves a process or a file behind.
 
-use media_worker::api::{FailureCode, JobState, Preset};
+use futures::TryStreamExt as _;
+use media_worker::api::{FailureClass, FailureCode, JobState, Preset};
 use media_worker::client::ClientError;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::support::{SECRET, Worker, clip, folders, new_key, spec};
+use crate::support::{SECRET, Worker, clip, folders, new_key, signal, spec};
 
 #[tokio::test]
 async fn a_job_can_be_cancelled_in_every_state() {
@@ -141,7 +142,7 @@ async fn a_drained_worker_takes_no_new_job() {
 
 #[tokio::test]
 async fn a_terminated_worker_ends_well_and_has_kept_its_secret() {
-    let worker = Worker::start_misbehaving(&[]).await;
+    let worker = Worker::start_misbehaving(&["--drain-seconds", "0"]).await;
     worker.stall().await;
     let (jobs_dir, socket) = (worker.jobs_dir.clone(), worker.socket.clone());
     let metrics = worker.client.metrics().await.unwrap();
@@ -151,6 +152,89 @@ async fn a_terminated_worker_ends_well_and_has_kept_its_secret() {
     assert!(!socket.exists());
     for text in [&logged, &metrics] {
         assert!(!text.contains(SECRET), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_worker_lets_its_jobs_end_and_be_collected() {
+    let mut worker = Worker::start_with(&["--priority", "normal"]).await;
+    let film = spec(Preset::WebVideo, &clip());
+    let key = worker.order(&film, &clip()).await;
+    signal(&worker.process, Signal::SIGTERM);
+    worker.wait_for_log("stopping").await;
+    assert!(worker.client.health().await.unwrap().draining);
+    let refused = worker.client.put_job(new_key(), &film).await;
+    assert!(
+        matches!(refused, Err(ClientError::Busy { .. })),
+        "{refused:?}"
+    );
+    worker.wait_for_end(key).await;
+    let outputs = worker.client.outputs(key).await.unwrap();
+    assert_eq!(outputs.len(), 1);
+    let pieces = worker.client.output(key, &outputs[0].name).await.unwrap();
+    let film: bytes::BytesMut = pieces.try_collect().await.unwrap();
+    assert_eq!(film.len() as u64, outputs[0].size);
+    assert_eq!(
+        worker.process.try_wait().unwrap(),
+        None,
+        "nobody said that the film is taken"
+    );
+    worker.client.ack(key).await.unwrap();
+    assert!(worker.process.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_worker_that_nobody_waits_for_ends_at_once() {
+    let worker = Worker::start_misbehaving(&["--drain-seconds", "3600"]).await;
+    let metadata = spec(Preset::Metadata, &clip());
+    let done = worker.complete(&metadata, &clip()).await;
+    worker.client.ack(done.key()).await.unwrap();
+    let nothing = b"no film";
+    let refused = worker
+        .complete(&spec(Preset::Metadata, nothing), nothing)
+        .await;
+    assert_eq!(refused.state, JobState::Failed);
+    let cancelled = worker.stall().await;
+    worker.client.cancel(cancelled).await.unwrap();
+    // Less than it takes to believe that whoever waited has gone.
+    let soon = std::time::Duration::from_secs(10);
+    let (status, _, _folder) = tokio::time::timeout(soon, worker.terminate())
+        .await
+        .unwrap();
+    assert!(status.success());
+}
+
+#[tokio::test]
+async fn a_job_that_outlasts_the_stop_fails_for_the_workers_sake() {
+    let mut worker = Worker::start_misbehaving(&["--drain-seconds", "2"]).await;
+    let key = worker.stall().await;
+    signal(&worker.process, Signal::SIGTERM);
+    worker.wait_for_end(key).await;
+    let status = worker.client.status(key).await.unwrap();
+    assert_eq!(status.state, JobState::Failed);
+    let code = status.failure.unwrap().code;
+    assert_eq!(code, FailureCode::WorkerUnreachable);
+    assert_eq!(code.class(), FailureClass::Transient);
+    assert!(worker.process.wait().await.unwrap().success());
+    assert_eq!(worker.job_folders(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_second_signal_kills_what_is_left() {
+    for (first, second) in [
+        (Signal::SIGTERM, Signal::SIGTERM),
+        (Signal::SIGINT, Signal::SIGTERM),
+        (Signal::SIGTERM, Signal::SIGINT),
+    ] {
+        let mut worker = Worker::start_misbehaving(&["--drain-seconds", "3600"]).await;
+        let key = worker.stall().await;
+        signal(&worker.process, first);
+        worker.wait_for_log("stopping").await;
+        // It is still there.
+        worker.client.status(key).await.unwrap();
+        signal(&worker.process, second);
+        assert!(worker.process.wait().await.unwrap().success());
+        assert_eq!(worker.job_folders(), Vec::<String>::new());
     }
 }
 
