@@ -133,6 +133,8 @@ async fn limits() -> axum::Json<ServiceLimits> {
         slots: 100,
         light_slots: 1,
         free: 100,
+        free_general: Some(99),
+        free_soon: 0,
         presets: presets.to_vec(),
         max_input_bytes: 1 << 30,
         max_duration_seconds: 7200,

@@ -22,6 +22,11 @@ const SECRET: &str = "a-secret-for-the-bench-of-at-least-32-bytes";
 /// How often the process table is looked at.
 const PACE: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How often a job of a moment is asked about.
+const QUICK: Duration = Duration::from_millis(5);
+/// How often a film is asked about. Every question takes time from FFmpeg, which uses all of the machine; a client that
+/// follows its job by events costs less still.
+const SLOW: Duration = Duration::from_millis(50);
 /// The clip is played so often, so that a job is long enough to be one.
 const LOOPS: &str = "5";
 
@@ -99,7 +104,7 @@ impl Site {
         text(&answer.json().await?, "id")
     }
 
-    async fn ended(&self, job: &str) -> anyhow::Result<()> {
+    async fn ended(&self, job: &str, pace: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let request = self.client.get(self.server.url(&format!("/v1/jobs/{job}")));
@@ -112,7 +117,7 @@ impl Site {
             match seen.get("state").and_then(Value::as_str) {
                 Some("succeeded") => return Ok(()),
                 Some("failed" | "cancelled") => bail!("the job failed: {seen}"),
-                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+                _ => tokio::time::sleep(pace).await,
             }
         }
         bail!("the job is stuck")
@@ -122,7 +127,7 @@ impl Site {
     async fn latency(&self, count: usize) -> anyhow::Result<String> {
         let media = self.upload(self.clip.clone()).await?;
         let warm = self.ask(&media, "poster", json!({"seek_ms": 5000})).await?;
-        self.ended(&warm).await?;
+        self.ended(&warm, QUICK).await?;
         let (mut answers, mut starts) = (Vec::new(), Vec::new());
         for n in 0..count {
             // The worker is at rest.
@@ -134,7 +139,7 @@ impl Site {
             answers.push(began.elapsed().as_secs_f64() * 1e3);
             let started = watch.await??;
             starts.push(started.duration_since(began).as_secs_f64() * 1e3);
-            self.ended(&job).await?;
+            self.ended(&job, QUICK).await?;
         }
         let row = |what: &str, values: &mut Vec<f64>| {
             vec![
@@ -195,7 +200,7 @@ impl Site {
         let watch = tokio::task::spawn_blocking(move || arguments_of(worker));
         let job = self.ask(&media, "web-video", json!({})).await?;
         let arguments = watch.await??;
-        self.ended(&job).await?;
+        self.ended(&job, SLOW).await?;
         Ok(arguments)
     }
 
@@ -212,7 +217,7 @@ impl Site {
             asked.push(self.ask(media, "web-video", json!({})).await?);
         }
         for job in &asked {
-            self.ended(job).await?;
+            self.ended(job, SLOW).await?;
         }
         Ok(a_minute(jobs, began))
     }

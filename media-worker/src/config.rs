@@ -35,7 +35,8 @@ pub struct Options {
     /// Whether to start when a mandatory layer of the sandbox is missing
     #[arg(long, value_enum, default_value_t = SandboxPolicy::Strict)]
     pub sandbox: SandboxPolicy,
-    /// The first of the slots' own user ids, used when the worker may change to them; 0 for never
+    /// The first of the user ids of its own that each job gets, when the worker may change to them: two for each slot, and
+    /// one; 0 for never
     #[arg(long, default_value_t = 64_001)]
     pub first_slot_uid: u32,
     /// Kill a job that nobody asks about for so long

@@ -11,4 +11,4 @@ pub use events::EventLog;
 pub use folder::{Folder, clear_leftovers};
 pub use job::{Job, Outcome, Receiving, Success};
 pub use registry::{Registry, RegistryLimits};
-pub use slots::{LIGHT_SLOTS, Slot, Slots};
+pub use slots::{LIGHT_SLOTS, Room, Slot, Slots};

@@ -84,8 +84,7 @@ impl Service {
         let service = Arc::clone(self);
         self.tasks.spawn(async move {
             let started = Instant::now();
-            let uid = job.slot_index().and_then(|slot| service.jobs.uid(slot));
-            let work = std::panic::AssertUnwindSafe(service.shop.perform(&job, uid));
+            let work = std::panic::AssertUnwindSafe(service.work(&job));
             let outcome = work.catch_unwind().await.unwrap_or_else(|_| {
                 let code = FailureCode::WorkerInternal;
                 Outcome::Failed(Failure {
@@ -96,6 +95,17 @@ impl Service {
             record(&job, &outcome, started.elapsed());
             job.finish(outcome);
         });
+    }
+
+    async fn work(&self, job: &Arc<Job>) -> Outcome {
+        match job.slot() {
+            Some(slot) => {
+                let uid = self.jobs.uid(slot.index());
+                self.shop.perform(job, &slot, uid).await
+            }
+            // Only a job that has ended has none.
+            None => Outcome::Cancelled,
+        }
     }
 
     async fn sweep_for_ever(&self) {

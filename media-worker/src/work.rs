@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::api::{EventBody, Failure, FailureCode, JobResult, OutputFile, Preset};
 use crate::input::{self, Container, Dimensions, HEAD_BYTES, InputPolicy, Probe};
-use crate::jobs::{Folder, Job, Outcome, Success};
+use crate::jobs::{Folder, Job, Outcome, Slot, Success};
 use crate::outputs::{self, MAX_PICTURE_BYTES};
 use crate::presets::{self, Invocation, POSTER_NAME};
 use crate::runner::{Finished, NO_SPACE, Place, Progress, Runner};
@@ -24,6 +24,9 @@ const PICTURE_HEAD_BYTES: usize = 1024 * 1024;
 
 /// How many lines of a run's diagnostics become events.
 const MAX_LOG_LINES: usize = 32;
+
+/// So long before a program's end the next job may come: long enough to be found and sent.
+const ENDS_SOON: Duration = Duration::from_secs(3);
 
 /// Does the work of jobs.
 #[derive(Debug)]
@@ -38,19 +41,24 @@ pub struct Workshop {
 struct Work<'a> {
     shop: &'a Workshop,
     job: &'a Arc<Job>,
+    slot: &'a Slot,
     uid: Option<u32>,
     policy: InputPolicy,
+    /// Since when the job has had its slot.
+    began: Instant,
     deadline: Instant,
 }
 
 impl Workshop {
-    /// Works on a job that is `running` until it has ended. `uid` is the user of its slot.
-    pub async fn perform(&self, job: &Arc<Job>, uid: Option<u32>) -> Outcome {
-        let work = Work {
+    /// Works on a job that is `running` until it has ended. `uid` is the user of its place.
+    pub async fn perform(&self, job: &Arc<Job>, slot: &Slot, uid: Option<u32>) -> Outcome {
+        let mut work = Work {
             shop: self,
             job,
+            slot,
             uid,
             policy: self.policy.narrowed(&job.spec.limits),
+            began: Instant::now(),
             deadline: Instant::now() + Duration::from_millis(job.spec.deadline_ms),
         };
         match work.perform().await {
@@ -75,10 +83,11 @@ impl Work<'_> {
         failure
     }
 
-    async fn perform(&self) -> Result<Success, Failure> {
+    async fn perform(&mut self) -> Result<Success, Failure> {
         let container = self.recognise()?;
         let probe = self.probe(container).await?;
         self.policy.admit(&probe).map_err(without_detail)?;
+        self.begin().await?;
         let outputs = self.outputs(container, &probe).await?;
         let ffmpeg_version = self.shop.ffmpeg_version.clone();
         let result = JobResult {
@@ -86,6 +95,24 @@ impl Work<'_> {
             ffmpeg_version,
         };
         Ok(Success { result, outputs })
+    }
+
+    /// Waits for the slot. The job's time counts from here: what another job takes is not its fault.
+    async fn begin(&mut self) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            () = self.job.cancel.cancelled() => return Err(without_detail(FailureCode::Cancelled)),
+            () = self.slot.begin() => {}
+        }
+        self.began = Instant::now();
+        self.deadline = self.began + Duration::from_millis(self.job.spec.deadline_ms);
+        Ok(())
+    }
+
+    /// The job's last program has ended: the slot is the next one's, and whoever follows this one may send it.
+    fn leave_slot(&self) {
+        self.slot.leave();
+        self.job.set_progress(Some(100.0), made());
     }
 
     async fn outputs(
@@ -199,6 +226,7 @@ impl Work<'_> {
     }
 
     async fn check_poster(&self, source: Option<Dimensions>) -> Result<OutputFile, Failure> {
+        self.leave_slot();
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
         check(self.job, move |folder| {
             outputs::check_poster(folder, source, max_bytes)
@@ -253,6 +281,9 @@ impl Work<'_> {
             ..
         } = progress;
         let pct = out_time_us.zip(seconds).and_then(share);
+        if pct.is_some_and(|pct| is_near_its_end(self.began.elapsed(), pct)) {
+            self.slot.ends_soon();
+        }
         let body = EventBody::Progress {
             pct,
             out_time_us,
@@ -278,6 +309,22 @@ async fn check<T: Send + 'static>(
 fn share((done_us, seconds): (u64, f64)) -> Option<f64> {
     let pct = Duration::from_micros(done_us).as_secs_f64() / seconds * 100.0;
     pct.is_finite().then(|| pct.clamp(0.0, 99.0))
+}
+
+/// Whether what has taken so long for `pct` percent is done soon.
+fn is_near_its_end(taken: Duration, pct: f64) -> bool {
+    let left = taken.as_secs_f64() * (100.0 - pct) / pct;
+    left <= ENDS_SOON.as_secs_f64()
+}
+
+/// All is made, and not checked yet.
+fn made() -> EventBody {
+    EventBody::Progress {
+        pct: Some(100.0),
+        out_time_us: None,
+        fps: None,
+        speed: None,
+    }
 }
 
 /// `FFmpeg` also ends well when there is no frame at the chosen time; it then leaves an empty picture.

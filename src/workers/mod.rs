@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregates::media_job::Preset;
-use media_worker::api::{self, JobKey, PresetInfo};
+use media_worker::api::{self, JobKey, PresetInfo, ServiceLimits};
 use media_worker::auth::Keys;
 use media_worker::client::{ClientError, WorkerClient};
 use media_worker::endpoint::Endpoint;
@@ -114,13 +114,14 @@ impl Workers {
             worker.failed();
             return None;
         }
-        let free = usize::try_from(limits.free).unwrap_or(usize::MAX);
-        if free == 0 {
+        let room = Room::of(&limits);
+        if room.all() == 0 {
             worker.busy(Weight::Light);
         }
         Some(Offer {
             worker: Arc::clone(worker),
-            free: free.min(most.unwrap_or(usize::MAX)),
+            room,
+            most: most.unwrap_or(usize::MAX),
             presets: limits.presets,
         })
     }
@@ -174,11 +175,68 @@ pub struct Offers {
 #[derive(Debug)]
 struct Offer {
     worker: Arc<Worker>,
-    free: usize,
+    room: Room,
+    /// Jobs that it may be offered, as far as this node knows.
+    most: usize,
     presets: Vec<PresetInfo>,
 }
 
+/// What a worker says that it takes now.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    /// Quick jobs alone.
+    light: usize,
+    /// Any.
+    general: usize,
+    /// Jobs that take long and can wait for the end of another one, which is near.
+    soon: usize,
+}
+
+impl Room {
+    fn of(limits: &ServiceLimits) -> Self {
+        let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        // Of a worker that does not tell, any slot may be one for any preset; its answer decides.
+        let general = count(limits.free_general.unwrap_or(limits.free));
+        Self {
+            light: count(limits.free).saturating_sub(general),
+            general,
+            soon: count(limits.free_soon),
+        }
+    }
+
+    fn all(self) -> usize {
+        let now = self.light.saturating_add(self.general);
+        now.saturating_add(self.soon)
+    }
+
+    /// For a job of this weight, at once or after a moment.
+    fn takes(self, weight: Weight) -> bool {
+        match weight {
+            Weight::Light => self.light > 0 || self.general > 0,
+            Weight::Heavy => self.general > 0 || self.soon > 0,
+        }
+    }
+
+    fn is_free(self, weight: Weight) -> bool {
+        self.general > 0 || (weight == Weight::Light && self.light > 0)
+    }
+
+    fn take(&mut self, weight: Weight) {
+        let place = match weight {
+            Weight::Light if self.light > 0 => &mut self.light,
+            Weight::Heavy if self.general == 0 => &mut self.soon,
+            Weight::Light | Weight::Heavy => &mut self.general,
+        };
+        *place = place.saturating_sub(1);
+    }
+}
+
 impl Offer {
+    fn takes(&self, weight: Weight, now: Instant) -> bool {
+        let may_be_offered = self.most > 0 && self.worker.allows(weight, now) != Some(0);
+        may_be_offered && self.room.takes(weight)
+    }
+
     fn knows(&self, preset: api::Preset) -> bool {
         let mut presets = self.presets.iter();
         presets.any(|known| known.name == preset && known.version == preset.version())
@@ -188,25 +246,32 @@ impl Offer {
 impl Offers {
     /// How many jobs there is room for.
     pub fn room(&self) -> usize {
-        self.list
-            .iter()
-            .fold(0, |sum, offer| sum.saturating_add(offer.free))
+        self.list.iter().fold(0, |sum, offer| {
+            sum.saturating_add(offer.room.all().min(offer.most))
+        })
+    }
+
+    /// Whether any takes a job of this weight.
+    pub fn take(&self, weight: Weight) -> bool {
+        self.list.iter().any(|offer| offer.room.takes(weight))
     }
 
     /// A worker for a job: one that knows its recipe rather than one that does not, one where nothing went wrong just
-    /// now rather than another, of those where something did the one where it is longest ago, and then the one with the
-    /// most free slots.
+    /// now rather than another, of those where something did the one where it is longest ago, and then one with a free
+    /// slot rather than one where another job is about to end, and the one with the most room.
     pub fn pick(&mut self, preset: Preset, recipe: api::Preset) -> Option<Arc<Worker>> {
         let (now, weight) = (clock::monotonic(), Weight::of(preset));
         let offer = self
             .list
             .iter_mut()
-            .filter(|offer| offer.free > 0 && offer.worker.allows(weight, now) != Some(0))
+            .filter(|offer| offer.takes(weight, now))
             .max_by_key(|offer| {
                 let shunned = Reverse(offer.worker.shunned_until(now));
-                (offer.knows(recipe), shunned, offer.free)
+                let room = (offer.room.is_free(weight), offer.room.all());
+                (offer.knows(recipe), shunned, room)
             })?;
-        offer.free -= 1;
+        offer.room.take(weight);
+        offer.most -= 1;
         offer.worker.begins(now);
         Some(Arc::clone(&offer.worker))
     }
@@ -224,9 +289,13 @@ mod tests {
         let endpoints: Vec<Endpoint> = ["unix:/a", "unix:/b"].map(|at| at.parse().unwrap()).into();
         let workers = Workers::new(&endpoints, &keys, true).unwrap();
         let picked = |free: [usize; 2]| {
-            let offer = |(worker, free): (&Arc<Worker>, usize)| Offer {
+            let offer = |(worker, general): (&Arc<Worker>, usize)| Offer {
                 worker: Arc::clone(worker),
-                free,
+                room: Room {
+                    general,
+                    ..Room::default()
+                },
+                most: 10,
                 presets: Vec::new(),
             };
             let list = workers.all().iter().zip(free).map(offer).collect();
@@ -238,5 +307,43 @@ mod tests {
         assert_eq!(picked([1, 2]), "unix:/a");
         workers.all()[0].shun();
         assert_eq!(picked([2, 1]), "unix:/b");
+    }
+
+    #[test]
+    fn each_job_goes_where_there_is_room_for_its_kind() {
+        let keys = Keys::parse(&"s".repeat(64)).unwrap();
+        let endpoints: Vec<Endpoint> = ["unix:/a", "unix:/b"].map(|at| at.parse().unwrap()).into();
+        let workers = Workers::new(&endpoints, &keys, true).unwrap();
+        let rooms = [(1, 0, 2), (1, 1, 0)].map(|(light, general, soon)| Room {
+            light,
+            general,
+            soon,
+        });
+        let offer = |(worker, room): (&Arc<Worker>, Room)| Offer {
+            worker: Arc::clone(worker),
+            room,
+            most: 10,
+            presets: Vec::new(),
+        };
+        let list = workers.all().iter().zip(rooms).map(offer).collect();
+        let mut offers = Offers { list };
+        assert_eq!(offers.room(), 5);
+        let mut pick = |preset, recipe| {
+            let worker = offers.pick(preset, recipe);
+            worker.map(|worker| worker.name.clone())
+        };
+        let film = (Preset::Hls, api::Preset::Hls);
+        let picture = (Preset::Poster, api::Preset::Poster);
+        for ((preset, recipe), expected) in [
+            (film, Some("unix:/b")),
+            (film, Some("unix:/a")),
+            (film, Some("unix:/a")),
+            (film, None),
+            (picture, Some("unix:/b")),
+            (picture, Some("unix:/a")),
+            (picture, None),
+        ] {
+            assert_eq!(pick(preset, recipe).as_deref(), expected, "{preset}");
+        }
     }
 }

@@ -190,6 +190,8 @@ impl Server {
         let child = Command::new(beside)
             .arg(format!("--listen=unix:{}", socket.display()))
             .arg(format!("--jobs-dir={}", jobs.display()))
+            // Whatever else the machine does, no job may reach its limit of time for that.
+            .arg("--priority=normal")
             .envs(environment.iter().copied())
             .stderr(log)
             .stdout(Stdio::null())

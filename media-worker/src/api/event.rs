@@ -19,7 +19,8 @@ pub enum EventBody {
         state: JobState,
     },
     Progress {
-        /// 0 to 100; absent when the length of the input is unknown.
+        /// 0 to 100; absent when the length of the input is unknown. 100 says that all is made and is being checked, and
+        /// that the job's slot is free.
         pct: Option<f64>,
         out_time_us: Option<u64>,
         fps: Option<f64>,

@@ -138,6 +138,11 @@ impl JobState {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 
+    /// Whether the input is not here, or not all of it.
+    pub fn awaits_input(self) -> bool {
+        matches!(self, Self::AwaitingInput | Self::Receiving)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AwaitingInput => "awaiting_input",

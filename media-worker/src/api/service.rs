@@ -41,10 +41,17 @@ impl Sandbox {
 pub struct ServiceLimits {
     /// Slots for any preset.
     pub slots: u32,
-    /// Further slots for `metadata` and `poster` only.
+    /// Further slots for `metadata`, `poster` and `image` only.
     pub light_slots: u32,
     /// Slots that are free now, light ones included.
     pub free: u32,
+    /// Of these, the slots for any preset; unknown of a worker that does not tell.
+    #[serde(default)]
+    pub free_general: Option<u32>,
+    /// Further jobs that are taken now, of presets that take long: each begins when a program that is about to end
+    /// has ended, and its input is here by then.
+    #[serde(default)]
+    pub free_soon: u32,
     pub presets: Vec<PresetInfo>,
     pub max_input_bytes: u64,
     pub max_duration_seconds: u32,

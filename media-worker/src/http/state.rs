@@ -23,6 +23,7 @@ pub(super) async fn health(State(service): State<Arc<Service>>) -> Json<Health> 
 /// `GET /v1/limits`.
 pub(super) async fn limits(State(service): State<Arc<Service>>) -> Json<ServiceLimits> {
     let (slots, policy) = (service.jobs.slots(), &service.shop.policy);
+    let room = slots.room();
     let presets = Preset::ALL.map(|name| PresetInfo {
         name,
         version: name.version(),
@@ -30,7 +31,9 @@ pub(super) async fn limits(State(service): State<Arc<Service>>) -> Json<ServiceL
     Json(ServiceLimits {
         slots: count(slots.general()),
         light_slots: count(LIGHT_SLOTS),
-        free: count(slots.free()),
+        free: count(room.free()),
+        free_general: Some(count(room.general)),
+        free_soon: count(room.soon),
         presets: presets.into(),
         max_input_bytes: policy.max_input_bytes,
         max_duration_seconds: policy.max_duration_seconds,
@@ -53,7 +56,7 @@ pub(super) async fn drain(State(service): State<Arc<Service>>) -> Json<DrainStat
 /// `GET /metrics`, in the Prometheus text format.
 pub(super) async fn metrics(State(service): State<Arc<Service>>) -> impl IntoResponse {
     let (slots, jobs) = (service.jobs.slots(), service.jobs.unfinished());
-    metrics::gauge!("media_worker_slots_free").set(f64::from(count(slots.free())));
+    metrics::gauge!("media_worker_slots_free").set(f64::from(count(slots.room().free())));
     metrics::gauge!("media_worker_jobs_unfinished").set(f64::from(count(jobs)));
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4")],

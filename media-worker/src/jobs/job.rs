@@ -34,7 +34,7 @@ struct Inner {
     failure: Option<Failure>,
     result: Option<JobResult>,
     outputs: Vec<OutputFile>,
-    slot: Option<Slot>,
+    slot: Option<Arc<Slot>>,
     last_call: Instant,
     finished_at: Option<Instant>,
     files_deleted: bool,
@@ -73,7 +73,7 @@ impl Job {
                 failure: None,
                 result: None,
                 outputs: Vec::new(),
-                slot: Some(slot),
+                slot: Some(Arc::new(slot)),
                 last_call: Instant::now(),
                 finished_at: None,
                 files_deleted: false,
@@ -147,9 +147,9 @@ impl Job {
         self.lock().finished_at
     }
 
-    /// The number of the job's slot while it has one.
-    pub fn slot_index(&self) -> Option<usize> {
-        self.lock().slot.as_ref().map(Slot::index)
+    /// The job's place while it has one.
+    pub fn slot(&self) -> Option<Arc<Slot>> {
+        self.lock().slot.clone()
     }
 
     /// Begins to take the input; `None` if it is already here.

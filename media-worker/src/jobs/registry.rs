@@ -28,7 +28,7 @@ pub struct RegistryLimits {
     pub orphan_after: Duration,
     /// How long an ended job and its outputs are kept when nobody asks about them.
     pub keep_for: Duration,
-    /// The first of the slots' own user ids, when the worker can change to them.
+    /// The first of the places' own user ids, when the worker can change to them.
     pub first_uid: Option<u32>,
 }
 
@@ -55,7 +55,7 @@ impl Registry {
         &self.slots
     }
 
-    /// The user id of a slot.
+    /// The user id of a place.
     pub fn uid(&self, slot: usize) -> Option<u32> {
         self.limits
             .first_uid
@@ -105,12 +105,12 @@ impl Registry {
         if let Some(older) = older {
             older.cancel(FailureCode::LeaseExpired).await;
         }
-        self.admit(&spec)?;
         let mut jobs = self.lock();
         // Another call may have come first while the older attempt was being stopped.
         if let Known::Same(job) = known_in(&jobs, key, &spec)? {
             return Ok((job, false));
         }
+        self.admit(&jobs, &spec)?;
         make_room(&mut jobs)?;
         let slot = self.slots.take(spec.preset).ok_or(ErrorCode::NoSlot)?;
         let folder = Folder::create(&self.limits.jobs_dir, key, self.uid(slot.index()));
@@ -163,7 +163,7 @@ impl Registry {
         known_in(&self.lock(), key, spec)
     }
 
-    fn admit(&self, spec: &JobSpec) -> Result<(), ErrorCode> {
+    fn admit(&self, jobs: &HashMap<Uuid, Arc<Job>>, spec: &JobSpec) -> Result<(), ErrorCode> {
         if self.is_draining() {
             return Err(ErrorCode::Draining);
         }
@@ -171,7 +171,11 @@ impl Registry {
             return Err(ErrorCode::DiskLow);
         };
         let free = disk.blocks_available().saturating_mul(disk.fragment_size());
-        let needed = spec.input_size.saturating_add(DISK_RESERVE_BYTES);
+        // Inputs that are still to come have been promised their room.
+        let promised = jobs.values().filter(|job| job.state().awaits_input());
+        let sizes = promised.map(|job| job.spec.input_size);
+        let needed = sizes.fold(spec.input_size, u64::saturating_add);
+        let needed = needed.saturating_add(DISK_RESERVE_BYTES);
         if free < needed {
             Err(ErrorCode::DiskLow)
         } else {
@@ -221,7 +225,7 @@ fn known_in(
     }
 }
 
-/// Forgets the job that ended first when too many are remembered. Live ones hold a slot each, so there
+/// Forgets the job that ended first when too many are remembered. Live ones hold a place each, so there
 /// is always one to forget.
 fn make_room(jobs: &mut HashMap<Uuid, Arc<Job>>) -> Result<(), ErrorCode> {
     if jobs.len() < MAX_JOBS {

@@ -132,6 +132,7 @@ impl Work<'_> {
         order: &FilmOrder,
         written_seconds: f64,
     ) -> Result<OutputFile, Failure> {
+        self.leave_slot();
         let probe = self.probe_output(order.name).await?;
         let order = *order;
         check(self.job, move |folder| {

@@ -30,6 +30,7 @@ impl Work<'_> {
         need_frame(finished)?;
         whole?;
         let at_least = input::film_seconds(container, probe);
+        self.leave_slot();
         let master = check(self.job, move |folder| outputs::check_master(folder, rungs));
         let mut made = vec![master.await?];
         for rung in rungs {

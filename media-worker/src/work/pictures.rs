@@ -17,6 +17,7 @@ impl Work<'_> {
         let invocation = presets::image(container);
         let finished = self.make(&invocation, presets::IMAGE_NAME, None).await?;
         need_frame(finished)?;
+        self.leave_slot();
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
         check(self.job, move |folder| {
             outputs::check_image(folder, source, max_bytes)
@@ -37,6 +38,7 @@ impl Work<'_> {
         self.make(&samples, presets::SAMPLES_NAME, seconds).await?;
         let picture = presets::waveform_picture();
         self.make(&picture, presets::WAVE_NAME, None).await?;
+        self.leave_slot();
         let max_bytes = self.max_bytes(MAX_PICTURE_BYTES);
         check(self.job, move |folder| {
             let peaks = outputs::write_peaks(folder)?;

@@ -66,9 +66,7 @@ async fn a_broken_file_breaks_nothing() {
 
 /// Lets a worker do every preset of every file.
 async fn run(files: impl FnOnce(&Neighbour) -> Vec<File>) {
-    // Whatever else the machine does, no job may reach its limit of time for that.
-    let args = ["--slots", "8", "--priority", "normal"];
-    let mut worker = Worker::start_with(&args).await;
+    let mut worker = Worker::start_with(&["--slots", "8"]).await;
     let log = worker.drain_log();
     let neighbour = Neighbour::beside(&worker.jobs_dir);
     let files = files(&neighbour);

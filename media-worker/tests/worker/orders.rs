@@ -262,6 +262,26 @@ async fn a_newer_attempt_fences_off_the_older_one() {
 }
 
 #[tokio::test]
+async fn a_slot_is_the_next_ones_as_soon_as_a_program_has_ended() {
+    let worker = Worker::start_with(&["--slots", "1"]).await;
+    let order = spec(Preset::WebVideo, &clip());
+    let first = worker.order(&order, &clip()).await;
+    let limits = worker.client.limits().await.unwrap();
+    assert_eq!((limits.free, limits.free_general), (1, Some(0)));
+    let is_made =
+        |event: &_| matches!(event, EventBody::Progress { pct: Some(pct), .. } if *pct >= 100.0);
+    worker.wait_for(first, is_made).await;
+    let limits = worker.client.limits().await.unwrap();
+    assert_eq!((limits.free, limits.free_general), (2, Some(1)));
+    let second = worker.order(&order, &clip()).await;
+    for key in [first, second] {
+        worker.wait_for_end(key).await;
+        let status = worker.client.status(key).await.unwrap();
+        assert_eq!(status.state, JobState::Succeeded, "{status:?}");
+    }
+}
+
+#[tokio::test]
 async fn there_is_no_queue() {
     let worker = Worker::start_with(&["--slots", "1"]).await;
     let order = spec(Preset::Poster, &clip());

@@ -79,7 +79,9 @@ impl Worker {
             .arg(endpoint.to_string())
             .arg("--jobs-dir")
             .arg(&jobs_dir);
-        command.args(args).env_clear().envs(environment);
+        // Whatever else the machine does, no job may reach its limit of time for that.
+        command.args(["--priority", "normal"]).args(args);
+        command.env_clear().envs(environment);
         command.stderr(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap()).lines();

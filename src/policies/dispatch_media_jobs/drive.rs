@@ -397,9 +397,16 @@ async fn follow(
         }
     };
     let mut events = std::pin::pin!(events);
+    let mut is_made = false;
     while let Some(Ok(event)) = events.next().await {
         match event.body {
-            EventBody::Progress { pct: Some(pct), .. } => {
+            // Its slot is free already: what waits for one is sent while this one is checked and taken in.
+            EventBody::Progress { pct: Some(pct), .. } if pct >= 100.0 && !is_made => {
+                is_made = true;
+                worker.freed();
+                app.jobs.freed.notify_one();
+            }
+            EventBody::Progress { pct: Some(pct), .. } if pct < 100.0 => {
                 app.jobs.set_progress(row.job_id, pct / 100.0);
             }
             EventBody::Result { .. } => return Ok(()),

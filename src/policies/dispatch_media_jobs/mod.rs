@@ -34,6 +34,8 @@ const NAME: &str = "dispatch_media_jobs";
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// No attempt takes so long: one that still runs so long after its job's deadline never ends by itself.
 const LONGEST: chrono::TimeDelta = chrono::TimeDelta::hours(5);
+/// The lanes, from the first, that have jobs which take but a moment.
+const QUICK_LANES: usize = 2;
 /// Queued jobs past their deadline that one look ends.
 const OVERDUE: usize = 100;
 
@@ -150,6 +152,9 @@ impl Manager {
         }
         let mut offers = app.workers.offers().await;
         wanted.limit = wanted.limit.min(offers.room());
+        if !offers.take(Weight::Heavy) {
+            wanted.lanes = wanted.lanes.min(QUICK_LANES);
+        }
         for row in media_jobs::due(&app.database, wanted, &mut self.turns).await? {
             let recipe = drive::worker_preset(row.preset);
             let Some(worker) = offers.pick(row.preset, recipe) else {
