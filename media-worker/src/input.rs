@@ -2,12 +2,14 @@
 //! picture, what the probe says, and whether the policy admits it. Never runs anything.
 
 mod dimensions;
+mod encryption;
 mod length;
 mod policy;
 mod probe;
 mod sniff;
 
 pub use dimensions::{Dimensions, of_image};
+pub use encryption::is_encrypted;
 pub use length::{film_seconds, sound_seconds};
 pub use policy::InputPolicy;
 pub use probe::{Probe, parse as parse_probe};

@@ -133,7 +133,8 @@ impl Work<'_> {
         Ok(vec![output])
     }
 
-    /// Before any program runs: the container, and for a still picture its dimensions.
+    /// Before any program runs: the container, for a still picture its dimensions, and whether anybody without a key
+    /// can read it.
     fn recognise(&self) -> Result<Container, Failure> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
         let input = self
@@ -141,9 +142,9 @@ impl Work<'_> {
             .folder
             .open_input()
             .map_err(|_| internal("the input is gone"))?;
-        let mut input = input.take(PICTURE_HEAD_BYTES as u64);
+        let mut beginning = (&input).take(PICTURE_HEAD_BYTES as u64);
         let unreadable = |_| internal("the input cannot be read");
-        input
+        beginning
             .by_ref()
             .take(HEAD_BYTES as u64)
             .read_to_end(&mut head)
@@ -152,12 +153,15 @@ impl Work<'_> {
         let container =
             container.ok_or_else(|| without_detail(FailureCode::UnsupportedContainer))?;
         if container.is_picture() {
-            input.read_to_end(&mut head).map_err(unreadable)?;
+            beginning.read_to_end(&mut head).map_err(unreadable)?;
             let picture = input::of_image(container, &head);
             let picture = picture.ok_or_else(|| without_detail(FailureCode::CorruptInput))?;
             self.policy
                 .admit_dimensions(picture)
                 .map_err(without_detail)?;
+        }
+        if input::is_encrypted(container, &input) {
+            return Err(without_detail(FailureCode::Encrypted));
         }
         Ok(container)
     }

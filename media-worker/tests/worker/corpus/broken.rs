@@ -1,10 +1,10 @@
 //! Files that are not whole, not what they say, or two things at once.
 
 use media_worker::api::FailureCode::{
-    self, CorruptInput, TooLargeDimensions, UnsupportedCodec, UnsupportedContainer,
+    self, CorruptInput, Encrypted, TooLargeDimensions, UnsupportedCodec, UnsupportedContainer,
 };
 
-use super::files::{Content, Expected, File, file, find, ftyp, made, made_in, noise};
+use super::files::{Content, Expected, File, element, file, find, ftyp, made, made_in, noise};
 
 const CORRUPT: Expected = Expected::Refused(CorruptInput);
 const LARGE: Expected = Expected::Refused(TooLargeDimensions);
@@ -22,6 +22,7 @@ pub fn files() -> Vec<File> {
     all.extend(unknown());
     all.extend(odd_codecs());
     all.push(control_characters());
+    all.extend(encrypted());
     all
 }
 
@@ -194,4 +195,61 @@ fn control_characters() -> File {
         bytes,
         Expected::Works(Content::SilentFilm),
     )
+}
+
+/// Nobody here has the key.
+fn encrypted() -> Vec<File> {
+    const KEYS: &str = "-encryption_scheme cenc-aes-ctr -encryption_key 00112233445566778899aabbccddeeff \
+                        -encryption_kid 112233445566778899aabbccddeeff00";
+    let film = |args: &str| {
+        let sound = "-f lavfi -i sine=d=2 -c:a aac";
+        made("x.mp4", &format!("{VIDEO} {sound} {H264} {args} {KEYS}"))
+    };
+    let sound = format!("-f lavfi -i sine=d=1 -c:a aac -f mp4 {KEYS}");
+    let mut scrambled = made("x.ts", &format!("{VIDEO} {H264}"));
+    for packet in scrambled.chunks_mut(188) {
+        // The tables stay in the clear; FFmpeg numbers its streams from 0x100 on.
+        if packet[1] & 0x1F == 1 {
+            packet[3] |= 0x80;
+        }
+    }
+    let refused = Expected::Refused(Encrypted);
+    vec![
+        file("encrypted mp4", film(""), refused),
+        file(
+            "encrypted and index first mp4",
+            film("-movflags +faststart"),
+            refused,
+        ),
+        file(
+            "encrypted fragments mp4",
+            film("-movflags frag_keyframe+empty_moov"),
+            refused,
+        ),
+        file("encrypted m4a", made("x.m4a", &sound), refused),
+        file("encrypted mkv", encrypted_matroska(), refused),
+        file("scrambled ts", scrambled, refused),
+    ]
+}
+
+/// A film whose one track says that it is encrypted; no muxer here writes one.
+fn encrypted_matroska() -> Vec<u8> {
+    let plain = made("x.mkv", &format!("{VIDEO} {H264}"));
+    let encryption = element(&[0x50, 0x35], &element(&[0x47, 0xE1], &[5]));
+    let encoding = [element(&[0x50, 0x33], &[1]), encryption].concat();
+    let encodings = element(&[0x6D, 0x80], &element(&[0x62, 0x40], &encoding));
+    let fields: [(&[u8], &[u8]); 4] = [
+        (&[0xD7], &[1]),
+        (&[0x73, 0xC5], &[1]),
+        (&[0x83], &[1]),
+        (&[0x86], b"V_MPEG4/ISO/AVC"),
+    ];
+    let fields = fields.iter().flat_map(|(id, value)| element(id, value));
+    let track: Vec<u8> = fields.chain(encodings).collect();
+    let tracks = element(&[0x16, 0x54, 0xAE, 0x6B], &element(&[0xAE], &track));
+    // The head and the clusters of a real one.
+    let head = &plain[..find(&plain, &[0x18, 0x53, 0x80, 0x67])];
+    let clusters = &plain[find(&plain, &[0x1F, 0x43, 0xB6, 0x75])..];
+    let segment = element(&[0x18, 0x53, 0x80, 0x67], &[&tracks[..], clusters].concat());
+    [head, &segment].concat()
 }

@@ -97,6 +97,12 @@ pub fn atom(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
     [&size.to_be_bytes(), &kind, content].concat()
 }
 
+/// An element of a Matroska file.
+pub fn element(id: &[u8], content: &[u8]) -> Vec<u8> {
+    let size = content.len() as u64 | 1 << 56;
+    [id, &size.to_be_bytes()[..], content].concat()
+}
+
 pub fn ftyp() -> Vec<u8> {
     atom(*b"ftyp", b"isom\0\0\x02\0isomiso2mp41")
 }
