@@ -167,7 +167,13 @@ impl Work<'_> {
     }
 
     async fn probe(&self, container: Container) -> Result<Probe, Failure> {
-        let finished = self.run(&presets::probe(container), |_| ()).await?;
+        let finished = match self.run(&presets::probe(container), |_| ()).await {
+            // One stream that nothing here decodes; those that are wanted may be others.
+            Err(failure) if failure.code == FailureCode::UnsupportedCodec => {
+                self.run(&presets::probe_headers(container), |_| ()).await?
+            }
+            ended => ended?,
+        };
         let probe = input::parse_probe(&finished.stdout).filter(|probe| probe.streams > 0);
         probe.ok_or(Failure {
             code: FailureCode::CorruptInput,

@@ -109,6 +109,7 @@ fn every_preset_makes_only_the_listed_calls() {
     for invocation in [
         presets::version(),
         presets::probe(mov),
+        presets::probe_headers(mov),
         presets::poster(mov, 500),
         presets::image(mov),
         presets::preview(mov, 500),

@@ -68,6 +68,8 @@ fn films() -> Vec<File> {
 }
 
 fn other_films() -> Vec<File> {
+    let two_sounds =
+        format!("-map 0 -map 1 -map 2 {H264} -c:a:0 aac -c:a:1 dca -strict experimental");
     vec![
         of(
             "mov",
@@ -94,6 +96,12 @@ fn other_films() -> Vec<File> {
         of("flv", BOTH, &format!("{H264} -c:a aac -ar 44100"), Film),
         of("ts", BOTH, &format!("{H264} -c:a aac"), Film),
         of("mpg", BOTH, "-r 25 -c:v mpeg2video -c:a mp2", Film),
+        of(
+            "second sound in dts mkv",
+            &format!("{BOTH} {SOUND}"),
+            &two_sounds,
+            Film,
+        ),
         of("ogv", BOTH, "-c:v libtheora -c:a libvorbis", Film),
     ]
 }
