@@ -166,6 +166,7 @@ impl Site {
         rounds: usize,
         jobs: usize,
     ) -> anyhow::Result<String> {
+        // Its sound has six channels, so it is encoded: a film that plays everywhere would only be put into another file.
         let film = looped(folder)?;
         let arguments = self.arguments(&film).await?;
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
@@ -187,7 +188,7 @@ impl Site {
         ];
         Ok(format!(
             "Medians of {rounds} alternating rounds of {jobs} films for the web (`web-video`) of the clip played six \
-             times (32 s, 720p); one worker with its default slots. Ours include the probe before, the sandbox, \
+             times (32 s, 720p, six channels of sound, so that it is encoded); one worker with its default slots. Ours include the probe before, the sandbox, \
              sending, checking and storing.\n\n{}",
             table(&["what", "a minute", "ratio"], &rows)
         ))

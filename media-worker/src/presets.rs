@@ -10,7 +10,7 @@ mod waveform;
 
 pub use films::{
     AUDIO_ENDS_AT, AUDIO_NAME, PREVIEW_BOX, PREVIEW_NAME, PREVIEW_SECONDS, WEB_BOX, WEB_ENDS_AT,
-    WEB_NAME, audio, preview, web_video,
+    WEB_NAME, audio, preview, web_video, web_video_as_it_is,
 };
 pub use hls::{MASTER_NAME, RUNGS, Rung, hls, rungs};
 pub use pictures::{IMAGE_BOX, IMAGE_NAME, image};
@@ -258,6 +258,10 @@ mod tests {
         golden("metadata-headers", &probe_headers(Container::Mov));
         golden("poster", &poster(Container::Matroska, 1_250));
         golden("web-video", &web_video(Container::Mov, Some(5.28)));
+        golden(
+            "web-video-as-it-is",
+            &web_video_as_it_is(Container::Mov, Some(5.28)),
+        );
         golden("preview", &preview(Container::Mov, 528));
         golden("audio", &audio(Container::Mov, Some(5.28)));
         golden("hls", &hls(Container::Mov, &RUNGS, true, Some(5.28)));
@@ -278,6 +282,7 @@ mod tests {
             probe_headers(container),
             poster(container, seek_ms),
             web_video(container, seconds),
+            web_video_as_it_is(container, seconds),
             preview(container, seek_ms),
             audio(container, seconds),
             hls(container, &RUNGS, true, seconds),

@@ -181,6 +181,15 @@ struct Offer {
     presets: Vec<PresetInfo>,
 }
 
+/// What a job asks of a worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    /// By the worker's name.
+    pub name: api::Preset,
+    /// As it was when the job was asked for.
+    pub version: u32,
+}
+
 /// What a worker says that it takes now.
 #[derive(Debug, Clone, Copy, Default)]
 struct Room {
@@ -237,9 +246,9 @@ impl Offer {
         may_be_offered && self.room.takes(weight)
     }
 
-    fn knows(&self, preset: api::Preset) -> bool {
+    fn knows(&self, recipe: Recipe) -> bool {
         let mut presets = self.presets.iter();
-        presets.any(|known| known.name == preset && known.version == preset.version())
+        presets.any(|known| (known.name, known.version) == (recipe.name, recipe.version))
     }
 }
 
@@ -259,7 +268,7 @@ impl Offers {
     /// A worker for a job: one that knows its recipe rather than one that does not, one where nothing went wrong just
     /// now rather than another, of those where something did the one where it is longest ago, and then one with a free
     /// slot rather than one where another job is about to end, and the one with the most room.
-    pub fn pick(&mut self, preset: Preset, recipe: api::Preset) -> Option<Arc<Worker>> {
+    pub fn pick(&mut self, preset: Preset, recipe: Recipe) -> Option<Arc<Worker>> {
         let (now, weight) = (clock::monotonic(), Weight::of(preset));
         let offer = self
             .list
@@ -283,6 +292,10 @@ mod tests {
 
     use super::*;
 
+    fn version_one(name: api::Preset) -> Recipe {
+        Recipe { name, version: 1 }
+    }
+
     #[test]
     fn of_workers_where_something_went_wrong_the_one_of_longest_ago_is_tried() {
         let keys = Keys::parse(&"s".repeat(64)).unwrap();
@@ -299,7 +312,7 @@ mod tests {
                 presets: Vec::new(),
             };
             let list = workers.all().iter().zip(free).map(offer).collect();
-            let worker = Offers { list }.pick(Preset::Poster, api::Preset::Poster);
+            let worker = Offers { list }.pick(Preset::Poster, version_one(api::Preset::Poster));
             worker.unwrap().name.clone()
         };
         assert_eq!(picked([1, 2]), "unix:/b", "the one with the most room");
@@ -332,8 +345,8 @@ mod tests {
             let worker = offers.pick(preset, recipe);
             worker.map(|worker| worker.name.clone())
         };
-        let film = (Preset::Hls, api::Preset::Hls);
-        let picture = (Preset::Poster, api::Preset::Poster);
+        let film = (Preset::Hls, version_one(api::Preset::Hls));
+        let picture = (Preset::Poster, version_one(api::Preset::Poster));
         for ((preset, recipe), expected) in [
             (film, Some("unix:/b")),
             (film, Some("unix:/a")),

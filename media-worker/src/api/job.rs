@@ -28,7 +28,8 @@ pub enum Preset {
     Metadata,
     /// One picture in a 1280 x 1280 box as `poster.webp`.
     Poster,
-    /// H.264 and AAC in a 1920 x 1080 box as `web.mp4`, whose index comes first.
+    /// H.264 and AAC in a 1920 x 1080 box as `web.mp4`, whose index comes first. A film that is so already keeps its
+    /// streams.
     WebVideo,
     /// Four silent seconds in a 480 x 270 box as `preview.mp4`.
     Preview,
@@ -55,15 +56,12 @@ impl Preset {
         Self::Hls,
     ];
 
-    /// The version of the recipe that this worker runs. It changes when the bytes that come out may.
+    /// The newest version of the recipe. It changes when the bytes that come out may; the former ones are still made, for
+    /// jobs that were asked for before.
     pub fn version(self) -> u32 {
         match self {
-            Self::Metadata
-            | Self::Poster
-            | Self::WebVideo
-            | Self::Preview
-            | Self::Audio
-            | Self::Image => 1,
+            Self::WebVideo => 2,
+            Self::Metadata | Self::Poster | Self::Preview | Self::Audio | Self::Image => 1,
             Self::Waveform | Self::Hls => 2,
         }
     }
@@ -87,7 +85,7 @@ impl Preset {
 #[serde(deny_unknown_fields)]
 pub struct JobSpec {
     pub preset: Preset,
-    /// Must be [`Preset::version`]; a worker of another version answers `invalid_spec`.
+    /// At most [`Preset::version`]; a worker that does not know it answers `invalid_spec`.
     pub preset_version: u32,
     #[serde(default)]
     pub params: Params,

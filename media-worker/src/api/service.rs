@@ -52,6 +52,7 @@ pub struct ServiceLimits {
     /// has ended, and its input is here by then.
     #[serde(default)]
     pub free_soon: u32,
+    /// Every version of every recipe that is made here.
     pub presets: Vec<PresetInfo>,
     pub max_input_bytes: u64,
     pub max_duration_seconds: u32,

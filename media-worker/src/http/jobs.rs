@@ -69,8 +69,8 @@ pub(super) async fn cancel(Known(job): Known) -> (StatusCode, Json<JobStatus>) {
 
 fn check(spec: &JobSpec, policy: &InputPolicy) -> Result<(), ApiError> {
     let refuse = |detail| Err(ApiError::new(ErrorCode::InvalidSpec, detail));
-    if spec.preset_version != spec.preset.version() {
-        return refuse("preset_version: this worker has another one");
+    if !(1..=spec.preset.version()).contains(&spec.preset_version) {
+        return refuse("preset_version: this worker has no such one");
     }
     if spec.preset == Preset::Metadata && spec.params.seek_ms.is_some() {
         return refuse("params.seek_ms: not for this preset");

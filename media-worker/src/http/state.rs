@@ -24,9 +24,12 @@ pub(super) async fn health(State(service): State<Arc<Service>>) -> Json<Health> 
 pub(super) async fn limits(State(service): State<Arc<Service>>) -> Json<ServiceLimits> {
     let (slots, policy) = (service.jobs.slots(), &service.shop.policy);
     let room = slots.room();
-    let presets = Preset::ALL.map(|name| PresetInfo {
-        name,
-        version: name.version(),
+    let presets = Preset::ALL.iter().flat_map(|name| {
+        let versions = 1..=name.version();
+        versions.map(|version| PresetInfo {
+            name: *name,
+            version,
+        })
     });
     Json(ServiceLimits {
         slots: count(slots.general()),
@@ -34,7 +37,7 @@ pub(super) async fn limits(State(service): State<Arc<Service>>) -> Json<ServiceL
         free: count(room.free()),
         free_general: Some(count(room.general)),
         free_soon: count(room.soon),
-        presets: presets.into(),
+        presets: presets.collect(),
         max_input_bytes: policy.max_input_bytes,
         max_duration_seconds: policy.max_duration_seconds,
         max_pixels: policy.max_pixels,

@@ -22,6 +22,8 @@ pub struct Probe {
     pub sound_seconds: Option<f64>,
     /// Streams that may last longer than the first film and the first sound: others of these, subtitles, data.
     pub others: usize,
+    /// Of the first moving pictures: what a decoder must be able to do, as their codec counts it.
+    pub level: Option<u32>,
 }
 
 /// Parses the output of the probe; `None` when it is not the expected JSON.
@@ -47,7 +49,11 @@ impl Probe {
             Some("video") => {
                 self.pictures.push(stream.dimensions());
                 if stream.disposition.attached_pic != 1 {
-                    self.others += usize::from(!self.metadata.video.is_empty());
+                    if self.metadata.video.is_empty() {
+                        self.level = stream.level.as_ref().and_then(small);
+                    } else {
+                        self.others += 1;
+                    }
                     self.metadata.video.push(stream.video());
                 }
             }
@@ -86,6 +92,7 @@ struct RawStream {
     codec_type: Option<String>,
     codec_name: Option<Value>,
     profile: Option<Value>,
+    level: Option<Value>,
     width: Option<Value>,
     height: Option<Value>,
     pix_fmt: Option<Value>,
@@ -206,7 +213,7 @@ mod tests {
     fn reads_a_usual_file() {
         let probe = parse(
             br#"{"streams":[
-            {"index":0,"codec_name":"h264","profile":"Main","codec_type":"video","width":1280,
+            {"index":0,"codec_name":"h264","profile":"Main","codec_type":"video","level":31,"width":1280,
              "height":720,"pix_fmt":"yuv420p","avg_frame_rate":"30000/1001",
              "disposition":{"attached_pic":0},"side_data_list":[{},{"rotation":-90}]},
             {"codec_name":"aac","codec_type":"audio","sample_rate":"48000","channels":6},
@@ -219,7 +226,7 @@ mod tests {
         let video = &probe.metadata.video;
         assert_eq!(video.len(), 1, "cover art is not a video");
         assert_eq!((video[0].width, video[0].height), (Some(1280), Some(720)));
-        assert_eq!(video[0].rotation, Some(-90));
+        assert_eq!((video[0].rotation, probe.level), (Some(-90), Some(31)));
         assert!((video[0].frame_rate.unwrap() - 29.97).abs() < 0.01);
         assert_eq!(probe.metadata.audio[0].sample_rate, Some(48_000));
         assert_eq!(probe.metadata.duration_seconds, Some(5.28));

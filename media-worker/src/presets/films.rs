@@ -39,10 +39,34 @@ pub fn web_video(container: Container, duration_seconds: Option<f64>) -> Invocat
     args.extend(words(
         "-c:a aac -b:a 128k -ac 2 -ar 48000 -movflags +faststart",
     ));
-    args.extend(words("-max_muxing_queue_size 1024"));
-    args.extend(["-fs".to_owned(), WEB_ENDS_AT.to_string()]);
-    args.extend(words("-f mp4"));
-    args.push(WEB_NAME.to_owned());
+    args.extend(web_file());
+    whole_film(args, duration_seconds)
+}
+
+/// The same of a film that plays everywhere already: its streams in another file. They are decoded beside, into nothing,
+/// so that what is broken is found out as if it had been encoded.
+pub fn web_video_as_it_is(container: Container, duration_seconds: Option<f64>) -> Invocation {
+    let mut args = input_args(container, 0);
+    args.extend(words("-map 0:V:0 -map 0:a:0? -c copy -movflags +faststart"));
+    args.extend(web_file());
+    args.extend(words("-map 0:V:0 -map 0:a:0? -f null -"));
+    whole_film(args, duration_seconds)
+}
+
+/// How a film for the web is written.
+fn web_file() -> Vec<String> {
+    let ends_at = WEB_ENDS_AT.to_string();
+    let mut args: Vec<String> = words("-max_muxing_queue_size 1024 -fs").collect();
+    args.extend([
+        ends_at,
+        "-f".to_owned(),
+        "mp4".to_owned(),
+        WEB_NAME.to_owned(),
+    ]);
+    args
+}
+
+fn whole_film(args: Vec<String>, duration_seconds: Option<f64>) -> Invocation {
     let seconds = whole_seconds(duration_seconds);
     Invocation {
         program: Program::Ffmpeg,

@@ -17,6 +17,8 @@ const MAX_PREVIEW_BYTES: u64 = 64 * 1024 * 1024;
 const REST_SECONDS: f64 = 0.5;
 /// What `FFmpeg` says of a Matroska file that was cut, and reads what there is as if that were all.
 const ENDED_EARLY: &str = "File ended prematurely";
+/// The version of `web-video` from which on a film that plays everywhere is not encoded again.
+const KEEPS_WHAT_PLAYS: u32 = 2;
 
 impl Work<'_> {
     pub(super) async fn web_video(
@@ -47,8 +49,14 @@ impl Work<'_> {
                 at_most: longest(),
             },
         };
-        self.film(&presets::web_video(container, seconds), &order, seconds)
-            .await
+        let is_ready = self.job.spec.preset_version >= KEEPS_WHAT_PLAYS
+            && input::plays_as_it_is(container, probe);
+        let invocation = if is_ready {
+            presets::web_video_as_it_is(container, seconds)
+        } else {
+            presets::web_video(container, seconds)
+        };
+        self.film(&invocation, &order, seconds).await
     }
 
     pub(super) async fn preview(

@@ -48,6 +48,39 @@ async fn a_poster_is_a_webp_picture_of_the_clip() {
     assert_eq!((side(26), side(28)), (1280, 720));
 }
 
+/// The digest of every stream, as it is coded.
+fn streams(film: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.mp4");
+    std::fs::write(&path, film).unwrap();
+    let mut command = std::process::Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "error", "-i"]).arg(path);
+    command.args(["-map", "0", "-c", "copy", "-f", "streamhash", "-"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_film_that_plays_everywhere_keeps_its_streams() {
+    let worker = Worker::start().await;
+    let make = async |film: &[u8], preset_version| {
+        let order = media_worker::api::JobSpec {
+            preset_version,
+            ..spec(Preset::WebVideo, film)
+        };
+        let status = worker.complete(&order, film).await;
+        assert_eq!(status.state, JobState::Succeeded, "{status:?}");
+        fetch(&worker, status.key(), "web.mp4").await
+    };
+    // Its sound has six channels.
+    let made = make(&clip(), 2).await;
+    assert_ne!(streams(&made), streams(&clip()));
+    assert_eq!(streams(&make(&made, 2).await), streams(&made));
+    let by_the_former_recipe = make(&made, 1).await;
+    assert_ne!(streams(&by_the_former_recipe), streams(&made));
+}
+
 #[tokio::test]
 async fn metadata_describes_the_clip() {
     let worker = Worker::start().await;

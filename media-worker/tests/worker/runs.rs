@@ -114,6 +114,7 @@ fn every_preset_makes_only_the_listed_calls() {
         presets::image(mov),
         presets::preview(mov, 500),
         presets::web_video(mov, Some(5.28)),
+        presets::web_video_as_it_is(mov, Some(5.28)),
         presets::probe_output(mov, presets::WEB_NAME),
         presets::audio(mov, Some(5.28)),
         presets::hls(mov, presets::rungs(Some(720)), true, Some(5.28)),

@@ -27,7 +27,7 @@ use super::context;
 use crate::app::App;
 use crate::lifecycle::Lifecycle;
 use crate::ports::clock;
-use crate::workers::Weight;
+use crate::workers::{Recipe, Weight};
 
 const NAME: &str = "dispatch_media_jobs";
 /// How often the queue is looked at when nothing happens; back-off times and leases run out by themselves.
@@ -156,7 +156,10 @@ impl Manager {
             wanted.lanes = wanted.lanes.min(QUICK_LANES);
         }
         for row in media_jobs::due(&app.database, wanted, &mut self.turns).await? {
-            let recipe = drive::worker_preset(row.preset);
+            let recipe = Recipe {
+                name: drive::worker_preset(row.preset),
+                version: row.preset_version,
+            };
             let Some(worker) = offers.pick(row.preset, recipe) else {
                 continue;
             };
