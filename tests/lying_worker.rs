@@ -120,6 +120,7 @@ async fn limits() -> axum::Json<ServiceLimits> {
     let presets = Preset::ALL.map(|name| PresetInfo {
         name,
         version: name.version(),
+        outputs: Vec::new(),
     });
     let sandbox = Sandbox {
         landlock_abi: 7,

@@ -167,9 +167,12 @@ async fn the_sound_alone_is_aac_without_pictures() {
 
 /// A transparent PNG of this size, made by FFmpeg.
 fn png(width: u32, height: u32) -> Vec<u8> {
-    let source = format!("color=red@0.5:size={width}x{height},format=rgba");
+    picture(&format!("color=red@0.5:size={width}x{height},format=rgba"))
+}
+
+fn picture(source: &str) -> Vec<u8> {
     let output = std::process::Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", &source])
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", source])
         .args(["-frames:v", "1", "-c:v", "png", "-f", "image2pipe", "-"])
         .output()
         .unwrap();
@@ -185,6 +188,18 @@ async fn a_large_picture_becomes_a_webp_that_fits_and_stays_transparent() {
     assert_eq!(codecs(&seen), [("video", "webp")]);
     assert_eq!(size(&seen), (2048, 1024));
     assert_eq!(seen["streams"][0]["pix_fmt"], "yuva420p");
+}
+
+#[tokio::test]
+async fn an_opaque_picture_becomes_an_avif_too() {
+    let studio = Studio::open("large.png", picture("testsrc2=size=3000x1500,format=rgb24")).await;
+    let expected = [("image.webp", "image/webp"), ("image.avif", "image/avif")];
+    let made = studio.make("image", &expected).await;
+    for (path, codec) in made.iter().zip(["webp", "av1"]) {
+        let seen = probe(path);
+        assert_eq!(codecs(&seen), [("video", codec)]);
+        assert_eq!(size(&seen), (2048, 1024));
+    }
 }
 
 #[tokio::test]

@@ -16,12 +16,15 @@ use std::os::unix::fs::MetadataExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::{Failure, FailureCode, MediaMetadata, OutputFile, OutputRole, Sha256Digest};
-use crate::input::{Container, Dimensions, of_image, sniff};
+use crate::input::{Container, Dimensions, Probe, of_image, sniff};
 use crate::jobs::Folder;
-use crate::presets::{IMAGE_BOX, IMAGE_NAME, METADATA_NAME, POSTER_BOX, POSTER_NAME};
+use crate::presets::{AVIF_NAME, IMAGE_BOX, IMAGE_NAME, METADATA_NAME, POSTER_BOX, POSTER_NAME};
 
 /// The largest picture, in bytes; the launcher's file limit is the same.
 pub const MAX_PICTURE_BYTES: u64 = 16 * 1024 * 1024;
+pub const AVIF_MIME: &str = "image/avif";
+/// What stands behind the first four bytes of an AVIF picture: its first box and its brand.
+pub const AVIF_MAGIC: &[u8] = b"ftypavif";
 /// How far a side may be from the exact scale, in pixels: `FFmpeg` rounds to even numbers.
 const ROUNDING_PIXELS: f64 = 2.0;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -45,6 +48,41 @@ pub fn check_image(
 ) -> Result<OutputFile, Failure> {
     let role = OutputRole::Image;
     let made = check_picture(folder, IMAGE_NAME, role, Container::WebP, max_bytes)?;
+    scaled(made, source, IMAGE_BOX)
+}
+
+/// The same as AVIF, which the worker does not read itself: `probe` is what ffprobe says of it.
+pub fn check_avif(
+    folder: &Folder,
+    source: Option<Dimensions>,
+    probe: &Probe,
+    max_bytes: u64,
+) -> Result<OutputFile, Failure> {
+    let (mut file, size) = open_regular(folder, AVIF_NAME, max_bytes.min(MAX_PICTURE_BYTES))?;
+    let (sha256, head) = read_whole(&mut file, size).map_err(|_| refused("it changed"))?;
+    if head.get(4..12) != Some(AVIF_MAGIC) {
+        return Err(refused("it is not an AVIF picture"));
+    }
+    let [stream] = probe.metadata.video.as_slice() else {
+        return Err(refused("it does not have one picture"));
+    };
+    let is_expected = stream.codec.as_deref() == Some("av1")
+        && stream.pixel_format.as_deref() == Some("yuv420p")
+        && probe.streams == 1;
+    if !is_expected {
+        return Err(refused("it is not an AVIF picture"));
+    }
+    let made = OutputFile {
+        name: AVIF_NAME.to_owned(),
+        role: OutputRole::Image,
+        mime: AVIF_MIME.to_owned(),
+        size,
+        sha256,
+        width: stream.width,
+        height: stream.height,
+        duration_ms: None,
+        codec: stream.codec.clone(),
+    };
     scaled(made, source, IMAGE_BOX)
 }
 
@@ -249,6 +287,40 @@ mod tests {
             check(|path| std::fs::write(path, webp(1920, 1080)).unwrap()),
             size
         );
+    }
+
+    #[test]
+    fn an_avif_is_one_by_its_head_and_by_its_probe() {
+        const MAGIC: &[u8] = b"\0\0\0\x20ftypavif";
+        let check = |content: &[u8], change: fn(&mut Probe)| {
+            let (_jobs, folder) = folder();
+            std::fs::write(folder.path().join(AVIF_NAME), content).unwrap();
+            let mut probe = Probe {
+                streams: 1,
+                ..Probe::default()
+            };
+            probe.metadata.video = vec![crate::api::VideoStream {
+                codec: Some("av1".to_owned()),
+                pixel_format: Some("yuv420p".to_owned()),
+                width: Some(1920),
+                height: Some(1080),
+                ..crate::api::VideoStream::default()
+            }];
+            change(&mut probe);
+            check_avif(&folder, HD, &probe, 100).map(|made| made.mime)
+        };
+        assert_eq!(check(MAGIC, |_| ()), Ok("image/avif".to_owned()));
+        assert!(check(b"\0\0\0\x20ftypisom", |_| ()).is_err());
+        assert!(check(&[MAGIC, &[0; 100]].concat(), |_| ()).is_err());
+        let changes: [fn(&mut Probe); 4] = [
+            |probe| probe.streams = 2,
+            |probe| probe.metadata.video[0].codec = Some("h264".to_owned()),
+            |probe| probe.metadata.video[0].height = Some(1920),
+            |probe| probe.metadata.video.clear(),
+        ];
+        for change in changes {
+            assert!(check(MAGIC, change).is_err());
+        }
     }
 
     #[test]

@@ -13,16 +13,19 @@ pub use films::{
     WEB_NAME, audio, preview, web_video, web_video_as_it_is,
 };
 pub use hls::{MASTER_NAME, RUNGS, Rung, hls, rungs};
-pub use pictures::{IMAGE_BOX, IMAGE_NAME, image};
+pub use pictures::{AVIF_ENCODER, AVIF_MUXER, AVIF_NAME, IMAGE_BOX, IMAGE_NAME, image, image_avif};
 pub use waveform::{
     PEAKS_NAME, SAMPLE_RATE, SAMPLES_NAME, WAVE_NAME, WAVE_SIZE, waveform_picture, waveform_samples,
 };
 
 use std::time::Duration;
 
+use crate::api::Preset;
 use crate::input::{Container, Dimensions};
 use crate::sandbox::Limits;
 
+/// The version of `image` from which on a picture is made as AVIF, too.
+pub const IMAGE_WITH_AVIF: u32 = 2;
 /// The name of the input in every job's folder.
 pub const INPUT_NAME: &str = "input";
 pub const METADATA_NAME: &str = "metadata.json";
@@ -142,10 +145,44 @@ fn probe_file(container: Container, name: &'static str, decoding: Decoding) -> I
 
 /// Says on standard output which `FFmpeg` this is.
 pub fn version() -> Invocation {
+    told("-version")
+}
+
+/// Lists on standard output what it encodes to.
+pub fn encoders() -> Invocation {
+    told("-hide_banner -encoders")
+}
+
+/// Lists on standard output what it puts that into.
+pub fn muxers() -> Invocation {
+    told("-hide_banner -muxers")
+}
+
+fn told(question: &'static str) -> Invocation {
     Invocation {
         program: Program::Ffmpeg,
-        args: vec!["-version".to_owned()],
+        args: words(question).collect(),
         ..probe(Container::Mov)
+    }
+}
+
+/// The names of what a recipe may leave behind, in their order; `has_avif` tells whether AVIF can be made.
+pub fn outputs(preset: Preset, version: u32, has_avif: bool) -> Vec<&'static str> {
+    match preset {
+        Preset::Metadata => vec![METADATA_NAME],
+        Preset::Poster => vec![POSTER_NAME],
+        Preset::WebVideo => vec![WEB_NAME],
+        Preset::Preview => vec![PREVIEW_NAME],
+        Preset::Audio => vec![AUDIO_NAME],
+        Preset::Image if has_avif && version >= IMAGE_WITH_AVIF => vec![IMAGE_NAME, AVIF_NAME],
+        Preset::Image => vec![IMAGE_NAME],
+        Preset::Waveform => vec![PEAKS_NAME, WAVE_NAME],
+        Preset::Hls => {
+            let of = |rung: &Rung| [rung.playlist, rung.segments];
+            std::iter::once(MASTER_NAME)
+                .chain(RUNGS.iter().flat_map(of))
+                .collect()
+        }
     }
 }
 
@@ -270,6 +307,7 @@ mod tests {
             &hls(Container::Mov, rungs(Some(200)), false, None),
         );
         golden("image", &image(Container::Png));
+        golden("image-avif", &image_avif(Container::Png));
         golden("waveform-samples", &waveform_samples(Container::Mp3, None));
         golden("waveform-picture", &waveform_picture());
         golden("probe-output", &probe_output(Container::Mov, WEB_NAME));
@@ -287,6 +325,7 @@ mod tests {
             audio(container, seconds),
             hls(container, &RUNGS, true, seconds),
             image(container),
+            image_avif(container),
             waveform_samples(container, seconds),
             waveform_picture(),
         ]

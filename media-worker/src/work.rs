@@ -35,6 +35,8 @@ pub struct Workshop {
     pub policy: InputPolicy,
     /// The first line of `ffmpeg -version`.
     pub ffmpeg_version: String,
+    /// Whether this `FFmpeg` makes AVIF.
+    pub has_avif: bool,
 }
 
 /// One job in progress.
@@ -126,7 +128,7 @@ impl Work<'_> {
             Preset::WebVideo => self.web_video(container, probe).await?,
             Preset::Preview => self.preview(container, probe).await?,
             Preset::Audio => self.audio(container, probe).await?,
-            Preset::Image => self.image(container, probe).await?,
+            Preset::Image => return self.image(container, probe).await,
             Preset::Hls => return self.hls(container, probe).await,
             Preset::Waveform => return self.waveform(container, probe).await,
         };

@@ -35,7 +35,8 @@ pub enum Preset {
     Preview,
     /// The first sound stream as AAC in `audio.m4a`.
     Audio,
-    /// A still picture in a 2048 x 2048 box as `image.webp`.
+    /// A still picture in a 2048 x 2048 box as `image.webp`, and as `image.avif` where the worker can and nothing in it is
+    /// transparent.
     Image,
     /// The loudness of the first sound stream as `waveform.json` and `waveform.png`.
     Waveform,
@@ -60,9 +61,8 @@ impl Preset {
     /// jobs that were asked for before.
     pub fn version(self) -> u32 {
         match self {
-            Self::WebVideo => 2,
-            Self::Metadata | Self::Poster | Self::Preview | Self::Audio | Self::Image => 1,
-            Self::Waveform | Self::Hls => 2,
+            Self::WebVideo | Self::Image | Self::Waveform | Self::Hls => 2,
+            Self::Metadata | Self::Poster | Self::Preview | Self::Audio => 1,
         }
     }
 

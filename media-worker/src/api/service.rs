@@ -63,10 +63,13 @@ pub struct ServiceLimits {
     pub sandbox: Sandbox,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresetInfo {
     pub name: Preset,
     pub version: u32,
+    /// The names of what may come out, in their order.
+    #[serde(default)]
+    pub outputs: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

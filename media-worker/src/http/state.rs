@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 
 use crate::api::{DrainStatus, Health, Preset, PresetInfo, ServiceLimits};
 use crate::jobs::LIGHT_SLOTS;
+use crate::presets;
 use crate::service::Service;
 
 /// `GET /v1/health`.
@@ -24,11 +25,15 @@ pub(super) async fn health(State(service): State<Arc<Service>>) -> Json<Health> 
 pub(super) async fn limits(State(service): State<Arc<Service>>) -> Json<ServiceLimits> {
     let (slots, policy) = (service.jobs.slots(), &service.shop.policy);
     let room = slots.room();
-    let presets = Preset::ALL.iter().flat_map(|name| {
+    let recipes = Preset::ALL.iter().flat_map(|name| {
         let versions = 1..=name.version();
-        versions.map(|version| PresetInfo {
-            name: *name,
-            version,
+        versions.map(|version| {
+            let outputs = presets::outputs(*name, version, service.shop.has_avif);
+            PresetInfo {
+                name: *name,
+                version,
+                outputs: outputs.into_iter().map(str::to_owned).collect(),
+            }
         })
     });
     Json(ServiceLimits {
@@ -37,7 +42,7 @@ pub(super) async fn limits(State(service): State<Arc<Service>>) -> Json<ServiceL
         free: count(room.free()),
         free_general: Some(count(room.general)),
         free_soon: count(room.soon),
-        presets: presets.collect(),
+        presets: recipes.collect(),
         max_input_bytes: policy.max_input_bytes,
         max_duration_seconds: policy.max_duration_seconds,
         max_pixels: policy.max_pixels,

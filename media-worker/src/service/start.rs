@@ -21,7 +21,7 @@ use crate::auth::{Keys, Verifier};
 use crate::config::{Options, Priority, SandboxPolicy};
 use crate::input::InputPolicy;
 use crate::jobs::{Registry, RegistryLimits, clear_leftovers};
-use crate::presets;
+use crate::presets::{self, Invocation};
 use crate::runner::{Place, Runner, RunnerError, Spawner};
 use crate::sandbox::lock_worker;
 use crate::work::Workshop;
@@ -75,7 +75,20 @@ pub(super) async fn start(options: &Options, keys: Keys) -> Result<Started, Star
     if !sandbox.is_strict() && !is_degraded {
         return Err(StartError::SandboxIncomplete(sandbox));
     }
-    let ffmpeg_version = ffmpeg_version(&runner, &jobs_dir).await?;
+    // However busy the machine is, a start is not to wait for it.
+    let asking = Runner {
+        yielding: false,
+        ..runner.clone()
+    };
+    let version = told(&asking, &jobs_dir, &presets::version()).await?;
+    let ffmpeg_version: String = version
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(200)
+        .collect();
+    let has_avif = makes_avif(&asking, &jobs_dir).await?;
     let limits = RegistryLimits {
         jobs_dir,
         orphan_after: Duration::from_secs(options.orphan_seconds.into()),
@@ -87,13 +100,14 @@ pub(super) async fn start(options: &Options, keys: Keys) -> Result<Started, Star
     let listen = listener
         .endpoint()
         .unwrap_or_else(|| options.listen.clone());
-    tracing::info!(%listen, ?sandbox, ffmpeg = ffmpeg_version, "started");
+    tracing::info!(%listen, ?sandbox, ffmpeg = ffmpeg_version, has_avif, "started");
     let service = Service {
         jobs: Registry::new(limits, slots(options)),
         shop: Workshop {
             runner,
             policy: InputPolicy::default(),
             ffmpeg_version,
+            has_avif,
         },
         verifier: Verifier::new(keys),
         sandbox,
@@ -156,16 +170,32 @@ async fn layers(
     Ok((runner.layers(jobs_dir, None).await?, None))
 }
 
-/// The first line of `ffmpeg -version`, run in the sandbox as every job is.
-async fn ffmpeg_version(runner: &Runner, jobs_dir: &Path) -> Result<String, StartError> {
-    let invocation = presets::version();
+/// Whether the encoder of AVIF and its container are in this build.
+async fn makes_avif(runner: &Runner, jobs_dir: &Path) -> Result<bool, StartError> {
+    let encoders = told(runner, jobs_dir, &presets::encoders()).await?;
+    let muxers = told(runner, jobs_dir, &presets::muxers()).await?;
+    Ok(lists(&encoders, presets::AVIF_ENCODER) && lists(&muxers, presets::AVIF_MUXER))
+}
+
+/// Each line has flags, a name, and what it is.
+fn lists(text: &str, name: &str) -> bool {
+    let mut lines = text.lines();
+    lines.any(|line| line.split_whitespace().nth(1) == Some(name))
+}
+
+/// What `FFmpeg` says of itself, run in the sandbox as every job is.
+async fn told(
+    runner: &Runner,
+    jobs_dir: &Path,
+    invocation: &Invocation,
+) -> Result<String, StartError> {
     let place = Place {
         dir: jobs_dir,
         uid: None,
         deadline: Instant::now() + invocation.wall,
     };
     let finished = runner
-        .run(&invocation, place, &CancellationToken::new(), |_| ())
+        .run(invocation, place, &CancellationToken::new(), |_| ())
         .await?;
     let cpu_seconds = invocation.limits.cpu_seconds;
     if finished
@@ -175,14 +205,7 @@ async fn ffmpeg_version(runner: &Runner, jobs_dir: &Path) -> Result<String, Star
     {
         return Err(StartError::Ffmpeg(finished.diagnostics));
     }
-    let output = String::from_utf8_lossy(&finished.stdout);
-    Ok(output
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(200)
-        .collect())
+    Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
 }
 
 fn slots(options: &Options) -> usize {

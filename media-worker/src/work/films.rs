@@ -150,7 +150,7 @@ impl Work<'_> {
     }
 
     /// What a probe in the sandbox says of an output.
-    async fn probe_output(&self, name: &'static str) -> Result<Probe, Failure> {
+    pub(super) async fn probe_output(&self, name: &'static str) -> Result<Probe, Failure> {
         let invocation = presets::probe_output(Container::Mov, name);
         let refused = |detail| Failure {
             code: FailureCode::OutputCheckFailed,

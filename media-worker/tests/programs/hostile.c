@@ -331,7 +331,8 @@ int main(int count, char **arguments) {
     char name[64];
     for (int i = 1; i < count; i++) {
         if (!strcmp(arguments[i], "--harmless")) return 0;
-        if (!strcmp(arguments[i], "-version")) return puts("ffmpeg version hostile") < 0;
+        int asks = !strcmp(arguments[i], "-version") || !strcmp(arguments[i], "-encoders") || !strcmp(arguments[i], "-muxers");
+        if (asks) return puts("ffmpeg version hostile") < 0;
         if (!strcmp(arguments[i], "--list")) {
             for (int n = 0; n < COUNT; n++) puts(attempts[n].name);
             return 0;

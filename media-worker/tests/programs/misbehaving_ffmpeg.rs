@@ -14,7 +14,8 @@ use std::process::exit;
 const OUTPUT: &str = "poster.webp";
 
 fn main() {
-    if std::env::args().any(|argument| argument == "-version") {
+    let questions = ["-version", "-encoders", "-muxers"];
+    if std::env::args().any(|argument| questions.contains(&argument.as_str())) {
         println!("ffmpeg version misbehaving");
         return;
     }

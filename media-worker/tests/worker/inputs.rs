@@ -5,7 +5,7 @@ use std::process::Command;
 
 use media_worker::api::{FailureCode, JobState, Preset};
 
-use crate::support::{Worker, assert_failed, clip, spec};
+use crate::support::{ASKED_AT_START, Worker, assert_failed, clip, spec};
 
 /// Outside of any sandbox.
 fn run_ffmpeg(args: &str, path: &Path) {
@@ -53,8 +53,8 @@ async fn text_and_references_never_reach_ffmpeg() {
     assert_eq!(worker.programs_started("ffprobe").await, 0);
     assert_eq!(
         worker.programs_started("ffmpeg").await,
-        1,
-        "only to ask for its version"
+        ASKED_AT_START,
+        "only to ask what it is"
     );
 }
 
@@ -95,7 +95,7 @@ async fn a_time_without_a_frame_falls_back_to_the_start() {
     assert_eq!(status.state, JobState::Succeeded, "{status:?}");
     assert_eq!(
         worker.programs_started("ffmpeg").await,
-        3,
-        "its version, no frame, the first frame"
+        ASKED_AT_START + 2,
+        "no frame, the first frame"
     );
 }

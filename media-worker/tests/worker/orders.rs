@@ -10,7 +10,7 @@ use media_worker::client::ClientError;
 use media_worker::outputs::Peaks;
 
 use crate::corpus::{made, uneven_film};
-use crate::support::{Worker, assert_failed, clip, new_key, spec};
+use crate::support::{ASKED_AT_START, Worker, assert_failed, clip, new_key, spec};
 
 async fn fetch(worker: &Worker, key: JobKey, name: &str) -> Vec<u8> {
     let pieces = worker.client.output(key, name).await.unwrap();
@@ -110,8 +110,8 @@ async fn metadata_describes_the_clip() {
     );
     assert_eq!(
         worker.programs_started("ffmpeg").await,
-        1,
-        "only to ask for its version"
+        ASKED_AT_START,
+        "only to ask what it is"
     );
 }
 

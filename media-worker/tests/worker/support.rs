@@ -25,6 +25,9 @@ pub const SECRET: &str = "a-secret-that-must-never-be-logged-0123456789";
 /// Longer than anything takes; a test that reaches it has failed.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+/// How often a worker runs `FFmpeg` before any job: for its version, its encoders and its muxers.
+pub const ASKED_AT_START: u32 = 3;
+
 pub struct Worker {
     pub client: WorkerClient,
     pub socket: PathBuf,
