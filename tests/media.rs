@@ -152,6 +152,9 @@ async fn jobs_wait_for_a_worker_can_be_cancelled_and_go_with_their_file() {
     assert_eq!(server.ended(&token, &cancelled).await["state"], "cancelled");
     server.launch_worker().await;
     assert_eq!(server.ended(&token, &waiting).await["state"], "succeeded");
+    let again = server.job(&token, &media, "metadata").await;
+    assert_eq!(again, cancelled, "the same request is the same job");
+    assert_eq!(server.ended(&token, &again).await["state"], "succeeded");
     assert_eq!(
         server
             .delete(&format!("/v1/jobs/{waiting}"), &token)
@@ -305,6 +308,18 @@ async fn cancelling_a_running_job_ends_its_process_and_the_job_ends_once() {
         "MediaJobCancelled",
     ];
     assert_eq!(types, expected);
+    // Asked for again it is another attempt, and that can be cancelled as well.
+    let path = format!("/v1/media/{media}/jobs");
+    assert_eq!(server.post(&path, &token, &body).await.status(), 202);
+    let path = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    support::until("FFmpeg runs again", || at_work(&folder) == 1).await;
+    let seen = server.get_json(&path, &token).await;
+    assert_eq!(
+        (&seen["state"], &seen["attempt"], &seen["finished_at"]),
+        (&json!("running"), &json!(2), &Value::Null)
+    );
+    assert_eq!(server.delete(&path, &token).await.status(), 204);
+    support::until("FFmpeg ended again", || at_work(&folder) == 0).await;
     let rest = server.data.join("blobs");
     support::until("only the film and the metadata are stored", || {
         files(&rest) == 2

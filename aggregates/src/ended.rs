@@ -1,5 +1,6 @@
 //! Which events end a stream. After one of them the stream's first and last event fold to the same stage as all of them,
-//! and only events of the same list can follow: what lies between may leave the database for an archive.
+//! so what lies between may leave the database for an archive. Only events of the same list can follow, or one of
+//! [`REVIVALS`]: then the stream goes on from there, and leaves with its next end.
 
 use cqrs_es::Aggregate as _;
 
@@ -31,3 +32,6 @@ pub const ENDINGS: &[(&str, &[&str])] = &[
     (User::TYPE, &["UserRegistrationAbandoned", "UserErased"]),
     (ForgottenSessions::TYPE, &["EndedSessionsForgotten"]),
 ];
+
+/// Events by which a stream that has ended goes on.
+pub const REVIVALS: &[&str] = &["MediaJobRequestedAgain"];

@@ -106,6 +106,7 @@ static TABLE: Table = Table {
 const STATE: usize = 8;
 const ATTEMPT: usize = 9;
 const NOT_BEFORE: usize = 10;
+const DEADLINE_AT: usize = 11;
 const ERROR_CODE: usize = 12;
 const OUTPUTS: usize = 13;
 const RESULT: usize = 14;
@@ -189,6 +190,13 @@ fn requested_row(key: Value, event: MediaJobEvent) -> Result<Vec<Value>, Project
 fn changed(event: MediaJobEvent) -> Result<Vec<(usize, Value)>, ProjectionError> {
     let state = |state: JobState| (STATE, state.as_str().into());
     Ok(match event {
+        MediaJobEvent::MediaJobRequestedAgain { deadline_at, .. } => vec![
+            state(JobState::Queued),
+            (NOT_BEFORE, 0.into()),
+            (DEADLINE_AT, micros(deadline_at)),
+            (ERROR_CODE, Value::Text(None)),
+            (FINISHED_AT, Value::Int(None)),
+        ],
         MediaJobEvent::MediaJobDispatched { attempt, at, .. } => {
             vec![
                 state(JobState::Running),
@@ -238,7 +246,7 @@ pub enum JobState {
     Running,
     /// Done.
     Succeeded,
-    /// Failed for good.
+    /// Failed. It waits again when it is asked for again and the code allows it.
     Failed,
     /// Given up.
     Cancelled,
@@ -300,7 +308,7 @@ pub struct JobRow {
     pub outputs: Vec<JobOutput>,
     /// What it learnt.
     pub result: Option<MediaMetadata>,
-    /// Asked for when.
+    /// Asked for when, the first time.
     pub created_at: DateTime<Utc>,
     /// When the last attempt began.
     pub started_at: Option<DateTime<Utc>>,

@@ -224,6 +224,11 @@ pub fn media_job() -> Vec<MediaJobEvent> {
     let class = code.class();
     vec![
         media_job_requested(),
+        MediaJobEvent::MediaJobRequestedAgain {
+            last_attempt: 4,
+            deadline_at: at(43_200),
+            at: at(21_600),
+        },
         MediaJobEvent::MediaJobDispatched {
             attempt: 1,
             worker: "worker-1".to_owned(),
@@ -255,6 +260,7 @@ pub fn media_job() -> Vec<MediaJobEvent> {
         },
         MediaJobEvent::MediaJobCancelled {
             running_attempt: Some(1),
+            last_attempt: 0,
             by: Some(id(1)),
             at: at(6),
         },

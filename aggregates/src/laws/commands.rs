@@ -272,7 +272,7 @@ pub fn media() -> impl Strategy<Value = Vec<MediaCommand>> {
 pub fn media_job() -> impl Strategy<Value = Vec<MediaJobCommand>> {
     let attempt = || 0_u32..4;
     some(prop_oneof![
-        1 => (1_u32..3, seconds()).prop_map(|(version, s)| request(version, s).into()),
+        2 => (1_u32..3, seconds()).prop_map(|(version, s)| request(version, s).into()),
         4 => (attempt(), seconds()).prop_map(|(attempt, s)| MediaJobCommand::Dispatch {
             worker: "worker-1".to_owned(),
             attempt,
@@ -306,7 +306,7 @@ fn request(preset_version: u32, seconds: i64) -> RequestMediaJob {
         input_sha256: sha256(7),
         input_bytes: 1_055_736,
         options: JobOptions::default(),
-        deadline_at: at(180),
+        deadline_at: at(180 + seconds),
         at: at(seconds),
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{check_history, commands, fold};
 use crate::administrators::Administrators;
 use crate::email_claim::EmailClaim;
-use crate::ended::ENDINGS;
+use crate::ended::{ENDINGS, REVIVALS};
 use crate::forgotten_sessions::ForgottenSessions;
 use crate::media::Media;
 use crate::media_job::MediaJob;
@@ -29,7 +29,12 @@ where
     let history = check_history::<A>(commands)?;
     let mut has_ended = false;
     for (n, event) in history.iter().enumerate() {
-        prop_assert!(!has_ended || ends::<A>(event), "{:?} after the end", event);
+        let is_revival = REVIVALS.contains(&event.event_type().as_str());
+        prop_assert!(
+            !has_ended || ends::<A>(event) || is_revival,
+            "{:?} after the end",
+            event
+        );
         has_ended = ends::<A>(event);
         if has_ended {
             let all = fold(A::default(), &history[..=n]);
@@ -69,4 +74,5 @@ fn endings_are_events_that_there_are() {
     for (kind, types) in ENDINGS {
         assert!(types.iter().all(|name| known.contains(name)), "{kind}");
     }
+    assert!(REVIVALS.iter().all(|name| known.contains(name)));
 }

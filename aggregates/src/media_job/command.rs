@@ -8,7 +8,7 @@ use crate::values::{JobId, MediaId, Sha256Hex, UserId};
 /// A wish, with the facts that the decision needs. `at` is the time of deciding.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MediaJobCommand {
-    /// Asks for the job.
+    /// Asks for the job, for the first time or again.
     Request(Box<RequestMediaJob>),
     /// Gives it to a worker. When the former worker has gone silent once too often, the events
     /// are `MediaJobLeaseExpired` and `MediaJobFailed`, not `MediaJobDispatched`.
@@ -102,6 +102,15 @@ impl From<RequestMediaJob> for MediaJobCommand {
 }
 
 impl RequestMediaJob {
+    /// The event when the job was given up, or failed, after `last_attempt`.
+    pub(super) fn again(self, last_attempt: u32) -> MediaJobEvent {
+        MediaJobEvent::MediaJobRequestedAgain {
+            last_attempt,
+            deadline_at: self.deadline_at,
+            at: self.at,
+        }
+    }
+
     pub(super) fn into_event(self) -> MediaJobEvent {
         MediaJobEvent::MediaJobRequested {
             job_id: self.job_id,

@@ -36,6 +36,15 @@ pub enum MediaJobEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The job was asked for again after it was given up, or had failed for a reason that goes by.
+    MediaJobRequestedAgain {
+        /// The last attempt's number; the next one goes on from it. 0 when there was none.
+        last_attempt: u32,
+        /// From then on no attempt is begun.
+        deadline_at: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// A worker was given the job.
     MediaJobDispatched {
         /// The attempt's number, from 1; it fences off all lower ones.
@@ -81,7 +90,7 @@ pub enum MediaJobEvent {
         /// When.
         at: DateTime<Utc>,
     },
-    /// The job has failed for good.
+    /// The job has failed: nothing more is tried unless it is asked for again.
     MediaJobFailed {
         /// The last attempt; 0 when there was none.
         attempt: u32,
@@ -97,6 +106,9 @@ pub enum MediaJobEvent {
         /// The attempt that was under way, to be stopped at its worker.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         running_attempt: Option<u32>,
+        /// The last attempt, whether it was under way or not; 0 when there was none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        last_attempt: u32,
         /// Who decided so, if it was a person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserId>,
@@ -155,8 +167,14 @@ pub struct JobOutput {
     pub object: String,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 domain_event!(MediaJobEvent {
     MediaJobRequested,
+    MediaJobRequestedAgain,
     MediaJobDispatched,
     MediaJobLeaseExpired,
     MediaJobAttemptFailed,

@@ -157,10 +157,9 @@ impl FailureCode {
     pub fn retryable(self) -> bool {
         match self.class() {
             FailureClass::Transient | FailureClass::Busy | FailureClass::Operator => true,
-            FailureClass::Permanent
-            | FailureClass::Limit
-            | FailureClass::Crash
-            | FailureClass::Final => false,
+            FailureClass::Permanent | FailureClass::Limit | FailureClass::Crash => false,
+            // What kept the job waiting may have gone by; a worker's own giving up tells nothing.
+            FailureClass::Final => self == Self::DeadlineExceeded,
         }
     }
 

@@ -99,8 +99,9 @@ impl MediaJob {
                 retry_at,
                 at,
             } => {
-                let (order, attempts) = self.require_current(attempt)?;
-                Ok(vec![after_failure(order, attempts, code, retry_at, at)])
+                let (deadline_at, attempts) = self.require_current(attempt)?;
+                let next = after_failure(deadline_at, attempts, code, retry_at, at);
+                Ok(vec![next])
             }
             MediaJobCommand::Refuse { code, at } => self.decide_refuse(code, at),
             MediaJobCommand::Cancel { by, at } => self.decide_cancel(by, at),
@@ -116,37 +117,52 @@ impl MediaJob {
         }
     }
 
-    /// The same request twice is the same job, whatever has become of it.
+    /// The same request twice is the same job. One that was given up, or failed for a reason that goes by, waits again;
+    /// its attempts are numbered on, so that a late report of before is fenced off and no two write the same objects.
     fn decide_request(&self, request: RequestMediaJob) -> Decision {
         match self.order() {
-            None => Ok(vec![request.into_event()]),
-            Some(order) if order.is_for(&request) => Ok(Vec::new()),
-            Some(_) => Err(MediaJobError::RequestDiffers),
+            None => return Ok(vec![request.into_event()]),
+            Some(order) if order.is_for(&request) => {}
+            Some(_) => return Err(MediaJobError::RequestDiffers),
         }
+        Ok(match self {
+            Self::Cancelled { last_attempt, .. } => vec![request.again(*last_attempt)],
+            Self::Failed {
+                code, last_attempt, ..
+            } if code.retryable() => vec![request.again(*last_attempt)],
+            Self::NotRequested
+            | Self::Queued { .. }
+            | Self::Dispatched { .. }
+            | Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Forgotten { .. } => Vec::new(),
+        })
     }
 
     fn decide_dispatch(&self, lease: Lease, at: DateTime<Utc>) -> Decision {
         match self {
             Self::NotRequested => Err(MediaJobError::NotRequested),
             Self::Queued {
-                order,
                 attempts,
+                deadline_at,
                 not_before,
+                ..
             } => {
                 if not_before.is_some_and(|not_before| at < not_before) {
                     return Err(MediaJobError::NotYetDue);
                 }
-                dispatch(order, attempts, lease, at).map(|event| vec![event])
+                dispatch(*deadline_at, attempts, lease, at).map(|event| vec![event])
             }
             Self::Dispatched {
-                order,
                 attempts,
+                deadline_at,
                 lease: former,
+                ..
             } => {
                 if at < former.lease_until {
                     return Err(MediaJobError::StillLeased);
                 }
-                dispatch_again(order, attempts, lease, at)
+                dispatch_again(*deadline_at, attempts, lease, at)
             }
             Self::Succeeded { .. }
             | Self::Failed { .. }
@@ -170,10 +186,10 @@ impl MediaJob {
 
     /// A job can be cancelled even if its worker is out of reach: the lease ends by itself.
     fn decide_cancel(&self, by: Option<UserId>, at: DateTime<Utc>) -> Decision {
-        let running_attempt = match self {
+        let (running_attempt, last_attempt) = match self {
             Self::NotRequested => return Err(MediaJobError::NotRequested),
-            Self::Queued { .. } => None,
-            Self::Dispatched { lease, .. } => Some(lease.attempt),
+            Self::Queued { attempts, .. } => (None, attempts.last),
+            Self::Dispatched { lease, .. } => (Some(lease.attempt), lease.attempt),
             Self::Cancelled { .. } | Self::Forgotten { .. } => return Ok(Vec::new()),
             Self::Succeeded { .. } | Self::Failed { .. } => {
                 return Err(MediaJobError::AlreadyFinished);
@@ -181,6 +197,7 @@ impl MediaJob {
         };
         Ok(vec![MediaJobEvent::MediaJobCancelled {
             running_attempt,
+            last_attempt,
             by,
             at,
         }])
@@ -190,12 +207,16 @@ impl MediaJob {
         match self {
             Self::NotRequested => Err(MediaJobError::NotRequested),
             Self::Queued {
-                order, attempts, ..
+                attempts,
+                deadline_at,
+                ..
             }
             | Self::Dispatched {
-                order, attempts, ..
+                attempts,
+                deadline_at,
+                ..
             } => {
-                if at < order.deadline_at {
+                if at < *deadline_at {
                     return Err(MediaJobError::NotYetExpired);
                 }
                 Ok(vec![failed(attempts, FailureCode::DeadlineExceeded, at)])
@@ -209,14 +230,15 @@ impl MediaJob {
 
     /// Only the attempt that holds the lease may report: a late one of before is fenced off, its
     /// objects are swept.
-    fn require_current(&self, attempt: u32) -> Result<(&Order, &Attempts), MediaJobError> {
+    fn require_current(&self, attempt: u32) -> Result<(DateTime<Utc>, &Attempts), MediaJobError> {
         match self {
             Self::NotRequested => Err(MediaJobError::NotRequested),
             Self::Dispatched {
-                order,
                 attempts,
+                deadline_at,
                 lease,
-            } if lease.attempt == attempt => Ok((order, attempts)),
+                ..
+            } if lease.attempt == attempt => Ok((*deadline_at, attempts)),
             Self::Queued { .. } | Self::Dispatched { .. } => Err(MediaJobError::StaleAttempt),
             Self::Succeeded { .. }
             | Self::Failed { .. }
@@ -227,7 +249,7 @@ impl MediaJob {
 }
 
 fn dispatch(
-    order: &Order,
+    deadline_at: DateTime<Utc>,
     attempts: &Attempts,
     lease: Lease,
     at: DateTime<Utc>,
@@ -237,7 +259,7 @@ fn dispatch(
         attempt,
         lease_until,
     } = lease;
-    if at >= order.deadline_at {
+    if at >= deadline_at {
         return Err(MediaJobError::DeadlineExceeded);
     }
     if attempt != attempts.next() {
@@ -253,8 +275,13 @@ fn dispatch(
 
 /// The former attempt has gone silent, which counts as a transient failure. Once too many have, the
 /// job fails: what silences every worker must not go round for ever.
-fn dispatch_again(order: &Order, attempts: &Attempts, lease: Lease, at: DateTime<Utc>) -> Decision {
-    let dispatched = dispatch(order, attempts, lease, at)?;
+fn dispatch_again(
+    deadline_at: DateTime<Utc>,
+    attempts: &Attempts,
+    lease: Lease,
+    at: DateTime<Utc>,
+) -> Decision {
+    let dispatched = dispatch(deadline_at, attempts, lease, at)?;
     let silent = MediaJobEvent::MediaJobLeaseExpired {
         attempt: attempts.last,
         at,
@@ -270,14 +297,14 @@ fn dispatch_again(order: &Order, attempts: &Attempts, lease: Lease, at: DateTime
 
 /// Another try, if the code's class and the tries so far allow it and the deadline leaves time.
 fn after_failure(
-    order: &Order,
+    deadline_at: DateTime<Utc>,
     attempts: &Attempts,
     code: FailureCode,
     retry_at: Option<DateTime<Utc>>,
     at: DateTime<Utc>,
 ) -> MediaJobEvent {
     let retry_at = retry_at.unwrap_or(at).max(at);
-    if !attempts.allow_retry(code) || retry_at >= order.deadline_at {
+    if !attempts.allow_retry(code) || retry_at >= deadline_at {
         return failed(attempts, code, at);
     }
     let (attempt, class) = (attempts.last, code.class());

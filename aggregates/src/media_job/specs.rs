@@ -103,6 +103,7 @@ pub fn cancel() -> MediaJobCommand {
 pub fn cancelled(running_attempt: Option<u32>) -> MediaJobEvent {
     MediaJobEvent::MediaJobCancelled {
         running_attempt,
+        last_attempt: running_attempt.unwrap_or(0),
         by: Some(id(1)),
         at: at(20),
     }
@@ -133,18 +134,115 @@ fn a_job_is_requested() {
         .then_expect_events(queued());
 }
 
+/// The same request at second 2,000.
+fn later() -> MediaJobCommand {
+    let later = RequestMediaJob {
+        at: at(2 * DEADLINE),
+        deadline_at: at(3 * DEADLINE),
+        ..request()
+    };
+    later.into()
+}
+
+fn requested_again(last_attempt: u32) -> MediaJobEvent {
+    MediaJobEvent::MediaJobRequestedAgain {
+        last_attempt,
+        deadline_at: at(3 * DEADLINE),
+        at: at(2 * DEADLINE),
+    }
+}
+
 #[test]
-fn the_same_request_is_the_same_job_whatever_has_become_of_it() {
-    for history in [[queued(), running()].as_slice(), &finished()].concat() {
-        let later = RequestMediaJob {
-            at: at(500),
-            deadline_at: at(2 * DEADLINE),
-            ..request()
-        };
+fn the_same_request_is_the_same_job_while_it_goes_on_and_once_it_is_decided() {
+    let [succeeded, failed, _] = finished();
+    let forgotten = MediaJobEvent::MediaJobForgotten { at: at(20) };
+    let forgotten = vec![requested(), cancelled(None), forgotten];
+    for history in [queued(), running(), succeeded, failed, forgotten] {
         given::<MediaJob>(history)
-            .when(later.into())
+            .when(later())
             .then_expect_events(vec![]);
     }
+}
+
+#[test]
+fn a_job_that_was_given_up_waits_again_when_it_is_asked_for_again() {
+    let retry = attempt_failed(1, FailureCode::DiskFull, 15);
+    let given_up = MediaJobEvent::MediaJobCancelled {
+        running_attempt: None,
+        last_attempt: 1,
+        by: Some(id(1)),
+        at: at(20),
+    };
+    for (history, last) in [
+        (vec![requested(), cancelled(None)], 0),
+        ([running(), vec![cancelled(Some(1))]].concat(), 1),
+        ([running(), vec![retry.clone(), given_up]].concat(), 1),
+        // As it was written before the event told of the last attempt.
+        ([running(), vec![retry, cancelled(None)]].concat(), 1),
+    ] {
+        given::<MediaJob>(history)
+            .when(later())
+            .then_expect_events(vec![requested_again(last)]);
+    }
+}
+
+#[test]
+fn a_job_that_failed_waits_again_exactly_if_its_owner_was_told_that_it_may() {
+    for code in FailureCode::ALL {
+        let expected = if code.retryable() {
+            vec![requested_again(1)]
+        } else {
+            vec![]
+        };
+        given::<MediaJob>([running(), vec![job_failed(1, *code, 15)]].concat())
+            .when(later())
+            .then_expect_events(expected);
+    }
+}
+
+#[test]
+fn a_job_that_was_asked_for_again_has_all_its_tries_and_numbers_them_on() {
+    let now = 2 * DEADLINE;
+    let again = [
+        running(),
+        vec![job_failed(4, FailureCode::DiskFull, 15), requested_again(4)],
+    ]
+    .concat();
+    given::<MediaJob>(again.clone())
+        .when(dispatch(1, now))
+        .then_expect_error(MediaJobError::StaleAttempt);
+    given::<MediaJob>(again.clone())
+        .when(dispatch(5, now))
+        .then_expect_events(vec![dispatched(5, now)]);
+    // A late report of before.
+    let late = MediaJobCommand::Succeed {
+        attempt: 4,
+        outputs: vec![],
+        result: None,
+        at: at(now),
+    };
+    given::<MediaJob>(again.clone())
+        .when(late)
+        .then_expect_error(MediaJobError::StaleAttempt);
+    let fail = |attempt| MediaJobCommand::Fail {
+        attempt,
+        code: FailureCode::DiskFull,
+        retry_at: Some(at(now + 3)),
+        at: at(now + 1),
+    };
+    given::<MediaJob>([again.clone(), vec![dispatched(5, now)]].concat())
+        .when(fail(5))
+        .then_expect_events(vec![attempt_failed(5, FailureCode::DiskFull, now + 1)]);
+    given::<MediaJob>(again.clone())
+        .when(expire(3 * DEADLINE - 1))
+        .then_expect_error(MediaJobError::NotYetExpired);
+    given::<MediaJob>(again)
+        .when(expire(3 * DEADLINE))
+        .then_expect_events(vec![job_failed(
+            4,
+            FailureCode::DeadlineExceeded,
+            3 * DEADLINE,
+        )]);
 }
 
 #[test]
@@ -275,9 +373,15 @@ fn a_job_is_cancelled_in_every_state_before_its_end() {
     given::<MediaJob>(running())
         .when(cancel())
         .then_expect_events(vec![cancelled(Some(1))]);
+    let between = MediaJobEvent::MediaJobCancelled {
+        running_attempt: None,
+        last_attempt: 1,
+        by: Some(id(1)),
+        at: at(20),
+    };
     given::<MediaJob>([running(), vec![retry]].concat())
         .when(cancel())
-        .then_expect_events(vec![cancelled(None)]);
+        .then_expect_events(vec![between]);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub enum MediaJob {
         order: Order,
         /// The tries so far.
         attempts: Attempts,
+        /// From then on no attempt is begun.
+        deadline_at: DateTime<Utc>,
         /// Not to be tried again before.
         not_before: Option<DateTime<Utc>>,
     },
@@ -27,6 +29,8 @@ pub enum MediaJob {
         order: Order,
         /// The tries so far, this one included.
         attempts: Attempts,
+        /// From then on no attempt is begun.
+        deadline_at: DateTime<Utc>,
         /// Who has it and until when.
         lease: Lease,
     },
@@ -35,17 +39,21 @@ pub enum MediaJob {
         /// What was done.
         order: Order,
     },
-    /// Failed for good.
+    /// Failed. It may be asked for again if the code allows it.
     Failed {
         /// What was to be done.
         order: Order,
         /// What went wrong.
         code: FailureCode,
+        /// The last attempt's number; 0 when there was none.
+        last_attempt: u32,
     },
-    /// Given up.
+    /// Given up. It may be asked for again.
     Cancelled {
         /// What was to be done.
         order: Order,
+        /// The last attempt's number; 0 when there was none.
+        last_attempt: u32,
     },
     /// Over, and in no read model any more.
     Forgotten {
@@ -73,11 +81,10 @@ pub struct Order {
     pub input_bytes: u64,
     /// What the caller chose.
     pub options: JobOptions,
-    /// From then on no attempt is begun.
-    pub deadline_at: DateTime<Utc>,
 }
 
-/// The tries: the last one's number, and how many ended in each class that allows another.
+/// The tries: the last one's number, and how many ended in each class that allows another since the job was asked for
+/// last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     /// The last attempt's number; 0 before the first.
@@ -102,8 +109,7 @@ pub struct Lease {
 }
 
 impl Order {
-    /// Whether the request asks for the same. The deadline is not part of that: it moves with the
-    /// time of asking.
+    /// Whether the request asks for the same.
     pub(super) fn is_for(&self, request: &RequestMediaJob) -> bool {
         self.media_id == request.media_id
             && self.owner == request.owner
@@ -115,6 +121,14 @@ impl Order {
 }
 
 impl Attempts {
+    /// None yet since the job was asked for again, after attempts up to `last`.
+    fn after(last: u32) -> Self {
+        Self {
+            last,
+            ..Self::default()
+        }
+    }
+
     /// The number of the attempt that may come next.
     pub fn next(&self) -> u32 {
         self.last.saturating_add(1)
@@ -126,6 +140,12 @@ impl Attempts {
         class
             .max_tries()
             .is_none_or(|max| self.ended_in(class).saturating_add(1) < max)
+    }
+
+    /// How many tries failed in a class that allows another.
+    pub fn failures(&self) -> u32 {
+        let sum = self.transient.saturating_add(self.limit);
+        sum.saturating_add(self.crash)
     }
 
     /// How many tries ended so.
@@ -164,7 +184,7 @@ impl MediaJob {
             | Self::Dispatched { order, .. }
             | Self::Succeeded { order }
             | Self::Failed { order, .. }
-            | Self::Cancelled { order }
+            | Self::Cancelled { order, .. }
             | Self::Forgotten { order } => Some(order),
         }
     }
@@ -173,6 +193,19 @@ impl MediaJob {
     pub fn attempts(&self) -> Option<&Attempts> {
         match self {
             Self::Queued { attempts, .. } | Self::Dispatched { attempts, .. } => Some(attempts),
+            Self::NotRequested
+            | Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. }
+            | Self::Forgotten { .. } => None,
+        }
+    }
+
+    fn deadline_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Queued { deadline_at, .. } | Self::Dispatched { deadline_at, .. } => {
+                Some(*deadline_at)
+            }
             Self::NotRequested
             | Self::Succeeded { .. }
             | Self::Failed { .. }
@@ -192,27 +225,26 @@ impl MediaJob {
         let order = self.order().cloned();
         match event {
             requested @ MediaJobEvent::MediaJobRequested { .. } => ordered(requested),
+            MediaJobEvent::MediaJobRequestedAgain {
+                last_attempt,
+                deadline_at,
+                ..
+            } => Some(Self::Queued {
+                order: order?,
+                attempts: Attempts::after(last_attempt),
+                deadline_at,
+                not_before: None,
+            }),
             MediaJobEvent::MediaJobDispatched {
                 attempt,
                 worker,
                 lease_until,
                 ..
-            } => {
-                let attempts = Attempts {
-                    last: attempt,
-                    ..*self.attempts()?
-                };
-                let lease = Lease {
-                    worker,
-                    attempt,
-                    lease_until,
-                };
-                Some(Self::Dispatched {
-                    order: order?,
-                    attempts,
-                    lease,
-                })
-            }
+            } => self.dispatched(Lease {
+                worker,
+                attempt,
+                lease_until,
+            }),
             MediaJobEvent::MediaJobLeaseExpired { .. } => {
                 self.queued_again(FailureClass::Transient, None)
             }
@@ -220,13 +252,30 @@ impl MediaJob {
                 class, retry_at, ..
             } => self.queued_again(class, Some(retry_at)),
             MediaJobEvent::MediaJobSucceeded { .. } => Some(Self::Succeeded { order: order? }),
-            MediaJobEvent::MediaJobFailed { code, .. } => Some(Self::Failed {
+            MediaJobEvent::MediaJobFailed { attempt, code, .. } => Some(Self::Failed {
                 order: order?,
                 code,
+                last_attempt: attempt,
             }),
-            MediaJobEvent::MediaJobCancelled { .. } => Some(Self::Cancelled { order: order? }),
+            MediaJobEvent::MediaJobCancelled { last_attempt, .. } => Some(Self::Cancelled {
+                order: order?,
+                // An event of before does not tell it; the attempts that are known do.
+                last_attempt: last_attempt.max(self.attempts().map_or(0, |attempts| attempts.last)),
+            }),
             MediaJobEvent::MediaJobForgotten { .. } => Some(Self::Forgotten { order: order? }),
         }
+    }
+
+    fn dispatched(&self, lease: Lease) -> Option<Self> {
+        Some(Self::Dispatched {
+            order: self.order()?.clone(),
+            attempts: Attempts {
+                last: lease.attempt,
+                ..*self.attempts()?
+            },
+            deadline_at: self.deadline_at()?,
+            lease,
+        })
     }
 
     fn queued_again(&self, class: FailureClass, not_before: Option<DateTime<Utc>>) -> Option<Self> {
@@ -235,6 +284,7 @@ impl MediaJob {
         Some(Self::Queued {
             order: self.order()?.clone(),
             attempts,
+            deadline_at: self.deadline_at()?,
             not_before,
         })
     }
@@ -265,11 +315,11 @@ fn ordered(event: MediaJobEvent) -> Option<MediaJob> {
         input_sha256,
         input_bytes,
         options,
-        deadline_at,
     };
     Some(MediaJob::Queued {
         order,
         attempts: Attempts::default(),
+        deadline_at,
         not_before: None,
     })
 }

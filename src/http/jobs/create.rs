@@ -50,7 +50,8 @@ pub struct Options {
     seek_ms: Option<u32>,
 }
 
-/// Asks for a job. The same request is the same job. `web-video` and `hls` ask for `metadata` too, which must succeed
+/// Asks for a job. The same request is the same job; one that was cancelled, or failed and is retryable, waits again.
+/// `web-video` and `hls` ask for `metadata` too, which must succeed
 /// first.
 #[utoipa::path(
     post, path = "/v1/media/{id}/jobs", tag = "media", operation_id = "create_job", request_body = Body,

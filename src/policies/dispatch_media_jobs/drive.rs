@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::media_job::{
-    FailureClass, FailureCode, MediaJob, MediaJobCommand, MediaJobError, Preset, retry_delay,
+    Attempts, FailureClass, FailureCode, MediaJob, MediaJobCommand, MediaJobError, Preset,
+    retry_delay,
 };
 use eventlog::ExecuteError;
 use futures::StreamExt as _;
@@ -441,8 +442,11 @@ async fn settle(app: &App, worker: &Worker, row: &JobRow, key: JobKey, stop: Sto
 
 async fn write_failure(app: &App, row: &JobRow, key: JobKey, code: FailureCode) -> bool {
     tracing::info!(%key, code = code.as_str(), "an attempt at a media job failed");
+    // Attempts are numbered on when a job is asked for again; those of before say nothing about now.
+    let loaded = app.log.load::<MediaJob>(&row.job_id.to_string()).await;
+    let failures = loaded.map_or(0, |(job, _)| job.attempts().map_or(0, Attempts::failures));
     let at = clock::now();
-    let delay = retry_delay(key.attempt.saturating_sub(1), ids::jitter());
+    let delay = retry_delay(failures, ids::jitter());
     let command = MediaJobCommand::Fail {
         attempt: key.attempt,
         code,

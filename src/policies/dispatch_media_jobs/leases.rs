@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{DbError, Engine};
 
+use aggregates::media_job::MediaJob;
 use aggregates::values::JobId;
-use projections::media_jobs;
 
 use crate::app::App;
 use crate::ports::clock::{self, micros};
@@ -52,7 +52,7 @@ pub async fn release(app: &App, job: JobId) -> Result<(), DbError> {
 pub enum Lost {
     /// Another node has the lease.
     Lease,
-    /// The job is over, whatever its worker says.
+    /// The attempt is over, whatever its worker says.
     Job,
 }
 
@@ -65,13 +65,17 @@ pub async fn keep(app: &App, job: JobId, attempt: u32) -> Lost {
             Ok(false) => return Lost::Lease,
             Err(error) => tracing::warn!(%job, %error, "the lease of a media job was not renewed"),
         }
-        let row = media_jobs::find_any(&app.database, job).await;
-        if let Ok(row) = row
-            && row.is_none_or(|row| row.finished_at.is_some())
-        {
+        // The stream and not the read model: one that is behind must end nothing.
+        let loaded = app.log.load::<MediaJob>(&job.to_string()).await;
+        if loaded.is_ok_and(|(job, _)| !is_current(&job, attempt)) {
             return Lost::Job;
         }
     }
+}
+
+/// Whether the attempt is the one that may report. A job that is over may have been asked for again.
+fn is_current(job: &MediaJob, attempt: u32) -> bool {
+    matches!(job, MediaJob::Dispatched { lease, .. } if lease.attempt == attempt)
 }
 
 /// Ends the leases of nodes that are gone: those that stopped, and those whose row in `nodes`, which a node renews
