@@ -11,7 +11,9 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -35,6 +37,8 @@ enum Trick {
     NeverEnds,
     /// An output never ends.
     EndlessOutput,
+    /// An output comes in pieces, with a pause before each.
+    SlowOutput,
     /// The manifest never ends.
     EndlessManifest,
     /// The state is deeply nested and large.
@@ -50,6 +54,8 @@ struct Liar {
     manifest: Vec<OutputFile>,
     content: Vec<u8>,
     trick: Trick,
+    /// How often an output was asked for.
+    sent: Arc<AtomicUsize>,
     states: Arc<Mutex<BTreeMap<(Uuid, u32), JobState>>>,
 }
 
@@ -61,6 +67,7 @@ impl Liar {
             manifest,
             content: content.to_vec(),
             trick: Trick::Nothing,
+            sent: Arc::default(),
             states: Arc::default(),
         }
     }
@@ -198,6 +205,16 @@ async fn content(
     State(liar): State<Liar>,
     _: Path<(Uuid, u32, String)>,
 ) -> axum::response::Response {
+    liar.sent.fetch_add(1, Ordering::Relaxed);
+    if liar.trick == Trick::SlowOutput {
+        let pieces = liar.content.chunks(PICTURE.len() / 5).map(<[u8]>::to_vec);
+        let pieces: Vec<_> = pieces.collect();
+        let slow = futures::stream::iter(pieces).then(|piece| async {
+            tokio::time::sleep(PAUSE).await;
+            Ok::<_, std::io::Error>(piece)
+        });
+        return Body::from_stream(slow).into_response();
+    }
     if liar.trick == Trick::EndlessOutput {
         return without_end(liar.content.into());
     }
@@ -210,6 +227,9 @@ fn without_end(beginning: bytes::Bytes) -> axum::response::Response {
     let pieces = futures::stream::iter([beginning]).chain(spaces);
     Body::from_stream(pieces.map(Ok::<_, std::io::Error>)).into_response()
 }
+
+/// Between pieces of a slow output; all of them together take longer than a lease lasts.
+const PAUSE: Duration = Duration::from_secs(7);
 
 /// The head of a WebP picture.
 const PICTURE: &[u8] = b"RIFF\x20\0\0\0WEBPVP8 and so on";
@@ -395,6 +415,52 @@ async fn what_never_ends_or_is_too_large_ends_the_attempt_and_the_server_goes_on
         let blobs = server.data.join("blobs");
         support::until("only the file is stored", || files(&blobs) == 1).await;
     }
+}
+
+/// Two servers that share a database, its keys, a blob store and this worker.
+async fn nodes_of(liar: Liar, blobs: &std::path::Path) -> [Server; 2] {
+    let cluster = eventlog::testing::TestPostgres::shared().unwrap();
+    let database = cluster.fresh_database().await.unwrap();
+    let (url, storage) = (liar.serve().await, format!("file://{}", blobs.display()));
+    let master = "5a".repeat(32);
+    let secret = "s".repeat(64);
+    let settings = [
+        ("DATABASE_URL", database.as_str()),
+        ("STORAGE_URL", storage.as_str()),
+        ("MASTER_KEY", master.as_str()),
+        ("MEDIA_WORKER_URL", url.as_str()),
+        ("MEDIA_WORKER_SECRET", secret.as_str()),
+    ];
+    [
+        Server::start_with(&settings).await,
+        Server::start_with(&settings).await,
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_is_taken_in_by_one_node_however_long_that_takes() {
+    let liar = Liar::with_trick(Trick::SlowOutput);
+    let sent = Arc::clone(&liar.sent);
+    let folder = tempfile::tempdir().unwrap();
+    let [server, _other] = nodes_of(liar, folder.path()).await;
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "a.mp4", support::clip()).await;
+    let began = std::time::Instant::now();
+    let job = server.job(&token, &media, "poster").await;
+    let seen = server.ended(&token, &job).await;
+    assert_eq!(
+        (&seen["state"], &seen["attempt"]),
+        (&json!("succeeded"), &json!(1)),
+        "{seen}"
+    );
+    assert!(
+        began.elapsed() > Duration::from_secs(30),
+        "it took no lease"
+    );
+    assert_eq!(sent.load(Ordering::Relaxed), 1, "no other node took it in");
+    let path = format!("/v1/jobs/{job}/outputs/poster.webp");
+    let output = server.get(&path, &token).await.bytes().await.unwrap();
+    assert_eq!(output, PICTURE);
 }
 
 #[tokio::test(flavor = "multi_thread")]

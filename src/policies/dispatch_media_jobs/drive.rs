@@ -265,24 +265,25 @@ fn run_at_most(preset: Preset) -> Duration {
     }
 }
 
-/// Goes on until the attempt ends or the lease is lost.
+/// Goes on until the attempt has ended and its outputs are taken in, or the lease is lost.
 async fn see_through(app: &App, worker: &Worker, row: &JobRow, key: JobKey) {
     let ended = tokio::select! {
-        ended = go_on(app, worker, row, key) => ended,
+        ended = bring_home(app, worker, row, key) => ended,
         lost = leases::keep(app, row.job_id, key.attempt) => Err(match lost {
             Lost::Lease => Stop::LetGo("the lease was lost".to_owned()),
             Lost::Job => Stop::GivenUp,
         }),
-    };
-    let ended = match ended {
-        Ok(status) => outputs::collect(app, worker, row, key, &status).await,
-        Err(stop) => Err(stop),
     };
     judge(worker, &ended);
     match ended {
         Ok(()) => finish(app, worker, row, key, true).await,
         Err(stop) => settle(app, worker, row, key, stop).await,
     }
+}
+
+async fn bring_home(app: &App, worker: &Worker, row: &JobRow, key: JobKey) -> Result<(), Stop> {
+    let status = go_on(app, worker, row, key).await?;
+    outputs::collect(app, worker, row, key, &status).await
 }
 
 /// What the end of an attempt says about its worker. What a file or its owner can bring about never counts against it.
@@ -436,6 +437,7 @@ async fn settle(app: &App, worker: &Worker, row: &JobRow, key: JobKey, stop: Sto
         }
     };
     if is_written {
+        outputs::discard(app, row, key).await;
         finish(app, worker, row, key, false).await;
     }
 }

@@ -12,8 +12,8 @@ use media_worker::playlist;
 use media_worker::presets::{AVIF_NAME, MASTER_NAME, PEAKS_NAME, RUNGS};
 use projections::media_jobs::JobRow;
 
+use super::NAME;
 use super::drive::{Stop, is_decided};
-use super::{NAME, leases};
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::{BlobError, output_object};
@@ -48,19 +48,8 @@ pub(super) async fn collect(
     if !is_expected(row.preset, &manifest) {
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
-    let (outputs, result) = match take_in(app, worker, row, key, &manifest, status).await {
-        Ok(taken) => taken,
-        Err(stop) => {
-            // It may be stored already. Without the lease another node may be storing the same attempt's.
-            if leases::take(app, row.job_id, key.attempt, clock::now())
-                .await
-                .is_ok_and(|is_own| is_own)
-            {
-                discard(app, row, key).await;
-            }
-            return Err(stop);
-        }
-    };
+    // What is stored stays until the log has decided: another node may take in the same attempt.
+    let (outputs, result) = take_in(app, worker, row, key, &manifest, status).await?;
     let command = MediaJobCommand::Succeed {
         attempt: key.attempt,
         outputs,
@@ -257,20 +246,33 @@ fn result(preset: Preset, status: &JobStatus) -> Result<Option<MediaMetadata>, S
     Ok(Some(metadata))
 }
 
-/// The attempt came too late, or its outputs were refused. If the very same attempt was recorded before (its answer
-/// was lost), the objects are the recorded ones and stay.
-async fn discard(app: &App, row: &JobRow, key: JobKey) {
-    match app.log.load::<MediaJob>(&row.job_id.to_string()).await {
-        Err(_) | Ok((MediaJob::Succeeded { .. }, _)) => return,
-        Ok(_) => {}
+/// Removes the objects of an attempt that can count no more. If the very same attempt was recorded (by another node, or
+/// its answer was lost), the objects are the recorded ones and stay; and so they do while it may still be.
+pub(super) async fn discard(app: &App, row: &JobRow, key: JobKey) {
+    let loaded = app.log.load::<MediaJob>(&row.job_id.to_string()).await;
+    if !loaded.is_ok_and(|(job, _)| is_out(&job, key.attempt)) {
+        return;
     }
     if let Err(error) = app.blobs.delete_attempt(row.job_id, key.attempt).await {
         tracing::warn!(%error, "outputs that do not count stay behind");
     }
 }
 
+/// Whether nothing of the attempt can ever be an output of the job.
+fn is_out(job: &MediaJob, attempt: u32) -> bool {
+    match job {
+        MediaJob::NotRequested | MediaJob::Succeeded { .. } => false,
+        MediaJob::Queued { attempts, .. } => attempt <= attempts.last,
+        MediaJob::Dispatched { lease, .. } => attempt < lease.attempt,
+        MediaJob::Failed { .. } | MediaJob::Cancelled { .. } | MediaJob::Forgotten { .. } => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use aggregates::media_job::{JobOptions, MediaJobEvent};
+    use chrono::{DateTime, Utc};
+    use cqrs_es::Aggregate as _;
     use media_worker::api::{OutputRole, Sha256Digest};
 
     use super::*;
@@ -288,6 +290,55 @@ mod tests {
             codec: None,
         };
         names.iter().map(file).collect()
+    }
+
+    #[test]
+    fn objects_go_only_when_their_attempt_can_count_no_more() {
+        let at = DateTime::<Utc>::UNIX_EPOCH;
+        let requested = MediaJobEvent::MediaJobRequested {
+            job_id: uuid::Uuid::nil().into(),
+            media_id: uuid::Uuid::nil().into(),
+            owner: uuid::Uuid::nil().into(),
+            preset: Preset::Poster,
+            preset_version: 1,
+            input_sha256: Sha256Hex::from_bytes([1; 32]),
+            input_bytes: 1,
+            options: JobOptions::default(),
+            deadline_at: at,
+            at,
+        };
+        let dispatched = |attempt| MediaJobEvent::MediaJobDispatched {
+            attempt,
+            worker: String::new(),
+            lease_until: at,
+            at,
+        };
+        let silent = MediaJobEvent::MediaJobLeaseExpired { attempt: 1, at };
+        let succeeded = MediaJobEvent::MediaJobSucceeded {
+            attempt: 1,
+            outputs: Vec::new(),
+            result: None,
+            at,
+        };
+        let failed = MediaJobEvent::MediaJobFailed {
+            attempt: 1,
+            code: FailureCode::DiskFull,
+            class: FailureCode::DiskFull.class(),
+            at,
+        };
+        let mut job = MediaJob::default();
+        for (event, expected) in [
+            (requested, false),
+            (dispatched(1), false),
+            (silent, true),
+            (dispatched(2), true),
+            (failed, true),
+        ] {
+            job.apply(event);
+            assert_eq!(is_out(&job, 1), expected, "{job:?}");
+        }
+        job.apply(succeeded);
+        assert!(!is_out(&job, 1), "they are its outputs");
     }
 
     const TWO: [&str; 5] = [
