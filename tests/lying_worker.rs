@@ -11,6 +11,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,6 +44,8 @@ enum Trick {
     EndlessManifest,
     /// The state is deeply nested and large.
     HugeStatus,
+    /// When it is done, the server's blob store is away.
+    StoreGoes,
     /// Every job finds the disk full.
     FullDisk,
 }
@@ -56,6 +59,8 @@ struct Liar {
     trick: Trick,
     /// How often an output was asked for.
     sent: Arc<AtomicUsize>,
+    /// The server's blob store.
+    store: Arc<Mutex<PathBuf>>,
     states: Arc<Mutex<BTreeMap<(Uuid, u32), JobState>>>,
 }
 
@@ -68,6 +73,7 @@ impl Liar {
             content: content.to_vec(),
             trick: Trick::Nothing,
             sent: Arc::default(),
+            store: Arc::default(),
             states: Arc::default(),
         }
     }
@@ -179,6 +185,9 @@ async fn receive(
 }
 
 async fn start(State(liar): State<Liar>, Path(key): Key) -> axum::Json<JobStatus> {
+    if liar.trick == Trick::StoreGoes && !away(&liar.store.lock().unwrap()).exists() {
+        take_away(&liar.store.lock().unwrap());
+    }
     let state = match liar.trick {
         Trick::NeverEnds => JobState::Running,
         Trick::FullDisk => JobState::Failed,
@@ -414,6 +423,59 @@ async fn what_never_ends_or_is_too_large_ends_the_attempt_and_the_server_goes_on
         assert!(peak < 512 * 1024, "{peak} KiB");
         let blobs = server.data.join("blobs");
         support::until("only the file is stored", || files(&blobs) == 1).await;
+    }
+}
+
+/// Where a blob store is while it is away.
+fn away(store: &FilePath) -> PathBuf {
+    store.with_extension("away")
+}
+
+/// A file where the folder was: every call fails, and none makes the folder anew.
+fn take_away(store: &FilePath) {
+    std::fs::rename(store, away(store)).unwrap();
+    std::fs::write(store, b"").unwrap();
+}
+
+fn bring_back(store: &FilePath) {
+    std::fs::remove_file(store).unwrap();
+    std::fs::rename(away(store), store).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_blob_store_costs_no_attempt() {
+    for trick in [Trick::Nothing, Trick::StoreGoes] {
+        let liar = Liar::with_trick(trick);
+        let place = Arc::clone(&liar.store);
+        let server = server_of(liar).await;
+        let store = server.data.join("blobs");
+        place.lock().unwrap().clone_from(&store);
+        let token = server.token("ada@example.com").await;
+        let media = server.upload(&token, "a.mp4", support::clip()).await;
+        if trick == Trick::Nothing {
+            take_away(&store);
+        }
+        let job = server.job(&token, &media, "poster").await;
+        // Several tries of the store, each of which would have been an attempt.
+        let waits = || server.log().matches("for the blob store").count();
+        support::until("the job waits for the store", || waits() > 2).await;
+        let seen = server.get_json(&format!("/v1/jobs/{job}"), &token).await;
+        let (state, attempt) = match trick {
+            Trick::Nothing => ("queued", 0),
+            _ => ("running", 1),
+        };
+        assert_eq!(
+            (&seen["state"], &seen["attempt"]),
+            (&json!(state), &json!(attempt)),
+            "{seen}"
+        );
+        bring_back(&store);
+        let seen = server.ended(&token, &job).await;
+        assert_eq!(
+            (&seen["state"], &seen["attempt"]),
+            (&json!("succeeded"), &json!(1)),
+            "{seen}"
+        );
     }
 }
 

@@ -20,7 +20,7 @@ use projections::media::MediaRow;
 use projections::{media, media_jobs::JobRow};
 
 use super::leases::{self, Lost};
-use super::{NAME, Place, gate, outputs, reconcile};
+use super::{NAME, Place, gate, outputs, reconcile, store};
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::BlobError;
@@ -55,6 +55,10 @@ pub(super) async fn dispatch(place: Place, worker: Arc<Worker>, row: JobRow) {
         job: row.job_id.into(),
         attempt: row.attempt + 1,
     };
+    if !store::answers(app).await {
+        worker.not_tried();
+        return;
+    }
     match gate::obstacle(app, &row).await {
         Ok(None) => {}
         Ok(Some(code)) => {
@@ -369,6 +373,8 @@ async fn send_input(app: &App, worker: &Worker, row: &JobRow, key: JobKey) -> Re
     };
     let body = match app.blobs.get(&file.object, None).await {
         Ok(body) => body,
+        // The worker keeps the place while it is asked about; what it has of the input is asked next.
+        Err(error) if store::was_away(app, &error).await => return Ok(()),
         Err(BlobError::NotFound) => return Err(Stop::InputGone),
         Err(_) => return Err(Stop::Failed(FailureCode::StorageUnavailable)),
     };

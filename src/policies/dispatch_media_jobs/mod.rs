@@ -11,6 +11,7 @@ mod leases;
 mod outputs;
 mod places;
 mod reconcile;
+mod store;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -12,8 +12,8 @@ use media_worker::playlist;
 use media_worker::presets::{AVIF_NAME, MASTER_NAME, PEAKS_NAME, RUNGS};
 use projections::media_jobs::JobRow;
 
-use super::NAME;
 use super::drive::{Stop, is_decided};
+use super::{NAME, store};
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::{BlobError, output_object};
@@ -49,7 +49,15 @@ pub(super) async fn collect(
         return Err(Stop::Failed(FailureCode::OutputCheckFailed));
     }
     // What is stored stays until the log has decided: another node may take in the same attempt.
-    let (outputs, result) = take_in(app, worker, row, key, &manifest, status).await?;
+    let (outputs, result) = loop {
+        match take_in(app, worker, row, key, &manifest, status).await {
+            Ok(taken) => break taken,
+            // The worker keeps what it made for a quarter of an hour.
+            Err(Untaken::Store(error)) if store::was_away(app, &error).await => {}
+            Err(Untaken::Store(_)) => return Err(Stop::Failed(FailureCode::StorageUnavailable)),
+            Err(Untaken::Stop(stop)) => return Err(stop),
+        }
+    };
     let command = MediaJobCommand::Succeed {
         attempt: key.attempt,
         outputs,
@@ -70,6 +78,20 @@ pub(super) async fn collect(
     }
 }
 
+/// Why outputs were not taken in.
+enum Untaken {
+    /// The blob store failed.
+    Store(BlobError),
+    /// The attempt is over.
+    Stop(Stop),
+}
+
+impl From<Stop> for Untaken {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
 /// Stores what the manifest names and reads what the attempt learnt.
 async fn take_in(
     app: &App,
@@ -78,12 +100,12 @@ async fn take_in(
     key: JobKey,
     manifest: &[OutputFile],
     status: &JobStatus,
-) -> Result<(Vec<JobOutput>, Option<MediaMetadata>), Stop> {
+) -> Result<(Vec<JobOutput>, Option<MediaMetadata>), Untaken> {
     let mut outputs = Vec::with_capacity(manifest.len());
     for file in manifest {
         let expected = expected(row.preset).find(|expected| expected.name == file.name);
         let expected = expected.ok_or(Stop::Failed(FailureCode::OutputCheckFailed))?;
-        outputs.push(store(app, worker, row, key, file, &expected, manifest).await?);
+        outputs.push(take(app, worker, row, key, file, &expected, manifest).await?);
     }
     Ok((outputs, result(row.preset, status)?))
 }
@@ -155,7 +177,7 @@ fn is_playlist(text: &str, name: &str, manifest: &[OutputFile]) -> bool {
     segments.is_some_and(|file| playlist::is_variant(text, &file.name, file.size))
 }
 
-async fn store(
+async fn take(
     app: &App,
     worker: &Worker,
     row: &JobRow,
@@ -163,26 +185,27 @@ async fn store(
     file: &OutputFile,
     expected: &Expected,
     manifest: &[OutputFile],
-) -> Result<JobOutput, Stop> {
+) -> Result<JobOutput, Untaken> {
     if file.size == 0 || file.size > expected.max_bytes {
-        return Err(Stop::Failed(FailureCode::OutputCheckFailed));
+        return Err(Stop::Failed(FailureCode::OutputCheckFailed).into());
     }
     let object = output_object(row.job_id, key.attempt, &file.name);
     let transfer = Stop::Failed(FailureCode::OutputTransferFailed);
     let Ok(stream) = worker.client.output(key, &file.name).await else {
-        return Err(transfer);
+        return Err(transfer.into());
     };
     let stored = match app.blobs.put(&object, stream, file.size).await {
         Ok(stored) => stored,
-        Err(BlobError::Store(_)) => return Err(Stop::Failed(FailureCode::StorageUnavailable)),
-        Err(_) => return Err(transfer),
+        Err(error @ BlobError::Store(_)) => return Err(Untaken::Store(error)),
+        Err(_) => return Err(transfer.into()),
     };
     let sha256 = Sha256Hex::from_bytes(stored.sha256);
     if stored.bytes != file.size || sha256.as_str() != file.sha256.to_string() {
-        return Err(transfer);
+        return Err(transfer.into());
     }
-    if !is_of_type(app, &object, stored.bytes, expected, manifest).await {
-        return Err(Stop::Failed(FailureCode::OutputCheckFailed));
+    let is_of_type = is_of_type(app, &object, stored.bytes, expected, manifest).await;
+    if !is_of_type.map_err(Untaken::Store)? {
+        return Err(Stop::Failed(FailureCode::OutputCheckFailed).into());
     }
     Ok(JobOutput {
         name: file.name.clone(),
@@ -200,20 +223,15 @@ async fn is_of_type(
     bytes: u64,
     expected: &Expected,
     manifest: &[OutputFile],
-) -> bool {
+) -> Result<bool, BlobError> {
     let wanted = if ["application/json", PLAYLIST_MIME].contains(&expected.content_type) {
         bytes
     } else {
         bytes.min(sniff::HEAD_BYTES as u64)
     };
-    let Ok(stream) = app.blobs.get(object, Some(0..wanted)).await else {
-        return false;
-    };
-    let Ok(parts) = stream.try_collect::<Vec<_>>().await else {
-        return false;
-    };
-    let head = parts.concat();
-    match expected.content_type {
+    let stream = app.blobs.get(object, Some(0..wanted)).await?;
+    let head = stream.try_collect::<Vec<_>>().await?.concat();
+    Ok(match expected.content_type {
         "application/json" if expected.name == PEAKS_NAME => {
             serde_json::from_slice::<Peaks>(&head).is_ok_and(|peaks| peaks.is_consistent())
         }
@@ -223,7 +241,7 @@ async fn is_of_type(
         }
         AVIF_MIME => head.get(4..12) == Some(AVIF_MAGIC),
         other => sniff::content_type(&head) == Some(other),
-    }
+    })
 }
 
 /// What a `metadata` job learnt, in the domain's own form.

@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::ports::clock;
 
+/// The least and the most that is waited before the blob store is tried again.
+const STORE_PAUSE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
 /// The jobs that this node drives.
 #[derive(Debug)]
 pub struct JobQueue {
@@ -20,6 +23,8 @@ pub struct JobQueue {
     pub(super) freed: Notify,
     /// While this node can decide nothing, nothing is offered to anybody.
     paused_until: Mutex<Option<Instant>>,
+    /// Since when the blob store has not answered.
+    store_away_since: Mutex<Option<Instant>>,
     /// Cancelled when this node stops; whoever follows a job is let go.
     pub(super) closed: CancellationToken,
 }
@@ -40,6 +45,7 @@ impl JobQueue {
             driven: Mutex::default(),
             freed: Notify::new(),
             paused_until: Mutex::new(None),
+            store_away_since: Mutex::new(None),
             closed: CancellationToken::new(),
         }
     }
@@ -103,6 +109,30 @@ impl JobQueue {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *until = Some(clock::monotonic() + pause);
+    }
+
+    /// The blob store does not answer: offers nobody anything for as long as that has been so already, within bounds.
+    /// How long to wait before it is tried again.
+    pub(super) fn store_is_away(&self) -> Duration {
+        let now = clock::monotonic();
+        let mut away_since = self
+            .store_away_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let since = *away_since.get_or_insert(now);
+        let [least, most] = STORE_PAUSE;
+        let pause = now.duration_since(since).clamp(least, most);
+        self.pause(pause);
+        pause
+    }
+
+    /// The blob store answers.
+    pub(super) fn store_answers(&self) {
+        let mut away_since = self
+            .store_away_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *away_since = None;
     }
 
     /// Until when it is so, if it is.
