@@ -27,6 +27,7 @@ use crate::ports::{clock, ids};
 use crate::read_models::ReadModels;
 use crate::tails::Tails;
 use crate::token_check::{Lease, TokenCheck};
+use crate::uploads::plain::PlainUploads;
 use crate::uploads::turns::Turns;
 use crate::webhooks::WebhookClient;
 use crate::workers::Workers;
@@ -58,6 +59,8 @@ pub struct App {
     pub blobs: Blobs,
     /// Who is at which resumable upload on this node.
     pub uploads: Turns,
+    /// The uploads in one request that are under way on this node.
+    pub plain_uploads: PlainUploads,
     /// The models that follow the log.
     pub read_models: ReadModels,
     /// Signs the log.
@@ -171,6 +174,7 @@ impl App {
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
             tails: Tails::default(),
             live_streams: LiveStreams::default(),
+            plain_uploads: PlainUploads::default(),
             jobs: JobQueue::new(config.media.jobs_per_node),
             transport: Transport::new(&config.mail)?,
             webhooks: WebhookClient::new(&config.webhooks)?,

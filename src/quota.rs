@@ -14,8 +14,10 @@ use crate::ports::clock::{self, micros};
 
 /// A claim of this age is made anew before its file becomes media.
 const FRESH: TimeDelta = TimeDelta::hours(1);
-/// A claim of this age, of no file and no upload, was left by a node that died.
-const ABANDONED: TimeDelta = TimeDelta::hours(24);
+/// A claim of this age, of no file and no resumable upload, was left by a node that died.
+const ABANDONED: TimeDelta = TimeDelta::hours(2);
+/// How often the claim of a plain upload that is on its way is renewed.
+const RENEW_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
 /// Claims of one sweep.
 const ROUND: i64 = 500;
 
@@ -78,7 +80,7 @@ pub struct Usage {
     pub open_uploads: u64,
 }
 
-/// Claims room for a file of `bytes`; 0 while its size is unknown.
+/// Claims room for a file of `bytes`.
 ///
 /// # Errors
 /// See [`QuotaError`].
@@ -98,6 +100,121 @@ pub async fn claim(
     match made.last() {
         Some(1) => Ok(claim),
         _ => Err(why(app, &claim).await?),
+    }
+}
+
+/// Claims room for a file of which nobody knows the size yet: all that is left, up to `most` bytes. What the file does not
+/// need comes back with [`settle`].
+///
+/// # Errors
+/// See [`QuotaError`].
+pub async fn claim_rest(
+    app: &App,
+    owner: UserId,
+    media_id: MediaId,
+    most: u64,
+) -> Result<Claim, QuotaError> {
+    const MADE: &str = "SELECT bytes FROM media_claims WHERE media_id = $1";
+    let used = format!("CAST({} AS BIGINT)", used_bytes("$2"));
+    let sql = format!(
+        "INSERT INTO media_claims (media_id, owner_id, bytes, created_at) \
+         SELECT $1, $2, CASE WHEN $5 - {used} < $3 THEN $5 - {used} ELSE $3 END, $4 FROM vault_person_keys \
+         WHERE user_id = $2 AND {used} < $5 AND {} < $6",
+        used_files("$2"),
+    );
+    let least = Claim {
+        media_id,
+        owner,
+        bytes: 1,
+        at: clock::now(),
+    };
+    let media = &app.config.media;
+    let key: Value = owner.to_string().into();
+    let row = vec![
+        media_id.to_string().into(),
+        key.clone(),
+        int(most).into(),
+        micros(least.at).into(),
+        int(media.quota_bytes).into(),
+        int(media.quota_files).into(),
+    ];
+    let statements = vec![
+        (LOCK.into(), vec![key.clone()]),
+        (SETTLED.into(), vec![key]),
+        (sql, row),
+    ];
+    if app.database.execute(statements).await?.last() != Some(&1) {
+        return Err(why(app, &least).await?);
+    }
+    let key = [media_id.to_string().into()];
+    let rows = app.database.query(MADE, &key).await?;
+    let made = rows.first().ok_or_else(|| DbError::decode("no claim"))?;
+    Ok(Claim {
+        bytes: made.int(0)?.unsigned_abs(),
+        ..least
+    })
+}
+
+/// A claim of a plain upload; given up when this is dropped, as when the client goes away, unless it was kept.
+#[derive(Debug)]
+pub struct Held {
+    database: Database,
+    /// What is claimed.
+    pub claim: Claim,
+    is_settled: bool,
+}
+
+impl Held {
+    /// Of a claim that was made.
+    pub fn new(app: &App, claim: Claim) -> Self {
+        Self {
+            database: app.database.clone(),
+            claim,
+            is_settled: false,
+        }
+    }
+
+    /// The file has become media, and the read model takes the claim over.
+    pub fn keep(mut self) {
+        self.is_settled = true;
+    }
+
+    /// Gives the claim up.
+    ///
+    /// # Errors
+    /// The database failed; then the sweeper does.
+    pub async fn release(mut self) -> Result<(), DbError> {
+        self.is_settled = true;
+        release(&self.database, self.claim.media_id).await
+    }
+
+    /// Renews the claim as long as it is polled: one of a node that died is soon swept.
+    pub async fn renew(&self) -> std::convert::Infallible {
+        const SQL: &str = "UPDATE media_claims SET created_at = $1 WHERE media_id = $2";
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            let row = vec![
+                micros(clock::now()).into(),
+                self.claim.media_id.to_string().into(),
+            ];
+            if let Err(error) = self.database.execute(vec![(SQL.to_owned(), row)]).await {
+                tracing::warn!(%error, "the claim of an upload was not renewed");
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (Ok(runtime), false) = (runtime, self.is_settled) {
+            let (database, media_id) = (self.database.clone(), self.claim.media_id);
+            runtime.spawn(async move {
+                if let Err(error) = release(&database, media_id).await {
+                    tracing::info!(%error, "a claim is left to the sweeper");
+                }
+            });
+        }
     }
 }
 

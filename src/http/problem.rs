@@ -71,6 +71,8 @@ kinds! {
         "There is no such resource, or it belongs to somebody else, which is not told apart.";
     MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The resource exists, but not with this method. The header Allow lists the ones that it has.";
+    UploadTooSlow => "upload-too-slow", REQUEST_TIMEOUT, "Upload too slow",
+        "Less than 16 KiB a second of the body came, on average over a minute, so the upload was given up. Over a slow or broken line use /v1/uploads, which goes on where it stopped.";
     InvalidClient => "invalid-client", UNAUTHORIZED, "Invalid client",
         "The call needs a service key with Basic authentication, its id as the user name and the key as the password, or as a bearer token. The key is missing, wrong, expired or revoked.";
     LastAdmin => "last-admin", CONFLICT, "Last administrator",

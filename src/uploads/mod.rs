@@ -8,6 +8,7 @@ pub mod checksum;
 pub mod finish;
 pub mod metadata;
 pub mod pieces;
+pub mod plain;
 pub mod sweep;
 mod table;
 pub mod turns;

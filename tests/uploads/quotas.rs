@@ -74,7 +74,7 @@ async fn fifty_at_once_do_not_exceed_the_bytes_and_what_goes_comes_back() {
             server: &server,
             token: &token,
         };
-        // One whose length is not announced claims it when it is there, so a few may be refused that would fit.
+        // One whose length is not announced claims what is left, so others may be refused that would fit.
         let mut taken = race(&[&tus]).await;
         assert!((1..=FIT).contains(&taken), "{url}: {taken}");
         while post(&tus, true).await.status() == 201 {
@@ -114,8 +114,80 @@ async fn fifty_at_once_on_two_nodes_do_not_exceed_the_files() {
         server,
         token: &token,
     });
-    let taken = race(&[&nodes[0], &nodes[1]]).await;
+    // One whose length is not announced claims 2 of the 10 GiB until it is there.
+    let mut taken = race(&[&nodes[0], &nodes[1]]).await;
+    assert!((1..=10).contains(&taken), "{taken}");
+    while post(&nodes[1], true).await.status() == 201 {
+        taken += 1;
+    }
     assert_eq!(taken, 10);
+}
+
+/// A body whose length is not announced, and that does not end.
+fn trickle(tus: &Tus<'_>) -> tokio::task::JoinHandle<()> {
+    use futures::StreamExt as _;
+    let begun = futures::stream::iter([Ok::<_, std::io::Error>(film())]);
+    let body = reqwest::Body::wrap_stream(begun.chain(futures::stream::pending()));
+    let request = tus.server.request(Method::POST, "/v1/media?name=film.mp4");
+    let request = request.bearer_auth(tus.token).body(body);
+    tokio::spawn(async move {
+        let _ = request.send().await;
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_of_unknown_length_take_no_more_than_the_quota_and_give_it_back() {
+    let settings = [("MEDIA_QUOTA_BYTES", QUOTA), ("UPLOADS_PER_USER", "2")];
+    for (server, url, _folder) in servers(&settings).await {
+        let token = server.token(EMAIL).await;
+        let tus = Tus {
+            server: &server,
+            token: &token,
+        };
+        assert_eq!(post(&tus, true).await.status(), 201, "{url}");
+        let begun = trickle(&tus);
+        let claimed = "SELECT COUNT(*) FROM media_claims WHERE bytes = 5400";
+        until_count(&url, claimed, 1).await;
+        assert_eq!(tus.usage().await[0], 6000, "{url}: all that was left");
+        for is_announced in [true, false] {
+            let more = post(&tus, is_announced).await;
+            assert_eq!(outcome(more).await, refused(413, "quota-exceeded"), "{url}");
+        }
+        begun.abort();
+        until_count(&url, claimed, 0).await;
+        // What does not fit into what is left is refused, whatever an upload may have.
+        let path = "/v1/media?name=film.mp4";
+        let parts = [Ok::<_, std::io::Error>(clip()[..5401].to_vec())];
+        let body = reqwest::Body::wrap_stream(futures::stream::iter(parts));
+        let request = tus.server.request(Method::POST, path).bearer_auth(&token);
+        let large = request.body(body).send().await.unwrap();
+        assert_eq!(
+            outcome(large).await,
+            refused(413, "quota-exceeded"),
+            "{url}"
+        );
+        assert_eq!(post(&tus, false).await.status(), 201, "{url}");
+        assert_eq!(tus.usage().await[0], 1200, "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_plain_uploads_are_under_way_at_once() {
+    let server = Server::start_with(&[("UPLOADS_PER_USER", "3")]).await;
+    let token = server.token(EMAIL).await;
+    let tus = Tus {
+        server: &server,
+        token: &token,
+    };
+    let begun = [(); 3].map(|()| trickle(&tus));
+    let all = async || tus.usage().await[1] == 3;
+    until_so("three are under way", all).await;
+    let more = post(&tus, true).await;
+    assert_eq!(outcome(more).await, refused(413, "quota-exceeded"));
+    begun.iter().for_each(tokio::task::JoinHandle::abort);
+    let none = async || tus.usage().await[1] == 0;
+    until_so("their claims are given up", none).await;
+    assert_eq!(post(&tus, true).await.status(), 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! `POST /v1/media?name=`: takes the raw file, streamed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aggregates::values::{MediaId, MediaName};
 use axum::body::Body;
@@ -21,7 +22,8 @@ use crate::media_content::ContentError;
 use crate::media_store::{MediaStoreError, Upload, commit, discard, receive};
 use crate::ports::blobs::BlobError;
 use crate::ports::{clock, ids};
-use crate::quota::{self, Claim};
+use crate::quota::{self, Claim, Held, QuotaError};
+use crate::uploads::plain::PACE;
 
 /// The file's name.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,7 +34,7 @@ pub struct Selection {
     name: Option<String>,
 }
 
-/// Stores a file.
+/// Stores a file. Without `Content-Length` all that is left of the quota is claimed until the file is there.
 #[utoipa::path(
     post, path = "/v1/media", tag = "media", operation_id = "create_media",
     params(Selection, ("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters")),
@@ -40,6 +42,7 @@ pub struct Selection {
     responses(
         (status = 201, body = MediaView, headers(("Location" = String), ("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "upload-too-slow"),
         (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "payload-too-large, quota-exceeded"),
         (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "unsupported-media-type"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
@@ -56,11 +59,23 @@ pub async fn create(
     let name = name(query.name.as_deref().unwrap_or("upload"))?;
     let key = key_of(&headers)?;
     let declared = declared_size(&headers, app.config.media.upload_max_bytes)?;
+    let media = &app.config.media;
+    let _underway = app
+        .plain_uploads
+        .begin(caller.user_id, media.uploads_per_user)?;
     let media_id = MediaId::from(ids::new_id());
-    let claim = quota::claim(&app, caller.user_id, media_id, declared).await?;
-    let taken = take(&app, &caller, &claim, &name, key, body).await;
-    if !matches!(taken, Ok(Outcome::New(_))) {
-        quota::release(&app.database, media_id).await?;
+    let claim = match declared {
+        Some(bytes) => quota::claim(&app, caller.user_id, media_id, bytes).await?,
+        None => quota::claim_rest(&app, caller.user_id, media_id, media.upload_max_bytes).await?,
+    };
+    let held = Held::new(&app, claim);
+    let taken = tokio::select! {
+        taken = take(&app, &caller, &held.claim, &name, key, body) => taken,
+        never = held.renew() => match never {},
+    };
+    match taken {
+        Ok(Outcome::New(_)) => held.keep(),
+        Ok(Outcome::Repeated(_)) | Err(_) => held.release().await?,
     }
     taken.map(Outcome::into_response)
 }
@@ -74,9 +89,11 @@ async fn take(
     key: Option<String>,
     body: Body,
 ) -> Result<Outcome, Problem> {
-    let limit = app.config.media.upload_max_bytes;
     let what = (caller.user_id, claim.media_id);
-    let upload = Arc::new(receive(app, what, body.into_data_stream(), limit).await?);
+    let paced = PACE.of(body.into_data_stream());
+    let received = receive(app, what, paced.body, claim.bytes).await;
+    let is_too_slow = paced.is_too_slow.load(Ordering::Relaxed);
+    let upload = Arc::new(received.map_err(|error| refusal(app, error, is_too_slow))?);
     let settled = quota::settle(app, claim, upload.stored.bytes).await;
     let result = match (settled, key) {
         (Err(refused), _) => Err(refused.into()),
@@ -87,6 +104,22 @@ async fn take(
         discard(&upload).await?;
     }
     result
+}
+
+fn refusal(app: &App, error: MediaStoreError, is_too_slow: bool) -> Problem {
+    let media = &app.config.media;
+    match error {
+        MediaStoreError::Blobs(BlobError::Interrupted) if is_too_slow => Problem::new(
+            Kind::UploadTooSlow,
+            "too little of the body came within a minute",
+        ),
+        // What was claimed is less than an upload may have: it is the quota that has no more room.
+        MediaStoreError::Blobs(BlobError::TooLarge { limit }) if limit < media.upload_max_bytes => {
+            let limit = media.quota_bytes;
+            QuotaError::Bytes { limit }.into()
+        }
+        other => other.into(),
+    }
 }
 
 enum Outcome {
@@ -109,12 +142,11 @@ fn name(text: &str) -> Result<MediaName, Problem> {
 }
 
 /// A length that is too large is refused before a byte is read; one that lies is caught while streaming.
-fn declared_size(headers: &HeaderMap, limit: u64) -> Result<u64, Problem> {
-    let declared = headers
+fn declared_size(headers: &HeaderMap, limit: u64) -> Result<Option<u64>, Problem> {
+    let declared: Option<u64> = headers
         .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .unwrap_or(0);
-    if declared > limit {
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|declared| declared > limit) {
         return Err(BlobError::TooLarge { limit }.into());
     }
     Ok(declared)
