@@ -1,7 +1,8 @@
 //! What one person may have stored, and what is claimed of it by files that are on their way.
 //!
-//! What counts is the read model of media and every claim that is not in it yet, in one statement, so no file is counted
-//! twice or left out. Claims of one person are made one after the other, on every node: the row of their key is the lock.
+//! What counts is the read model of media, every claim that is not in it yet, and what jobs made of files that are there,
+//! in one statement, so no file is counted twice or left out. A job reserves nothing: it is refused when nothing is left,
+//! and what runs by then may go beyond the quota once by what it makes. Claims of one person are made one after the other, on every node: the row of their key is the lock.
 //! A claim goes when its file fails or is deleted, and else as soon as the read model has the file.
 
 use aggregates::media::Media;
@@ -72,8 +73,10 @@ pub struct Claim {
 /// What a person has, with what is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes of all files together.
+    /// Bytes of all files together, with what was made of them.
     pub bytes: u64,
+    /// Of these, what was made.
+    pub output_bytes: u64,
     /// Files.
     pub files: u64,
     /// Resumable uploads that are not finished.
@@ -334,16 +337,26 @@ pub async fn forget(database: &Database, owner: UserId) -> Result<(), DbError> {
         .map(|_| ())
 }
 
+/// Whether nothing is left of a person's bytes.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_used_up(app: &App, owner: UserId) -> Result<bool, DbError> {
+    let used = usage(&app.database, owner).await?;
+    Ok(used.bytes >= app.config.media.quota_bytes)
+}
+
 /// What a person has.
 ///
 /// # Errors
 /// The database failed.
 pub async fn usage(database: &Database, owner: UserId) -> Result<Usage, DbError> {
     let sql = format!(
-        "SELECT CAST({} AS BIGINT), {}, {}",
+        "SELECT CAST({} AS BIGINT), {}, {}, CAST({} AS BIGINT)",
         used_bytes("$1"),
         used_files("$1"),
-        open_uploads("$1")
+        open_uploads("$1"),
+        output_bytes("$1")
     );
     let rows = database.query(&sql, &[owner.to_string().into()]).await?;
     let row = rows
@@ -353,6 +366,7 @@ pub async fn usage(database: &Database, owner: UserId) -> Result<Usage, DbError>
         bytes: row.int(0)?.unsigned_abs(),
         files: row.int(1)?.unsigned_abs(),
         open_uploads: row.int(2)?.unsigned_abs(),
+        output_bytes: row.int(3)?.unsigned_abs(),
     })
 }
 
@@ -401,8 +415,18 @@ fn unread(owner: &str) -> String {
 fn used_bytes(owner: &str) -> String {
     format!(
         "((SELECT COALESCE(SUM(mine.bytes), 0) FROM media AS mine WHERE mine.owner_id = {owner}) \
-         + (SELECT COALESCE(SUM(own.bytes), 0) {}))",
-        unread(owner)
+         + (SELECT COALESCE(SUM(own.bytes), 0) {}) + {})",
+        unread(owner),
+        output_bytes(owner)
+    )
+}
+
+/// Outputs go with their file, so those of a file that is gone do not count.
+fn output_bytes(owner: &str) -> String {
+    format!(
+        "(SELECT COALESCE(SUM(made.output_bytes), 0) FROM media_jobs AS made WHERE made.owner_id = {owner} \
+         AND made.output_bytes > 0 \
+         AND EXISTS (SELECT 1 FROM media AS source WHERE source.media_id = made.media_id))"
     )
 }
 

@@ -28,6 +28,7 @@ use media_worker::api::{
 };
 use serde_json::{Value, json};
 use support::Server;
+use support::engines::{outcome, refused};
 use uuid::Uuid;
 
 /// What it does beside saying what is not so.
@@ -398,6 +399,78 @@ async fn nobody_has_more_than_two_jobs_running_and_another_person_gets_a_turn() 
         wait(&ada, &[&of_ada[n + 1], &of_ada[n + 2]]).await;
     }
     assert_eq!(running(&bob).await, [of_bob]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_person_asks_for_is_bounded_in_jobs_places_and_bytes() {
+    let url = Liar::with_trick(Trick::Nothing).serve().await;
+    let bytes = support::clip().len() + PICTURE.len() + 1;
+    let quota = bytes.to_string();
+    let settings = [
+        ("MEDIA_WORKER_URL", url.as_str()),
+        ("MEDIA_JOBS_QUEUED_PER_USER", "3"),
+        ("MEDIA_QUOTA_BYTES", quota.as_str()),
+    ];
+    for (server, url, _folder) in support::engines::servers(&settings).await {
+        let token = server.token("ada@example.com").await;
+        let media = server.upload(&token, "a.mp4", support::clip()).await;
+        let path = format!("/v1/media/{media}/jobs");
+        let ask = async |seek_ms: u64| {
+            let body = json!({"preset": "poster", "options": {"seek_ms": seek_ms}});
+            server.post(&path, &token, &body).await
+        };
+        let far = ask(7_200_001).await;
+        assert_eq!(
+            outcome(far).await,
+            refused(422, "validation-failed"),
+            "{url}"
+        );
+        let first: Value = ask(0).await.json().await.unwrap();
+        let first = first["id"].as_str().unwrap();
+        assert_eq!(server.ended(&token, first).await["state"], "succeeded");
+        let usage = server.get_json("/v1/me/usage", &token).await;
+        assert_eq!(usage["bytes"], bytes - 1, "{url}: {usage}");
+        assert_eq!(usage["output_bytes"], PICTURE.len(), "{url}: {usage}");
+        // While the store is away everything waits, and only so much may.
+        let store = server.data.join("blobs");
+        take_away(&store);
+        let asked = futures::future::join_all((1..=20).map(ask)).await;
+        let (taken, more): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|one| one.status() == 202);
+        assert_eq!(taken.len(), 3, "{url}");
+        for one in more {
+            assert!(one.headers().contains_key("retry-after"), "{url}");
+            assert_eq!(outcome(one).await, refused(429, "too-many-jobs"), "{url}");
+        }
+        assert_eq!(ask(0).await.status(), 202, "{url}: what is done is no more");
+        // The first of them fills the quota; then nothing more is made, and nothing more is taken.
+        bring_back(&store);
+        let mut states = Vec::new();
+        for one in taken {
+            let job: Value = one.json().await.unwrap();
+            let ended = server.ended(&token, job["id"].as_str().unwrap()).await;
+            states.push((ended["state"].clone(), ended["error"]["code"].clone()));
+        }
+        assert!(
+            states.contains(&(json!("succeeded"), Value::Null)),
+            "{states:?}"
+        );
+        assert!(
+            states.contains(&(json!("failed"), json!("quota_exceeded"))),
+            "{states:?}"
+        );
+        assert_eq!(outcome(ask(30).await).await, refused(413, "quota-exceeded"));
+        // What was made goes with its file, and so does what counts.
+        assert_eq!(
+            server
+                .delete(&format!("/v1/media/{media}"), &token)
+                .await
+                .status(),
+            204
+        );
+        let is_empty = async || server.get_json("/v1/me/usage", &token).await["bytes"] == 0;
+        support::until_so("nothing counts", is_empty).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,6 +101,10 @@ static TABLE: Table = Table {
             name: "lane",
             kind: Kind::Int,
         },
+        Column {
+            name: "output_bytes",
+            kind: Kind::Int,
+        },
     ],
 };
 const STATE: usize = 8;
@@ -112,6 +116,7 @@ const OUTPUTS: usize = 13;
 const RESULT: usize = 14;
 const STARTED_AT: usize = 16;
 const FINISHED_AT: usize = 17;
+const OUTPUT_BYTES: usize = 19;
 
 impl Projection for MediaJobs {
     fn name(&self) -> &'static str {
@@ -183,6 +188,7 @@ fn requested_row(key: Value, event: MediaJobEvent) -> Result<Vec<Value>, Project
         Value::Int(None),
         Value::Int(None),
         int(lane(preset) as u64),
+        0.into(),
     ])
 }
 
@@ -216,6 +222,10 @@ fn changed(event: MediaJobEvent) -> Result<Vec<(usize, Value)>, ProjectionError>
         } => vec![
             state(JobState::Succeeded),
             (OUTPUTS, json(&outputs)?.into()),
+            (
+                OUTPUT_BYTES,
+                int(outputs.iter().map(|output| output.bytes).sum()),
+            ),
             (RESULT, Value::Text(result.as_ref().map(json).transpose()?)),
             (FINISHED_AT, micros(at)),
         ],
@@ -370,14 +380,49 @@ pub async fn list(
     }))
 }
 
-/// The unfinished jobs of a file.
+/// Jobs of a file, by their identifiers, from the one after `after` on.
 ///
 /// # Errors
 /// The database failed.
-pub async fn of_media(database: &Database, media: MediaId) -> Result<Vec<JobRow>, DbError> {
-    let sql = format!("{SELECT} WHERE media_id = $1 ORDER BY job_id");
-    let rows = database.query(&sql, &[media.to_string().into()]).await?;
-    rows.iter().map(from_row).collect()
+pub async fn of_media(
+    database: &Database,
+    media: MediaId,
+    after: Option<JobId>,
+    limit: usize,
+) -> Result<Vec<JobId>, DbError> {
+    const SQL: &str = "SELECT job_id FROM media_jobs WHERE media_id = $1 AND job_id > $2 ORDER BY job_id LIMIT $3";
+    let after = after.map(|job| job.to_string()).unwrap_or_default();
+    let params = [media.to_string().into(), after.into(), int(limit as u64)];
+    let rows = database.query(SQL, &params).await?;
+    rows.iter().map(|row| typed(row, 0)).collect()
+}
+
+/// How many jobs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Of a person, and not over.
+    pub unfinished: u64,
+    /// Of a file, in whatever state.
+    pub of_media: u64,
+}
+
+/// How many jobs a person has that are not over, and how many a file.
+///
+/// # Errors
+/// The database failed.
+pub async fn counts(database: &Database, owner: UserId, media: MediaId) -> Result<Counts, DbError> {
+    const SQL: &str = "SELECT \
+         (SELECT COUNT(*) FROM media_jobs WHERE owner_id = $1 AND state IN ('queued', 'running')), \
+         (SELECT COUNT(*) FROM media_jobs WHERE media_id = $2)";
+    let params = [owner.to_string().into(), media.to_string().into()];
+    let rows = database.query(SQL, &params).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| DbError::decode("no row of counts"))?;
+    Ok(Counts {
+        unfinished: count(row, 0)?,
+        of_media: count(row, 1)?,
+    })
 }
 
 fn from_row(row: &Row) -> Result<JobRow, DbError> {

@@ -36,6 +36,8 @@ pub struct MediaConfig {
     pub upload_expiry_seconds: i64,
     /// Jobs that one person may have running at once.
     pub jobs_per_user: usize,
+    /// Jobs that one person may have queued or running.
+    pub jobs_queued_per_user: u64,
     /// Jobs that this node drives at once.
     pub jobs_per_node: usize,
 }
@@ -62,6 +64,11 @@ impl MediaConfig {
             uploads_per_user: source.number("UPLOADS_PER_USER", 10, 1..=10_000)?,
             upload_expiry_seconds: source.number("UPLOAD_EXPIRY", 86_400, 60..=MONTH)?,
             jobs_per_user: source.number("MEDIA_JOBS_PER_USER", 2, 1..=1_000)?,
+            jobs_queued_per_user: source.number(
+                "MEDIA_JOBS_QUEUED_PER_USER",
+                100,
+                1..=1_000_000,
+            )?,
             jobs_per_node: source.number("MEDIA_JOBS_PER_NODE", 16, 1..=1_000)?,
         })
     }

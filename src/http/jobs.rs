@@ -5,5 +5,6 @@ pub mod create;
 pub mod events;
 pub mod list;
 pub mod output;
+mod room;
 pub mod show;
 pub mod view;

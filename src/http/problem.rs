@@ -112,7 +112,7 @@ kinds! {
     PayloadTooLarge => "payload-too-large", PAYLOAD_TOO_LARGE, "Payload too large",
         "The body is larger than this call takes. GET /v1/config states the limit for uploads.";
     QuotaExceeded => "quota-exceeded", PAYLOAD_TOO_LARGE, "Quota exceeded",
-        "The account's files, with those that are on their way, would be too large or too many, or too many uploads are open. GET /v1/me/usage states what counts and the limits. Delete files, or finish or end uploads.";
+        "The account's files, with those that are on their way and with what jobs made of them, would be too large or too many, or too many uploads are open, or one file has as many jobs as it may have. GET /v1/me/usage states what counts and the limits. Delete files, or finish or end uploads.";
     UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
         "The body is not of a type that this call takes. For uploads the first bytes of the file decide, not the header.";
     RangeNotSatisfiable => "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "Range not satisfiable",
@@ -123,6 +123,8 @@ kinds! {
         "This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.";
     TooManyAttempts => "too-many-attempts", TOO_MANY_REQUESTS, "Too many attempts",
         "Too many requests of this kind, or too many wrong passwords or codes for this account or from this network. Until the seconds in Retry-After have passed the right one is not looked at either.";
+    TooManyJobs => "too-many-jobs", TOO_MANY_REQUESTS, "Too many jobs",
+        "The account has as many media jobs queued or running as it may have. Wait until some are over, or cancel some, then repeat the call.";
     ReadModelBehind => "read-model-behind", SERVICE_UNAVAILABLE, "Read model behind",
         "The read model has not yet reached the position in Gatelog-Min-Position. Repeat the call after the time in Retry-After.";
     Overloaded => "overloaded", SERVICE_UNAVAILABLE, "Overloaded",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aggregates::media::MediaEvent;
 use aggregates::media_job::{MediaJob, MediaJobCommand, MediaJobEvent};
-use aggregates::values::MediaId;
+use aggregates::values::{JobId, MediaId};
 use async_trait::async_trait;
 use eventlog::{ExecuteError, ReactError, Reactor, RecordedEvent};
 use media_worker::api::JobKey;
@@ -19,6 +19,8 @@ use crate::quota;
 
 /// Its name.
 pub const NAME: &str = "clean_up_media";
+/// Jobs of a file that are looked at at once.
+const PAGE: usize = 100;
 /// How long the read model of the jobs may take to reach the event.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -37,35 +39,41 @@ impl CleanUpMedia {
         if !self.app.read_models.wait_for(position, PATIENCE).await {
             return Err(again("the read model of the jobs is behind"));
         }
-        for job in media_jobs::of_media(&self.app.database, media)
-            .await
-            .map_err(again)?
-        {
-            let command = MediaJobCommand::Cancel {
-                by: None,
-                at: clock::now(),
-            };
-            let id = job.job_id.to_string();
-            match self
-                .app
-                .log
-                .execute::<MediaJob>(&id, command, &context(NAME))
-                .await
-            {
-                Ok(_) | Err(ExecuteError::Refused(_)) => {}
-                Err(error) => return Err(again(error)),
+        let mut last = None;
+        loop {
+            let jobs = media_jobs::of_media(&self.app.database, media, last, PAGE).await;
+            let jobs = jobs.map_err(again)?;
+            for job in &jobs {
+                self.end(*job).await?;
             }
-            self.app
-                .blobs
-                .delete_outputs(job.job_id)
-                .await
-                .map_err(again)?;
+            last = jobs.last().copied();
+            if jobs.len() < PAGE {
+                break;
+            }
         }
         let removed = media_content::remove_unused(&self.app, object).await;
         removed.map_err(again)?;
         // The read model has let it go, so nothing counts it any more.
         let released = quota::release(&self.app.database, media).await;
         released.map_err(again)
+    }
+
+    /// The job is cancelled, if it is not over, and its outputs go.
+    async fn end(&self, job: JobId) -> Result<(), ReactError> {
+        let command = MediaJobCommand::Cancel {
+            by: None,
+            at: clock::now(),
+        };
+        let (app, id) = (&self.app, job.to_string());
+        let ended = app
+            .log
+            .execute::<MediaJob>(&id, command, &context(NAME))
+            .await;
+        match ended {
+            Ok(_) | Err(ExecuteError::Refused(_)) => {}
+            Err(error) => return Err(again(error)),
+        }
+        app.blobs.delete_outputs(job).await.map_err(again)
     }
 
     /// Best effort: a worker that cannot be reached kills the job itself when nobody asks for it.

@@ -72,6 +72,8 @@ named! {
         AuthFailed = "auth_failed",
         /// The worker and the server are of versions that do not fit.
         VersionSkew = "version_skew",
+        /// The owner has no room for what it would make.
+        QuotaExceeded = "quota_exceeded",
         /// The worker was told to give up.
         Cancelled = "cancelled",
         /// The deadline passed. The worker says `expired` for its part.
@@ -149,7 +151,7 @@ impl FailureCode {
             | Self::FfmpegMissing
             | Self::AuthFailed
             | Self::VersionSkew => FailureClass::Operator,
-            Self::Cancelled | Self::DeadlineExceeded => FailureClass::Final,
+            Self::QuotaExceeded | Self::Cancelled | Self::DeadlineExceeded => FailureClass::Final,
         }
     }
 
@@ -158,8 +160,10 @@ impl FailureCode {
         match self.class() {
             FailureClass::Transient | FailureClass::Busy | FailureClass::Operator => true,
             FailureClass::Permanent | FailureClass::Limit | FailureClass::Crash => false,
-            // What kept the job waiting may have gone by; a worker's own giving up tells nothing.
-            FailureClass::Final => self == Self::DeadlineExceeded,
+            // What kept the job waiting may have gone by, and room may be made; a worker's own giving up tells nothing.
+            FailureClass::Final => {
+                matches!(self, Self::DeadlineExceeded | Self::QuotaExceeded)
+            }
         }
     }
 
@@ -197,6 +201,7 @@ impl FailureCode {
             | Self::AuthFailed
             | Self::VersionSkew => "Media processing is not available at present",
             Self::WorkerBusy => "Media processing is busy",
+            Self::QuotaExceeded => "The account has no room for the result",
             Self::Cancelled => "The job was cancelled",
             Self::DeadlineExceeded => "The job was not finished in time",
         }

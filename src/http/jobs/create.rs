@@ -14,19 +14,23 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::room;
 use super::view::{JobView, view};
 use crate::app::App;
 use crate::erasure;
 use crate::http::caller::Caller;
 use crate::http::extract::{Id, Json};
 use crate::http::media::show::own;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::{FieldError, Problem, ProblemBody};
 use crate::http::reads::{TailRead, Written};
 use crate::policies::dispatch_media_jobs::preset_version;
 use crate::ports::clock;
 
 /// From then on no attempt at a job is begun.
 const DEADLINE: TimeDelta = TimeDelta::hours(6);
+
+/// The longest that a file may last which the workers take.
+const LONGEST_SECONDS: f64 = 2.0 * 60.0 * 60.0;
 
 /// What to do.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,7 +50,7 @@ pub struct Body {
 #[serde(deny_unknown_fields)]
 #[schema(as = JobOptions)]
 pub struct Options {
-    /// `poster` and `preview`: where to take it, in milliseconds.
+    /// `poster` and `preview`: where to take it, in milliseconds; within the file, and within two hours.
     seek_ms: Option<u32>,
 }
 
@@ -60,7 +64,9 @@ pub struct Options {
         (status = 202, body = JobView, headers(("Location" = String), ("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "quota-exceeded"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-jobs"),
     ),
     security(("bearer" = [])),
 )]
@@ -75,12 +81,21 @@ pub async fn create(
     let options = JobOptions {
         seek_ms: body.options.seek_ms,
     };
+    within(&app, &media, options).await?;
     let wanted = request(&media, body.preset, options)?;
     let job_id = wanted.job_id;
+    let probe = body
+        .preset
+        .wants_probe()
+        .then(|| request(&media, Preset::Metadata, JobOptions::default()))
+        .transpose()?;
+    let _turn = app.jobs.turn_to_ask(caller.user_id).await;
+    let jobs = probe.iter().chain([&wanted]);
+    let jobs: Vec<JobId> = jobs.map(|request| request.job_id).collect();
+    room::check(&app, &media, &jobs).await?;
     let acting = caller.acting();
-    if body.preset.wants_probe() {
+    if let Some(probe) = probe {
         // Should this node die before the job itself is asked for, a probe is all that is left of it.
-        let probe = request(&media, Preset::Metadata, JobOptions::default())?;
         let id = probe.job_id.to_string();
         let context = acting.command();
         app.log
@@ -105,6 +120,24 @@ pub async fn create(
         position: outcome.position,
         answer,
     })
+}
+
+/// Refuses a place that the file cannot have: beyond its end, if that is known, and else beyond what any file may last.
+async fn within(app: &App, media: &MediaRow, options: JobOptions) -> Result<(), Problem> {
+    let Some(seek_ms) = options.seek_ms else {
+        return Ok(());
+    };
+    let probe = media_jobs::probe_of(&app.database, media.media_id).await?;
+    let duration = probe
+        .and_then(|probe| probe.result)
+        .and_then(|metadata| metadata.duration_seconds);
+    let most = duration.map_or(LONGEST_SECONDS, |seconds| seconds.min(LONGEST_SECONDS));
+    if f64::from(seek_ms) <= most * 1000.0 {
+        return Ok(());
+    }
+    let text = format!("must lie within the file, before second {most}");
+    let error = FieldError::new("options.seek_ms", "out_of_range", text);
+    Err(Problem::validation(vec![error]))
 }
 
 fn request(

@@ -17,8 +17,10 @@ use crate::quota;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Usage)]
 pub struct UsageView {
-    /// Bytes; an upload that is on its way counts with its whole length.
+    /// Bytes of files and of what jobs made of them; an upload that is on its way counts with its whole length.
     bytes: u64,
+    /// Of these, what jobs made.
+    output_bytes: u64,
     /// Files, with those that are on their way.
     files: u64,
     /// Resumable uploads that are not finished.
@@ -43,6 +45,7 @@ pub async fn show(
     let usage = quota::usage(&app.database, caller.user_id).await?;
     Ok(axum::Json(UsageView {
         bytes: usage.bytes,
+        output_bytes: usage.output_bytes,
         files: usage.files,
         open_uploads: usage.open_uploads,
         limits: UploadLimits::of(&app.config.media),

@@ -11,12 +11,16 @@ use super::NAME;
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::clock;
+use crate::quota;
 
 /// How long the read model may take to show a refusal.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Why the job cannot succeed, if the last probe of its file says so.
+/// Why the job cannot succeed, if its owner has no room for what it makes, or the last probe of its file says so.
 pub(super) async fn obstacle(app: &App, row: &JobRow) -> Result<Option<FailureCode>, DbError> {
+    if quota::is_used_up(app, row.owner).await? {
+        return Ok(Some(FailureCode::QuotaExceeded));
+    }
     let Some(probe) = media_jobs::probe_of(&app.database, row.media_id).await? else {
         return Ok(None);
     };

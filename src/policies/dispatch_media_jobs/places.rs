@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::ports::clock;
 
+/// How many people may ask for jobs at once, at the most.
+const ASKING: usize = 64;
 /// The least and the most that is waited before the blob store is tried again.
 const STORE_PAUSE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
@@ -25,6 +27,8 @@ pub struct JobQueue {
     paused_until: Mutex<Option<Instant>>,
     /// Since when the blob store has not answered.
     store_away_since: Mutex<Option<Instant>>,
+    /// Held while jobs of a person are counted and one more is asked for; shared by a few people each.
+    asking: [tokio::sync::Mutex<()>; ASKING],
     /// Cancelled when this node stops; whoever follows a job is let go.
     pub(super) closed: CancellationToken,
 }
@@ -46,6 +50,7 @@ impl JobQueue {
             freed: Notify::new(),
             paused_until: Mutex::new(None),
             store_away_since: Mutex::new(None),
+            asking: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             closed: CancellationToken::new(),
         }
     }
@@ -54,6 +59,13 @@ impl JobQueue {
     pub fn progress(&self, job: JobId) -> f64 {
         let driven = self.lock();
         driven.get(&job).map_or(0.0, |driven| driven.progress)
+    }
+
+    /// The turn of a person to ask for a job: one after the other, so that none is asked for beyond the limit.
+    pub async fn turn_to_ask(&self, owner: UserId) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let id = uuid::Uuid::from(owner).as_u128();
+        let place = usize::try_from(id % ASKING as u128).ok()?;
+        Some(self.asking.get(place)?.lock().await)
     }
 
     /// Resolves when this node stops.
