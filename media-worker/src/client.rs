@@ -59,7 +59,8 @@ impl WorkerClient {
     }
 
     /// Sends the input: exactly `size` bytes whose SHA-256 is `sha256`, as in the spec. There is no
-    /// time limit for the whole; the worker ends a transfer that is too slow. A worker that has the
+    /// time limit for the whole; the worker ends a transfer that is too slow, and one that takes
+    /// nothing for fifteen seconds is [`ClientError::Stalled`]. A worker that has the
     /// input already is not sent it again: refusing a body takes longer than asking first.
     pub async fn put_input<S>(
         &self,
@@ -79,8 +80,7 @@ impl WorkerClient {
         ) {
             return Ok(status);
         }
-        let body = reqwest::Body::wrap_stream(body);
-        let content = Content::Streamed { body, size, sha256 };
+        let content = Content::streamed(body, size, sha256);
         let response = self
             .transport
             .send(Method::PUT, &job_path(key, "/input"), content)

@@ -9,6 +9,9 @@ pub enum ClientError {
     /// No answer: not listening, gone in the middle, or silent for too long.
     #[error("the media worker cannot be reached")]
     Unreachable,
+    /// It takes nothing of an input any more, or has it and does not answer.
+    #[error("the media worker takes nothing of the input")]
+    Stalled,
     /// No slot, draining or short of disk; it does not count as an attempt.
     #[error("the media worker is busy")]
     Busy { retry_after: Duration },

@@ -1,15 +1,17 @@
 //! Signs a call, sends it, and turns a refusal into a [`ClientError`].
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStream, TryStreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, StatusCode};
 use reqwest::{Body, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::ClientError;
 use crate::api::{ErrorBody, Sha256Digest};
@@ -41,7 +43,56 @@ pub(super) enum Content {
         body: Body,
         size: u64,
         sha256: Sha256Digest,
+        progress: Progress,
     },
+}
+
+/// Until when something must be taken of a body, or, when all was, the answer come. A receiver that was stopped keeps its
+/// connection open for ever.
+#[derive(Debug, Clone)]
+pub(super) struct Progress(Arc<Mutex<Due>>);
+
+#[derive(Debug)]
+struct Due {
+    at: Instant,
+    /// Bytes that are still to be taken.
+    left: u64,
+}
+
+impl Progress {
+    fn new(size: u64) -> Self {
+        Self(Arc::new(Mutex::new(Due {
+            at: Instant::now() + SILENCE_TIMEOUT,
+            left: size,
+        })))
+    }
+
+    fn take(&self, bytes: usize) {
+        let mut due = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        due.left = due.left.saturating_sub(bytes as u64);
+        let patience = if due.left == 0 {
+            CALL_TIMEOUT
+        } else {
+            SILENCE_TIMEOUT
+        };
+        due.at = Instant::now() + patience;
+    }
+
+    fn due(&self) -> Instant {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).at
+    }
+
+    async fn bound<T>(&self, sending: impl Future<Output = T>) -> Result<T, ClientError> {
+        let mut sending = pin!(sending);
+        loop {
+            let due = self.due();
+            match timeout_at(due, &mut sending).await {
+                Ok(answer) => return Ok(answer),
+                Err(_) if self.due() > due => {}
+                Err(_) => return Err(ClientError::Stalled),
+            }
+        }
+    }
 }
 
 impl Transport {
@@ -79,14 +130,13 @@ impl Transport {
         path: &str,
         content: Content,
     ) -> Result<Response, ClientError> {
-        let is_streamed = matches!(content, Content::Streamed { .. });
+        let progress = content.progress();
         let sending = self.request(&method, path, content)?.send();
-        let response = if is_streamed {
-            sending.await
-        } else {
-            timeout(CALL_TIMEOUT, sending)
+        let response = match progress {
+            Some(progress) => progress.bound(sending).await?,
+            None => timeout(CALL_TIMEOUT, sending)
                 .await
-                .map_err(|_| ClientError::Unreachable)?
+                .map_err(|_| ClientError::Unreachable)?,
         };
         let response = response.map_err(|_| ClientError::Unreachable)?;
         if response.status().is_success() {
@@ -121,6 +171,29 @@ impl Transport {
 }
 
 impl Content {
+    pub(super) fn streamed<S>(body: S, size: u64, sha256: Sha256Digest) -> Self
+    where
+        S: TryStream<Ok = Bytes> + Send + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let progress = Progress::new(size);
+        let taken = progress.clone();
+        let body = body.inspect_ok(move |piece| taken.take(piece.len()));
+        Self::Streamed {
+            body: Body::wrap_stream(body),
+            size,
+            sha256,
+            progress,
+        }
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Empty | Self::Json(_) => None,
+            Self::Streamed { progress, .. } => Some(progress.clone()),
+        }
+    }
+
     fn signed(&self) -> (Sha256Digest, u64) {
         match self {
             Self::Empty => (Sha256Digest::of(b""), 0),
@@ -133,7 +206,9 @@ impl Content {
         match self {
             Self::Empty => request,
             Self::Json(body) => request.header(CONTENT_TYPE, "application/json").body(body),
-            Self::Streamed { body, size, sha256 } => request
+            Self::Streamed {
+                body, size, sha256, ..
+            } => request
                 .header(CONTENT_TYPE, "application/octet-stream")
                 .header(CONTENT_LENGTH, size)
                 .header(CONTENT_SHA256_HEADER, sha256.to_string())

@@ -113,6 +113,42 @@ async fn a_sender_that_stalls_is_cut_off() {
     );
 }
 
+/// Sends an input to a worker that is stopped when the first piece was taken, then goes on.
+async fn frozen(bytes: usize) {
+    use nix::sys::signal::Signal;
+    let worker = Worker::start().await;
+    let (key, input) = (new_key(), vec![7; bytes]);
+    let order = spec(Preset::Poster, &input);
+    worker.client.put_job(key, &order).await.unwrap();
+    let pid = i32::try_from(worker.process.id().unwrap()).unwrap();
+    let mut is_stopped = false;
+    let pieces: Vec<_> = input
+        .chunks(64 * 1024)
+        .map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)))
+        .collect();
+    let body = stream::iter(pieces).inspect(move |_| {
+        if !std::mem::replace(&mut is_stopped, true) {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        }
+    });
+    let (size, sha256) = (bytes as u64, Sha256Digest::of(&input));
+    let sent = worker.client.put_input(key, size, sha256, body);
+    let sent = tokio::time::timeout(std::time::Duration::from_secs(45), sent).await;
+    assert_eq!(sent.unwrap().err(), Some(ClientError::Stalled), "{bytes}");
+    crate::support::signal(&worker.process, Signal::SIGCONT);
+    while worker.client.status(key).await.unwrap().state == JobState::Receiving {
+        tokio::task::yield_now().await;
+    }
+    let sent = worker.send(key, &input).await.unwrap();
+    assert_eq!(sent.state, JobState::Ready, "{bytes}");
+}
+
+/// Of a large input it stops taking; a small one is in the socket's buffer, and only the answer is missing.
+#[tokio::test]
+async fn a_worker_that_is_frozen_under_an_input_holds_its_sender_up_for_a_while_only() {
+    tokio::join!(frozen(8 * 1024 * 1024), frozen(1000));
+}
+
 #[tokio::test]
 async fn a_sender_that_goes_away_can_come_back() {
     let worker = Worker::start().await;

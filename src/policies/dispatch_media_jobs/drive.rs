@@ -354,9 +354,12 @@ fn reached<T>(answer: &Result<T, ClientError>) -> Result<(), Stop> {
         Err(ClientError::Rejected {
             code: api::ErrorCode::DigestMismatch,
         }) => Err(Stop::Failed(FailureCode::DigestMismatch)),
-        Err(ClientError::Rejected {
-            code: api::ErrorCode::UploadTooSlow | api::ErrorCode::UploadInterrupted,
-        }) => Err(Stop::Failed(FailureCode::UploadInterrupted)),
+        Err(
+            ClientError::Stalled
+            | ClientError::Rejected {
+                code: api::ErrorCode::UploadTooSlow | api::ErrorCode::UploadInterrupted,
+            },
+        ) => Err(Stop::Failed(FailureCode::UploadInterrupted)),
         Err(ClientError::Rejected { .. } | ClientError::Protocol) => {
             Err(Stop::Failed(FailureCode::WorkerInternal))
         }
