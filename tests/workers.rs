@@ -12,6 +12,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use aggregates::media_job::Preset;
 use aggregates::values::UserId;
 use chrono::{DateTime, Utc};
 use eventlog::{Database, Engine};
@@ -190,11 +191,22 @@ fn person(n: u32) -> UserId {
 }
 
 async fn look(database: &Database, turns: &mut Turns, limit: usize) -> Vec<JobRow> {
+    let all = Preset::ALL.iter().map(|preset| (*preset, 1));
+    look_for(database, turns, limit, &all.collect::<Vec<_>>()).await
+}
+
+async fn look_for(
+    database: &Database,
+    turns: &mut Turns,
+    limit: usize,
+    recipes: &[(Preset, u32)],
+) -> Vec<JobRow> {
     let wanted = Wanted {
         now: DateTime::<Utc>::from_timestamp(1_000_000, 0).unwrap(),
         per_owner: 2,
         limit,
         lanes: LANES,
+        recipes,
         offered: &[],
     };
     due(database, wanted, turns).await.unwrap()
@@ -244,6 +256,10 @@ async fn a_long_queue_of_one_person_delays_nobody_and_costs_no_scan() {
             (ada, "hls"),
         ];
         assert_eq!(named(&look(&database, &mut turns, 100).await), expected);
+        // What no worker knows waits, and holds nobody else's up.
+        let known = [(Preset::Hls, 2), (Preset::Poster, 1)];
+        let rows = look_for(&database, &mut Turns::default(), 1, &known).await;
+        assert_eq!(named(&rows), [(cy, "poster")]);
         // With room for one, each look serves another person.
         let done = "DELETE FROM media_jobs WHERE lane < 3";
         let done = (done.to_owned(), Vec::new());

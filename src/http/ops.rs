@@ -65,6 +65,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         "tails": tails,
         "media_worker": word(any_is_ok(&workers)),
         "media_workers": workers,
+        "media_presets_unknown": app.workers.unknown_presets(),
         "webhooks": { "parked": parked },
         "log_position": head,
         "log_checkpoint": { "position": signed, "failure": app.notary.failure() },

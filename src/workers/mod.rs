@@ -114,6 +114,7 @@ impl Workers {
             worker.failed();
             return None;
         }
+        worker.tells(&limits);
         let room = Room::of(&limits);
         if room.all() == 0 {
             worker.busy(Weight::Light);
@@ -147,6 +148,27 @@ impl Workers {
         Ok(())
     }
 
+    /// The presets that no worker knows in this server's version, as far as workers have told; none while nobody has.
+    /// Jobs of these wait. The metric tells the same.
+    pub fn unknown_presets(&self) -> Vec<&'static str> {
+        let told: Vec<Vec<PresetInfo>> = self.all.iter().filter_map(|one| one.presets()).collect();
+        if told.is_empty() {
+            return Vec::new();
+        }
+        let mut unknown = Vec::new();
+        for preset in Preset::ALL {
+            let version = worker_preset(*preset).version();
+            let workers = told.iter().filter(|told| knows(told, *preset, version));
+            let workers = u32::try_from(workers.count()).unwrap_or(u32::MAX);
+            metrics::gauge!("gatelog_media_preset_workers", "preset" => preset.as_str())
+                .set(f64::from(workers));
+            if workers == 0 {
+                unknown.push(preset.as_str());
+            }
+        }
+        unknown
+    }
+
     /// Each worker for `/readyz`: whether it answers within `patience`, whether its sandbox is good enough, and where
     /// its circuit stands.
     pub async fn report(&self, patience: Duration) -> Vec<Value> {
@@ -159,10 +181,27 @@ impl Workers {
                 Ok(_) => "ok",
                 Err(_) => "failing",
             };
+            if let Ok(Ok(limits)) = tokio::time::timeout(patience, worker.client.limits()).await {
+                worker.tells(&limits);
+            }
             let circuit = worker.circuit().as_str();
             json!({"worker": worker.name, "state": state, "circuit": circuit})
         };
         futures::future::join_all(self.all.iter().map(ask)).await
+    }
+}
+
+/// The worker's name of a preset.
+pub fn worker_preset(preset: Preset) -> api::Preset {
+    match preset {
+        Preset::Metadata => api::Preset::Metadata,
+        Preset::Poster => api::Preset::Poster,
+        Preset::WebVideo => api::Preset::WebVideo,
+        Preset::Preview => api::Preset::Preview,
+        Preset::Audio => api::Preset::Audio,
+        Preset::Image => api::Preset::Image,
+        Preset::Waveform => api::Preset::Waveform,
+        Preset::Hls => api::Preset::Hls,
     }
 }
 
@@ -179,15 +218,6 @@ struct Offer {
     /// Jobs that it may be offered, as far as this node knows.
     most: usize,
     presets: Vec<PresetInfo>,
-}
-
-/// What a job asks of a worker.
-#[derive(Debug, Clone, Copy)]
-pub struct Recipe {
-    /// By the worker's name.
-    pub name: api::Preset,
-    /// As it was when the job was asked for.
-    pub version: u32,
 }
 
 /// What a worker says that it takes now.
@@ -246,10 +276,15 @@ impl Offer {
         may_be_offered && self.room.takes(weight)
     }
 
-    fn knows(&self, recipe: Recipe) -> bool {
-        let mut presets = self.presets.iter();
-        presets.any(|known| (known.name, known.version) == (recipe.name, recipe.version))
+    fn knows(&self, preset: Preset, version: u32) -> bool {
+        knows(&self.presets, preset, version)
     }
+}
+
+fn knows(presets: &[PresetInfo], preset: Preset, version: u32) -> bool {
+    let name = worker_preset(preset);
+    let mut presets = presets.iter();
+    presets.any(|known| known.name == name && known.version == version)
 }
 
 impl Offers {
@@ -265,19 +300,29 @@ impl Offers {
         self.list.iter().any(|offer| offer.room.takes(weight))
     }
 
-    /// A worker for a job: one that knows its recipe rather than one that does not, one where nothing went wrong just
-    /// now rather than another, of those where something did the one where it is longest ago, and then one with a free
-    /// slot rather than one where another job is about to end, and the one with the most room.
-    pub fn pick(&mut self, preset: Preset, recipe: Recipe) -> Option<Arc<Worker>> {
+    /// The presets and versions that any of them knows.
+    pub fn recipes(&self) -> Vec<(Preset, u32)> {
+        let known = self.list.iter().flat_map(|offer| &offer.presets);
+        let recipes = known.filter_map(|known| {
+            let mut all = Preset::ALL.iter();
+            let preset = all.find(|preset| worker_preset(**preset) == known.name)?;
+            Some((*preset, known.version))
+        });
+        recipes.collect()
+    }
+
+    /// A worker for a job, of those that know its recipe: one where nothing went wrong just now rather than another, of
+    /// those where something did the one where it is longest ago, and then one with a free slot rather than one where
+    /// another job is about to end, and the one with the most room.
+    pub fn pick(&mut self, preset: Preset, version: u32) -> Option<Arc<Worker>> {
         let (now, weight) = (clock::monotonic(), Weight::of(preset));
         let offer = self
             .list
             .iter_mut()
-            .filter(|offer| offer.takes(weight, now))
+            .filter(|offer| offer.takes(weight, now) && offer.knows(preset, version))
             .max_by_key(|offer| {
                 let shunned = Reverse(offer.worker.shunned_until(now));
-                let room = (offer.room.is_free(weight), offer.room.all());
-                (offer.knows(recipe), shunned, room)
+                (shunned, offer.room.is_free(weight), offer.room.all())
             })?;
         offer.room.take(weight);
         offer.most -= 1;
@@ -292,8 +337,41 @@ mod tests {
 
     use super::*;
 
-    fn version_one(name: api::Preset) -> Recipe {
-        Recipe { name, version: 1 }
+    /// These recipes, in this version.
+    fn knowing(version: u32, names: &[api::Preset]) -> Vec<PresetInfo> {
+        let known = names.iter().map(|name| PresetInfo {
+            name: *name,
+            version,
+            outputs: Vec::new(),
+        });
+        known.collect()
+    }
+
+    #[test]
+    fn a_job_waits_for_a_worker_that_knows_its_very_recipe() {
+        let keys = Keys::parse(&"s".repeat(64)).unwrap();
+        let endpoints: Vec<Endpoint> = ["unix:/a", "unix:/b"].map(|at| at.parse().unwrap()).into();
+        let workers = Workers::new(&endpoints, &keys, true).unwrap();
+        let offer = |(worker, version): (&Arc<Worker>, u32)| Offer {
+            worker: Arc::clone(worker),
+            room: Room {
+                general: 3,
+                ..Room::default()
+            },
+            most: 10,
+            presets: knowing(version, &[api::Preset::Poster]),
+        };
+        let list = workers.all().iter().zip([1, 2]).map(offer).collect();
+        let mut offers = Offers { list };
+        assert_eq!(offers.recipes(), [(Preset::Poster, 1), (Preset::Poster, 2)]);
+        let mut pick = |preset, version| {
+            let worker = offers.pick(preset, version);
+            worker.map(|worker| worker.name.clone())
+        };
+        assert_eq!(pick(Preset::Poster, 1).as_deref(), Some("unix:/a"));
+        assert_eq!(pick(Preset::Poster, 2).as_deref(), Some("unix:/b"));
+        assert_eq!(pick(Preset::Poster, 3), None);
+        assert_eq!(pick(Preset::Hls, 1), None);
     }
 
     #[test]
@@ -309,10 +387,10 @@ mod tests {
                     ..Room::default()
                 },
                 most: 10,
-                presets: Vec::new(),
+                presets: knowing(7, &[api::Preset::Poster]),
             };
             let list = workers.all().iter().zip(free).map(offer).collect();
-            let worker = Offers { list }.pick(Preset::Poster, version_one(api::Preset::Poster));
+            let worker = Offers { list }.pick(Preset::Poster, 7);
             worker.unwrap().name.clone()
         };
         assert_eq!(picked([1, 2]), "unix:/b", "the one with the most room");
@@ -336,18 +414,17 @@ mod tests {
             worker: Arc::clone(worker),
             room,
             most: 10,
-            presets: Vec::new(),
+            presets: knowing(7, &[api::Preset::Poster, api::Preset::Hls]),
         };
         let list = workers.all().iter().zip(rooms).map(offer).collect();
         let mut offers = Offers { list };
         assert_eq!(offers.room(), 5);
-        let mut pick = |preset, recipe| {
-            let worker = offers.pick(preset, recipe);
+        let mut pick = |preset| {
+            let worker = offers.pick(preset, 7);
             worker.map(|worker| worker.name.clone())
         };
-        let film = (Preset::Hls, version_one(api::Preset::Hls));
-        let picture = (Preset::Poster, version_one(api::Preset::Poster));
-        for ((preset, recipe), expected) in [
+        let (film, picture) = (Preset::Hls, Preset::Poster);
+        for (preset, expected) in [
             (film, Some("unix:/b")),
             (film, Some("unix:/a")),
             (film, Some("unix:/a")),
@@ -356,7 +433,7 @@ mod tests {
             (picture, Some("unix:/a")),
             (picture, None),
         ] {
-            assert_eq!(pick(preset, recipe).as_deref(), expected, "{preset}");
+            assert_eq!(pick(preset).as_deref(), expected, "{preset}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aggregates::media_job::Preset;
+use media_worker::api::{PresetInfo, ServiceLimits};
 use media_worker::client::WorkerClient;
 
 use super::breaker::{Breaker, CircuitState};
@@ -55,6 +56,8 @@ struct State {
     /// As `busy_until`, for heavy jobs alone.
     heavy_until: Option<Instant>,
     shunned_until: Option<Instant>,
+    /// What it knows, as it told last.
+    presets: Option<Vec<PresetInfo>>,
 }
 
 fn is_later(time: Option<Instant>, now: Instant) -> bool {
@@ -99,6 +102,16 @@ impl Worker {
     /// Until when another worker is preferred, if one is.
     pub(super) fn shunned_until(&self, now: Instant) -> Option<Instant> {
         self.lock().shunned_until.filter(|until| now < *until)
+    }
+
+    /// It has said what it knows.
+    pub(super) fn tells(&self, limits: &ServiceLimits) {
+        self.lock().presets = Some(limits.presets.clone());
+    }
+
+    /// What it knows, if it has told.
+    pub(super) fn presets(&self) -> Option<Vec<PresetInfo>> {
+        self.lock().presets.clone()
     }
 
     /// A job is about to be offered.

@@ -45,6 +45,8 @@ pub struct Wanted<'a> {
     pub limit: usize,
     /// Lanes, from the first.
     pub lanes: usize,
+    /// The presets and versions that workers with room know; what is of another waits.
+    pub recipes: &'a [(Preset, u32)],
     /// What this node is about to offer already.
     pub offered: &'a [(JobId, UserId)],
 }
@@ -219,9 +221,10 @@ async fn of_owner(
 ) -> Result<Vec<JobRow>, DbError> {
     let sql = format!(
         "{SELECT} WHERE state = 'queued' AND lane = $1 AND owner_id = $2 AND not_before <= $3 \
-         AND deadline_at > $3 AND (preset = 'metadata' OR NOT EXISTS (SELECT 1 FROM media_jobs p \
+         AND deadline_at > $3 AND {} AND (preset = 'metadata' OR NOT EXISTS (SELECT 1 FROM media_jobs p \
            WHERE p.media_id = media_jobs.media_id AND p.preset = 'metadata' AND p.state IN ('queued', 'running'))) \
-         ORDER BY created_at, job_id LIMIT $4"
+         ORDER BY created_at, job_id LIMIT $4",
+        known(lane, wanted.recipes)
     );
     let params = [
         int(lane as u64),
@@ -231,6 +234,20 @@ async fn of_owner(
     ];
     let rows = database.query(&sql, &params).await?;
     rows.iter().map(from_row).collect()
+}
+
+/// The condition that a recipe of a lane is one of these. Names and numbers of our own: nothing to be quoted.
+fn known(in_lane: usize, recipes: &[(Preset, u32)]) -> String {
+    let of_lane = recipes
+        .iter()
+        .filter(|(preset, _)| lane(*preset) == in_lane);
+    let each: Vec<String> = of_lane
+        .map(|(preset, version)| format!("(preset = '{preset}' AND preset_version = {version})"))
+        .collect();
+    if each.is_empty() {
+        return "1 = 0".to_owned();
+    }
+    format!("({})", each.join(" OR "))
 }
 
 /// The last probe of a file.

@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::BlobError;
 use crate::ports::{clock, ids};
-use crate::workers::{Weight, Worker};
+use crate::workers::{Weight, Worker, worker_preset};
 
 /// A worker that cannot be reached for this long has lost the attempt.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -242,20 +242,6 @@ fn digest(row: &JobRow) -> Result<Sha256Digest, Stop> {
     row.input_sha256
         .parse()
         .map_err(|_| Stop::Failed(FailureCode::DigestMismatch))
-}
-
-/// The worker's name of a preset.
-pub(super) fn worker_preset(preset: Preset) -> api::Preset {
-    match preset {
-        Preset::Metadata => api::Preset::Metadata,
-        Preset::Poster => api::Preset::Poster,
-        Preset::WebVideo => api::Preset::WebVideo,
-        Preset::Preview => api::Preset::Preview,
-        Preset::Audio => api::Preset::Audio,
-        Preset::Image => api::Preset::Image,
-        Preset::Waveform => api::Preset::Waveform,
-        Preset::Hls => api::Preset::Hls,
-    }
 }
 
 /// The longest that an attempt may run once started: above the worker's own limits, which depend on the input.

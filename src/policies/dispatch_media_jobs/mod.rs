@@ -28,7 +28,7 @@ use super::context;
 use crate::app::App;
 use crate::lifecycle::Lifecycle;
 use crate::ports::clock;
-use crate::workers::{Recipe, Weight};
+use crate::workers::{Weight, worker_preset};
 
 const NAME: &str = "dispatch_media_jobs";
 /// How often the queue is looked at when nothing happens; back-off times and leases run out by themselves.
@@ -42,7 +42,7 @@ const OVERDUE: usize = 100;
 
 /// The version of a preset's recipe that this server asks for.
 pub fn preset_version(preset: Preset) -> u32 {
-    drive::worker_preset(preset).version()
+    worker_preset(preset).version()
 }
 
 /// Starts the process manager.
@@ -146,6 +146,7 @@ impl Manager {
             } else {
                 1
             },
+            recipes: &[],
             offered: &offered,
         };
         if !media_jobs::is_any_queued(&app.database, wanted.lanes).await? {
@@ -156,12 +157,10 @@ impl Manager {
         if !offers.take(Weight::Heavy) {
             wanted.lanes = wanted.lanes.min(QUICK_LANES);
         }
+        let recipes = offers.recipes();
+        wanted.recipes = &recipes;
         for row in media_jobs::due(&app.database, wanted, &mut self.turns).await? {
-            let recipe = Recipe {
-                name: drive::worker_preset(row.preset),
-                version: row.preset_version,
-            };
-            let Some(worker) = offers.pick(row.preset, recipe) else {
+            let Some(worker) = offers.pick(row.preset, row.preset_version) else {
                 continue;
             };
             match app.jobs.take(app, &row) {
