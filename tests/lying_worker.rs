@@ -47,6 +47,8 @@ enum Trick {
     HugeStatus,
     /// When it is done, the server's blob store is away.
     StoreGoes,
+    /// No input of the clip's size has room; what is smaller has.
+    DiskLow,
     /// Every job finds the disk full.
     FullDisk,
 }
@@ -164,9 +166,13 @@ async fn limits() -> axum::Json<ServiceLimits> {
 async fn reserve(
     State(liar): State<Liar>,
     Path(key): Key,
-    _: axum::Json<JobSpec>,
-) -> axum::Json<JobStatus> {
-    liar.set(key, JobState::AwaitingInput)
+    spec: axum::Json<JobSpec>,
+) -> axum::response::Response {
+    if liar.trick == Trick::DiskLow && spec.input_size >= support::clip().len() as u64 {
+        let error = json!({"code": "disk_low", "detail": "there is not enough space"});
+        return (http::StatusCode::SERVICE_UNAVAILABLE, axum::Json(error)).into_response();
+    }
+    liar.set(key, JobState::AwaitingInput).into_response()
 }
 
 async fn status(State(liar): State<Liar>, Path(key): Key) -> axum::response::Response {
@@ -471,6 +477,27 @@ async fn what_one_person_asks_for_is_bounded_in_jobs_places_and_bytes() {
         let is_empty = async || server.get_json("/v1/me/usage", &token).await["bytes"] == 0;
         support::until_so("nothing counts", is_empty).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_short_of_disk_for_one_input_goes_on_with_smaller_ones() {
+    let server = server_of(Liar::with_trick(Trick::DiskLow)).await;
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "a.mp4", support::clip()).await;
+    let large = server.job(&token, &media, "poster").await;
+    for n in 0..5_u8 {
+        let mut smaller = support::clip();
+        smaller.truncate(smaller.len() - 1 - usize::from(n));
+        let media = server.upload(&token, "b.mp4", smaller).await;
+        let job = server.job(&token, &media, "poster").await;
+        assert_eq!(server.ended(&token, &job).await["state"], "succeeded");
+    }
+    let seen = server.get_json(&format!("/v1/jobs/{large}"), &token).await;
+    assert_eq!(seen["state"], "queued", "{seen}");
+    assert!(
+        seen["attempt"].as_u64().unwrap() <= 1,
+        "it goes round: {seen}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

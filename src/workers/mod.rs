@@ -70,6 +70,14 @@ impl Workers {
             .any(|worker| worker.allows(weight, now) != Some(0))
     }
 
+    /// Whether every worker said of late, without any job, that an input of this size does not fit onto its disk.
+    pub fn none_can_hold(&self, input_bytes: u64) -> bool {
+        let now = clock::monotonic();
+        self.all
+            .iter()
+            .all(|worker| worker.cannot_hold(input_bytes, now))
+    }
+
     /// When a worker that is offered nothing may be offered something again.
     pub fn next_change(&self) -> Option<Instant> {
         let now = clock::monotonic();
@@ -311,15 +319,16 @@ impl Offers {
         recipes.collect()
     }
 
-    /// A worker for a job, of those that know its recipe: one where nothing went wrong just now rather than another, of
-    /// those where something did the one where it is longest ago, and then one with a free slot rather than one where
-    /// another job is about to end, and the one with the most room.
-    pub fn pick(&mut self, preset: Preset, version: u32) -> Option<Arc<Worker>> {
+    /// A worker for a job, of those that know its recipe and may have room for its input: one where nothing went wrong
+    /// just now rather than another, of those where something did the one where it is longest ago, and then one with a
+    /// free slot rather than one where another job is about to end, and the one with the most room.
+    pub fn pick(&mut self, preset: Preset, version: u32, input_bytes: u64) -> Option<Arc<Worker>> {
         let (now, weight) = (clock::monotonic(), Weight::of(preset));
         let offer = self
             .list
             .iter_mut()
-            .filter(|offer| offer.takes(weight, now) && offer.knows(preset, version))
+            .filter(|offer| offer.takes(weight, now))
+            .filter(|offer| offer.knows(preset, version) && offer.worker.has_room(input_bytes, now))
             .max_by_key(|offer| {
                 let shunned = Reverse(offer.worker.shunned_until(now));
                 (shunned, offer.room.is_free(weight), offer.room.all())
@@ -365,13 +374,46 @@ mod tests {
         let mut offers = Offers { list };
         assert_eq!(offers.recipes(), [(Preset::Poster, 1), (Preset::Poster, 2)]);
         let mut pick = |preset, version| {
-            let worker = offers.pick(preset, version);
+            let worker = offers.pick(preset, version, 1);
             worker.map(|worker| worker.name.clone())
         };
         assert_eq!(pick(Preset::Poster, 1).as_deref(), Some("unix:/a"));
         assert_eq!(pick(Preset::Poster, 2).as_deref(), Some("unix:/b"));
         assert_eq!(pick(Preset::Poster, 3), None);
         assert_eq!(pick(Preset::Hls, 1), None);
+    }
+
+    #[test]
+    fn a_worker_short_of_disk_is_offered_what_is_smaller() {
+        let keys = Keys::parse(&"s".repeat(64)).unwrap();
+        let endpoints: Vec<Endpoint> = ["unix:/a", "unix:/b"].map(|at| at.parse().unwrap()).into();
+        let workers = Workers::new(&endpoints, &keys, true).unwrap();
+        let picked = |bytes: u64| {
+            let offer = |worker: &Arc<Worker>| Offer {
+                worker: Arc::clone(worker),
+                free: 1,
+                presets: knowing(1),
+            };
+            let list = workers.all().iter().map(offer).collect();
+            let worker = Offers { list }.pick(Preset::Poster, 1, bytes);
+            worker.map(|worker| worker.name.clone())
+        };
+        let [a, b] = [&workers.all()[0], &workers.all()[1]];
+        a.lacks_room(1000);
+        assert_eq!(picked(1000).as_deref(), Some("unix:/b"));
+        b.lacks_room(2000);
+        assert_eq!(picked(1000).as_deref(), Some("unix:/b"));
+        assert_eq!(picked(2000), None);
+        assert!(picked(999).is_some(), "nothing else is held up");
+        assert!(
+            !workers.none_can_hold(2000),
+            "they had jobs, for all that is known"
+        );
+        for worker in [a, b] {
+            worker.is_idle(true);
+            worker.lacks_room(2000);
+        }
+        assert!(workers.none_can_hold(2000) && !workers.none_can_hold(1999));
     }
 
     #[test]
@@ -390,7 +432,7 @@ mod tests {
                 presets: knowing(7, &[api::Preset::Poster]),
             };
             let list = workers.all().iter().zip(free).map(offer).collect();
-            let worker = Offers { list }.pick(Preset::Poster, 7);
+            let worker = Offers { list }.pick(Preset::Poster, 7, 1);
             worker.unwrap().name.clone()
         };
         assert_eq!(picked([1, 2]), "unix:/b", "the one with the most room");
@@ -420,7 +462,7 @@ mod tests {
         let mut offers = Offers { list };
         assert_eq!(offers.room(), 5);
         let mut pick = |preset| {
-            let worker = offers.pick(preset, 7);
+            let worker = offers.pick(preset, 7, 1);
             worker.map(|worker| worker.name.clone())
         };
         let (film, picture) = (Preset::Hls, Preset::Poster);

@@ -14,6 +14,10 @@ use crate::ports::clock;
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 /// A worker that is away, or does not know this server, is asked again after this long.
 const AWAY_PAUSE: Duration = Duration::from_secs(2);
+/// For this long after it had no room for an input it is offered none of that size.
+const SHORT_OF_DISK: Duration = Duration::from_secs(30);
+/// For this long it counts that it had none though it had nothing to do.
+const TOO_SMALL: Duration = Duration::from_mins(10);
 /// For this long after an attempt went wrong there, another worker is preferred.
 const SHUNNED: Duration = Duration::from_secs(30);
 
@@ -56,8 +60,27 @@ struct State {
     /// As `busy_until`, for heavy jobs alone.
     heavy_until: Option<Instant>,
     shunned_until: Option<Instant>,
+    /// The input for which it had no room last.
+    refused: Option<TooLarge>,
+    /// Whether it had nothing to do, as it told last.
+    is_idle: bool,
     /// What it knows, as it told last.
     presets: Option<Vec<PresetInfo>>,
+}
+
+/// An input for which a worker had no room.
+#[derive(Debug, Clone, Copy)]
+struct TooLarge {
+    bytes: u64,
+    at: Instant,
+    /// Though it had nothing to do.
+    was_idle: bool,
+}
+
+impl TooLarge {
+    fn says_so_of(&self, bytes: u64, now: Instant, for_long: Duration) -> bool {
+        bytes >= self.bytes && now.duration_since(self.at) < for_long
+    }
 }
 
 fn is_later(time: Option<Instant>, now: Instant) -> bool {
@@ -104,9 +127,40 @@ impl Worker {
         self.lock().shunned_until.filter(|until| now < *until)
     }
 
-    /// It has said what it knows.
+    /// It has said what it knows, and whether it has anything to do.
     pub(super) fn tells(&self, limits: &ServiceLimits) {
         self.lock().presets = Some(limits.presets.clone());
+        self.is_idle(limits.free >= limits.slots.saturating_add(limits.light_slots));
+    }
+
+    /// Whether it has nothing to do.
+    pub(super) fn is_idle(&self, is_idle: bool) {
+        self.lock().is_idle = is_idle;
+    }
+
+    /// It has no room for an input of this size. That is an answer, and says nothing about smaller ones.
+    pub fn lacks_room(&self, bytes: u64) {
+        let at = clock::monotonic();
+        let mut state = self.lock();
+        state.refused = Some(TooLarge {
+            bytes,
+            at,
+            was_idle: state.is_idle,
+        });
+        state.breaker.answered();
+        self.tell(CircuitState::Closed);
+    }
+
+    /// Whether it may have room for an input of this size.
+    pub(super) fn has_room(&self, bytes: u64, now: Instant) -> bool {
+        let refused = self.lock().refused;
+        !refused.is_some_and(|refused| refused.says_so_of(bytes, now, SHORT_OF_DISK))
+    }
+
+    /// Whether it had no room for such an input of late though it had nothing to do.
+    pub(super) fn cannot_hold(&self, bytes: u64, now: Instant) -> bool {
+        let refused = self.lock().refused;
+        refused.is_some_and(|refused| refused.was_idle && refused.says_so_of(bytes, now, TOO_SMALL))
     }
 
     /// What it knows, if it has told.

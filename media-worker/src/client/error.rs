@@ -12,7 +12,10 @@ pub enum ClientError {
     /// It takes nothing of an input any more, or has it and does not answer.
     #[error("the media worker takes nothing of the input")]
     Stalled,
-    /// No slot, draining or short of disk; it does not count as an attempt.
+    /// There is no room on its disk for this input; for a smaller one there may be.
+    #[error("the media worker is short of disk")]
+    DiskLow,
+    /// No slot, or draining; it does not count as an attempt.
     #[error("the media worker is busy")]
     Busy { retry_after: Duration },
     /// The job is in another state, has another spec, or a newer attempt exists.
@@ -35,10 +38,8 @@ pub enum ClientError {
 impl ClientError {
     pub(super) fn from_code(code: ErrorCode, retry_after: Option<Duration>) -> Self {
         match code {
-            ErrorCode::NoSlot
-            | ErrorCode::Draining
-            | ErrorCode::DiskLow
-            | ErrorCode::TooManyCalls => Self::Busy {
+            ErrorCode::DiskLow => Self::DiskLow,
+            ErrorCode::NoSlot | ErrorCode::Draining | ErrorCode::TooManyCalls => Self::Busy {
                 retry_after: retry_after.unwrap_or(Duration::from_secs(1)),
             },
             ErrorCode::SpecDiffers

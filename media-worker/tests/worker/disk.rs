@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use media_worker::api::{FailureCode, JobSpec, JobState, Preset};
 use media_worker::client::ClientError;
@@ -53,9 +52,7 @@ async fn a_full_disk_is_told_apart_and_survived() {
     // Whatever else the machine does, no job may reach its limit of time for that.
     let worker = Worker::start_with(&["--priority", "normal"]).await;
     let disk = SmallDisk::mount(&worker.jobs_dir);
-    let low = Err(ClientError::Busy {
-        retry_after: Duration::from_secs(10),
-    });
+    let low = Err(ClientError::DiskLow);
     let input = clip();
     let large = JobSpec {
         input_size: 32 * 1024 * 1024,

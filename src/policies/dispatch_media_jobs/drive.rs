@@ -78,6 +78,7 @@ pub(super) async fn dispatch(place: Place, worker: Arc<Worker>, row: JobRow) {
             worker.busy(Weight::of(row.preset));
             release(app, &row).await;
         }
+        Ok(Reserved::NoRoom) => release(app, &row).await,
         Err(Stop::LetGo(reason)) => {
             worker.not_tried();
             app.jobs.pause(PAUSE);
@@ -142,6 +143,8 @@ enum Reserved {
     Dispatched,
     /// The worker has no slot.
     Busy,
+    /// The worker has no room for the input; another one may have.
+    NoRoom,
 }
 
 /// The lease first, so that no two nodes offer one job to two workers; then a slot at the worker, then the event: a
@@ -158,6 +161,14 @@ async fn reserve(app: &App, worker: &Worker, row: &JobRow, key: JobKey) -> Resul
     let refused = match worker.client.put_job(key, &spec).await {
         Ok(_) => None,
         Err(ClientError::Busy { .. }) => return Ok(Reserved::Busy),
+        Err(ClientError::DiskLow) => {
+            worker.lacks_room(row.input_bytes);
+            if !app.workers.none_can_hold(row.input_bytes) {
+                return Ok(Reserved::NoRoom);
+            }
+            // Not even an idle one has room: tried a few times, it fails with that code.
+            Some(FailureCode::DiskFull)
+        }
         // The job's own fault or a mismatch of versions: it is dispatched, and fails with its code.
         Err(ClientError::Rejected {
             code: api::ErrorCode::InvalidSpec,
@@ -340,6 +351,7 @@ fn reached<T>(answer: &Result<T, ClientError>) -> Result<(), Stop> {
         Err(ClientError::Rejected {
             code: api::ErrorCode::DigestMismatch,
         }) => Err(Stop::Failed(FailureCode::DigestMismatch)),
+        Err(ClientError::DiskLow) => Err(Stop::Failed(FailureCode::DiskFull)),
         Err(
             ClientError::Stalled
             | ClientError::Rejected {

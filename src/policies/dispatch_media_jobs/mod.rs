@@ -160,7 +160,7 @@ impl Manager {
         let recipes = offers.recipes();
         wanted.recipes = &recipes;
         for row in media_jobs::due(&app.database, wanted, &mut self.turns).await? {
-            let Some(worker) = offers.pick(row.preset, row.preset_version) else {
+            let Some(worker) = offers.pick(row.preset, row.preset_version, row.input_bytes) else {
                 continue;
             };
             match app.jobs.take(app, &row) {
