@@ -1,5 +1,5 @@
 //! What nothing refers to leaves the blob store: what a node that died left between storing and its event, outputs of
-//! attempts that do not count, uploads in parts that were never completed.
+//! attempts that do not count, pieces of resumable uploads that are gone, uploads in parts that were never completed.
 //!
 //! Only known folders are looked at, and only what is older than `STORAGE_SWEEP_AFTER`. One node sweeps at a time.
 
@@ -12,13 +12,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 use projections::media_jobs::JobRow;
 use projections::{media, media_jobs};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::blob_locks::BlobLock;
 use crate::lifecycle::Lifecycle;
 use crate::media_content;
-use crate::ports::blobs::{Listed, MEDIA, OUTPUTS, STAGING};
+use crate::ports::blobs::{Listed, MEDIA, OUTPUTS, STAGING, UPLOADS};
 use crate::ports::clock;
+use crate::uploads;
 
 /// The lock's name; no object has it.
 const LOCK: &str = "sweep";
@@ -31,7 +33,7 @@ const TURN: usize = 2_000;
 /// How long the read models may take to reach what was written.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Whatever is uploaded in parts, and by whom.
-const IN_PARTS: [&str; 5] = [STAGING, MEDIA, OUTPUTS, "log", "uploads"];
+const IN_PARTS: [&str; 5] = [STAGING, MEDIA, OUTPUTS, "log", UPLOADS];
 
 /// Sweeps from time to time: four times within what an object must be old.
 pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
@@ -78,7 +80,7 @@ impl Turn<'_> {
             let aborted = blobs.abort_open(folder, self.before, TURN).await;
             self.removed += aborted.map_err(text)?;
         }
-        for folder in [STAGING, MEDIA, OUTPUTS] {
+        for folder in [STAGING, MEDIA, OUTPUTS, UPLOADS] {
             self.folder(folder).await?;
         }
         Ok(())
@@ -117,6 +119,7 @@ impl Turn<'_> {
                 }
             }
             MEDIA => self.media(page).await?,
+            UPLOADS => self.uploads(page).await?,
             _ => self.outputs(page).await?,
         }
         Ok(())
@@ -136,6 +139,25 @@ impl Turn<'_> {
         for name in names.iter().filter(|name| !known.contains(*name)) {
             let is_removed = media_content::remove_unused(self.app, name).await;
             self.removed += usize::from(is_removed.map_err(text)?);
+        }
+        Ok(())
+    }
+
+    /// An upload has its row before its first piece, and until its last one is removed.
+    async fn uploads(&mut self, page: &[Listed]) -> Result<(), String> {
+        let mut uploads: BTreeMap<Uuid, Vec<&str>> = BTreeMap::new();
+        for listed in page {
+            if let Some(upload) = of_upload(&listed.object) {
+                uploads.entry(upload).or_default().push(&listed.object);
+            }
+        }
+        for (upload, objects) in uploads {
+            let known = uploads::is_known(&self.app.database, upload).await;
+            if !known.map_err(text)? {
+                for object in objects {
+                    self.remove(object).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -190,6 +212,13 @@ fn of_output(object: &str) -> Option<(JobId, u32)> {
     parts.next().map(|_| (job, attempt))
 }
 
+/// The upload that a piece's name tells. What has another form is not ours.
+fn of_upload(object: &str) -> Option<Uuid> {
+    let mut parts = object.strip_prefix(UPLOADS)?.strip_prefix('/')?.split('/');
+    let upload = parts.next()?.parse().ok()?;
+    parts.next().map(|_| upload)
+}
+
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
@@ -207,5 +236,16 @@ mod tests {
             assert_eq!(of_output(other), None, "{other}");
         }
         assert_eq!(of_output(&format!("outputs/{job}/3")), None);
+    }
+
+    #[test]
+    fn only_names_of_pieces_are_taken_for_pieces() {
+        let upload = "019a0000-0000-7000-8000-000000000001";
+        let name = format!("uploads/{upload}/x");
+        assert_eq!(of_upload(&name), Some(upload.parse().unwrap()));
+        for other in ["uploads/x/y", "uploadsx/a/b", "media/a/b"] {
+            assert_eq!(of_upload(other), None, "{other}");
+        }
+        assert_eq!(of_upload(&format!("uploads/{upload}")), None);
     }
 }

@@ -35,6 +35,8 @@ pub const STAGING: &str = "staging";
 pub const MEDIA: &str = "media";
 /// Where jobs put what they made.
 pub const OUTPUTS: &str = "outputs";
+/// Where pieces of resumable uploads are.
+pub const UPLOADS: &str = "uploads";
 
 /// A server that speaks S3 copies no larger object by itself.
 const COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -131,7 +133,7 @@ fn staging_object() -> String {
 
 /// The object name of a piece of a resumable upload.
 pub fn part_object(upload: Uuid, part: Uuid) -> String {
-    format!("uploads/{upload}/{part}")
+    format!("{UPLOADS}/{upload}/{part}")
 }
 
 impl Blobs {
@@ -315,7 +317,7 @@ impl Blobs {
     /// # Errors
     /// The store failed.
     pub async fn delete_upload(&self, upload: Uuid) -> Result<(), BlobError> {
-        self.delete_folder(&format!("uploads/{upload}")).await
+        self.delete_folder(&format!("{UPLOADS}/{upload}")).await
     }
 
     async fn delete_folder(&self, folder: &str) -> Result<(), BlobError> {

@@ -15,7 +15,7 @@ pub mod turns;
 
 use aggregates::values::{MediaId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::DbError;
+use eventlog::{Database, DbError};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -223,6 +223,15 @@ async fn remove(app: &App, upload: &Upload) -> Result<(), UploadError> {
         clear(app, upload.upload_id).await?;
     }
     Ok(())
+}
+
+/// Whether there is such an upload, whatever has become of it.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_known(database: &Database, upload_id: Uuid) -> Result<bool, DbError> {
+    let found = table::find(database, upload_id).await?;
+    Ok(found.is_some())
 }
 
 /// Removes every upload of a person who is gone, and what they had claimed.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use gatelog::ports::blobs::Blobs;
+use reqwest::Method;
 
 use super::bucket::Bucket;
 use super::support::engines::prepared;
@@ -12,7 +13,8 @@ use super::support::{Server, clip, until_so};
 use super::{begun, content, files, pairs, picture, stored_in};
 
 /// Named as the server names them; no event knows of any.
-const ORPHANS: [&str; 4] = [
+const ORPHANS: [&str; 5] = [
+    "uploads/019a0000-0000-7000-8000-000000000004/1",
     "staging/019a0000-0000-7000-8000-000000000001",
     "media/019a0000-0000-7000-8000-000000000002/0000000000000000000000000000000000000000000000000000000000000000",
     "outputs/019a0000-0000-7000-8000-000000000003/1/poster.webp",
@@ -20,7 +22,7 @@ const ORPHANS: [&str; 4] = [
 ];
 /// Others see to them, or nobody knows what they are.
 const OTHERS: [&str; 4] = [
-    "uploads/019a0000-0000-7000-8000-000000000004/1",
+    "uploads/of-another-program/1",
     "log/00000000000000000001-00000000000000000002.zst",
     "outputs/of-another-program/1/x",
     "something/else",
@@ -65,6 +67,23 @@ impl Store<'_> {
     }
 }
 
+/// A resumable upload that is half there.
+async fn upload_half(server: &Server, token: &str) {
+    let tus = |method, path: &str| {
+        let request = server.request(method, path).bearer_auth(token);
+        request.header("tus-resumable", "1.0.0")
+    };
+    let made = tus(Method::POST, "/v1/uploads").header("upload-length", 2000);
+    let made = made.send().await.unwrap();
+    assert_eq!(made.status(), 201);
+    let path = made.headers()["location"].to_str().unwrap();
+    let piece = tus(Method::PATCH, path)
+        .header("upload-offset", 0)
+        .header("content-type", "application/offset+octet-stream")
+        .body(picture(1000, 9));
+    assert_eq!(piece.send().await.unwrap().status(), 204);
+}
+
 /// Dies with an upload under way, and comes back as a server that sweeps what is a second old.
 async fn story(mut server: Server, blobs: Blobs, store: Store<'_>, all: &[(&str, &str)]) {
     server.launch_worker().await;
@@ -72,18 +91,19 @@ async fn story(mut server: Server, blobs: Blobs, store: Store<'_>, all: &[(&str,
     let film = server.upload(&token, "film.mp4", clip()).await;
     let job = server.job(&token, &film, "metadata").await;
     assert_eq!(server.ended(&token, &job).await["state"], "succeeded");
+    upload_half(&server, &token).await;
     let live = store.objects().await;
-    assert_eq!(live.len(), 2, "{live:?}");
+    assert_eq!(live.len(), 3, "{live:?}");
     let cut = begun(&server, &token, picture(12_000_000, 5));
     store
         .until("an upload is under way", |objects, open| {
-            objects.len() + open > 2
+            objects.len() + open > 3
         })
         .await;
     server.kill();
     cut.abort();
     let left = store.objects().await.len() + store.open().await;
-    assert_eq!(left, 3, "the crash leaves an orphan");
+    assert_eq!(left, 4, "the crash leaves an orphan");
     for object in ORPHANS.iter().chain(&OTHERS) {
         put(&blobs, object).await;
     }
