@@ -16,7 +16,7 @@ use aggregates::media_job::Preset;
 use aggregates::values::UserId;
 use chrono::{DateTime, Utc};
 use eventlog::{Database, Engine};
-use projections::media_jobs::{JobRow, LANES, Turns, Wanted, due};
+use projections::media_jobs::{JobRow, LANES, Turns, Wanted, due, overdue};
 use serde_json::{Value, json};
 use support::{Process, Server, clip};
 
@@ -290,6 +290,24 @@ async fn a_long_queue_of_one_person_delays_nobody_and_costs_no_scan() {
                 assert!(!plan.contains(costly), "{plan}");
             }
         }
+        database.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_its_deadline_a_job_is_to_be_ended_whether_it_waits_or_runs() {
+    for (mut server, url) in support::on_both_engines(&[]).await {
+        server.kill();
+        let database = Database::open(&url).await.unwrap();
+        enqueue(&database, person(1), "poster", 0, 1).await;
+        enqueue(&database, person(2), "hls", 3, 1).await;
+        let late = "UPDATE media_jobs SET deadline_at = 5, \
+             state = CASE lane WHEN 0 THEN 'running' ELSE state END";
+        let late = vec![(late.to_owned(), Vec::new())];
+        database.execute(late).await.unwrap();
+        let at = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap();
+        assert_eq!(overdue(&database, at(4), 9).await.unwrap(), []);
+        assert_eq!(overdue(&database, at(5), 9).await.unwrap().len(), 2);
         database.close().await;
     }
 }

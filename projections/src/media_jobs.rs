@@ -310,7 +310,7 @@ pub struct JobRow {
     pub state: JobState,
     /// The last attempt's number; 0 before the first.
     pub attempt: u32,
-    /// From then on no attempt is begun.
+    /// From then on no attempt is begun, and one that runs is ended.
     pub deadline_at: DateTime<Utc>,
     /// Why it failed.
     pub error: Option<FailureCode>,

@@ -89,7 +89,7 @@ pub struct RequestMediaJob {
     pub input_bytes: u64,
     /// What the caller may choose.
     pub options: JobOptions,
-    /// From then on no attempt is begun.
+    /// From then on no attempt is begun, and one that runs is ended.
     pub deadline_at: DateTime<Utc>,
     /// Now.
     pub at: DateTime<Utc>,

@@ -31,7 +31,7 @@ pub enum MediaJobEvent {
         /// What the caller chose.
         #[serde(default)]
         options: JobOptions,
-        /// From then on no attempt is begun.
+        /// From then on no attempt is begun, and one that runs is ended.
         deadline_at: DateTime<Utc>,
         /// When.
         at: DateTime<Utc>,
@@ -40,7 +40,7 @@ pub enum MediaJobEvent {
     MediaJobRequestedAgain {
         /// The last attempt's number; the next one goes on from it. 0 when there was none.
         last_attempt: u32,
-        /// From then on no attempt is begun.
+        /// From then on no attempt is begun, and one that runs is ended.
         deadline_at: DateTime<Utc>,
         /// When.
         at: DateTime<Utc>,

@@ -18,7 +18,7 @@ pub enum MediaJob {
         order: Order,
         /// The tries so far.
         attempts: Attempts,
-        /// From then on no attempt is begun.
+        /// From then on no attempt is begun, and one that runs is ended.
         deadline_at: DateTime<Utc>,
         /// Not to be tried again before.
         not_before: Option<DateTime<Utc>>,
@@ -29,7 +29,7 @@ pub enum MediaJob {
         order: Order,
         /// The tries so far, this one included.
         attempts: Attempts,
-        /// From then on no attempt is begun.
+        /// From then on no attempt is begun, and one that runs is ended.
         deadline_at: DateTime<Utc>,
         /// Who has it and until when.
         lease: Lease,

@@ -281,19 +281,18 @@ pub async fn orphaned(
     rows.iter().map(from_row).collect()
 }
 
-/// Jobs that are to be ended: queued ones past their deadline, and running ones whose deadline was before `long_past`.
+/// Jobs that are to be ended: queued and running ones past their deadline.
 ///
 /// # Errors
 /// The database failed.
 pub async fn overdue(
     database: &Database,
     now: DateTime<Utc>,
-    long_past: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<JobId>, DbError> {
     const SQL: &str = "SELECT job_id FROM media_jobs WHERE state = 'queued' AND deadline_at <= $1 \
-         UNION ALL SELECT job_id FROM media_jobs WHERE state = 'running' AND deadline_at <= $2 LIMIT $3";
-    let params = [micros(now), micros(long_past), int(limit as u64)];
+         UNION ALL SELECT job_id FROM media_jobs WHERE state = 'running' AND deadline_at <= $1 LIMIT $2";
+    let params = [micros(now), int(limit as u64)];
     let rows = database.query(SQL, &params).await?;
     rows.iter().map(|row| typed(row, 0)).collect()
 }

@@ -26,7 +26,7 @@ use crate::http::reads::{TailRead, Written};
 use crate::policies::dispatch_media_jobs::preset_version;
 use crate::ports::clock;
 
-/// From then on no attempt at a job is begun.
+/// From then on no attempt at a job is begun, and one that runs is ended.
 const DEADLINE: TimeDelta = TimeDelta::hours(6);
 
 /// The longest that a file may last which the workers take.

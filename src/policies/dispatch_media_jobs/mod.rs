@@ -33,11 +33,9 @@ use crate::workers::{Weight, worker_preset};
 const NAME: &str = "dispatch_media_jobs";
 /// How often the queue is looked at when nothing happens; back-off times and leases run out by themselves.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// No attempt takes so long: one that still runs so long after its job's deadline never ends by itself.
-const LONGEST: chrono::TimeDelta = chrono::TimeDelta::hours(5);
 /// The lanes, from the first, that have jobs which take but a moment.
 const QUICK_LANES: usize = 2;
-/// Queued jobs past their deadline that one look ends.
+/// Jobs past their deadline that one look ends.
 const OVERDUE: usize = 100;
 
 /// The version of a preset's recipe that this server asks for.
@@ -173,9 +171,11 @@ impl Manager {
         Ok(())
     }
 
+    /// A job that is queued or running at its deadline fails. Whoever follows its attempt notices when it renews the lease,
+    /// and has the worker end it.
     async fn expire(&self) -> Result<(), DbError> {
         let (app, now) = (&self.app, clock::now());
-        for job in media_jobs::overdue(&app.database, now, now - LONGEST, OVERDUE).await? {
+        for job in media_jobs::overdue(&app.database, now, OVERDUE).await? {
             let command = MediaJobCommand::Expire { at: now };
             match app
                 .log
