@@ -49,6 +49,8 @@ enum Trick {
     StoreGoes,
     /// No input of the clip's size has room; what is smaller has.
     DiskLow,
+    /// Every job crashes.
+    Crashes,
     /// Every job finds the disk full.
     FullDisk,
 }
@@ -122,7 +124,11 @@ impl Liar {
             pct: None,
             last_seq: 0,
             failure: (state == JobState::Failed).then(|| Failure {
-                code: FailureCode::DiskFull,
+                code: if self.trick == Trick::Crashes {
+                    FailureCode::Crashed
+                } else {
+                    FailureCode::DiskFull
+                },
                 detail: String::new(),
             }),
             result: None,
@@ -197,7 +203,7 @@ async fn start(State(liar): State<Liar>, Path(key): Key) -> axum::Json<JobStatus
     }
     let state = match liar.trick {
         Trick::NeverEnds => JobState::Running,
-        Trick::FullDisk => JobState::Failed,
+        Trick::FullDisk | Trick::Crashes => JobState::Failed,
         _ => JobState::Succeeded,
     };
     liar.set(key, state)
@@ -498,6 +504,30 @@ async fn a_worker_short_of_disk_for_one_input_goes_on_with_smaller_ones() {
         seen["attempt"].as_u64().unwrap() <= 1,
         "it goes round: {seen}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_crashes_what_works_on_it_is_given_to_no_worker_again() {
+    let server = server_of(Liar::with_trick(Trick::Crashes)).await;
+    let token = server.token("ada@example.com").await;
+    let media = server.upload(&token, "a.mp4", support::clip()).await;
+    for (preset, attempts) in [("poster", 2), ("preview", 0), ("metadata", 0)] {
+        let job = server.job(&token, &media, preset).await;
+        let ended = server.ended(&token, &job).await;
+        assert_eq!(ended["error"]["code"], "crashed", "{ended}");
+        assert_eq!(ended["error"]["retryable"], false, "{ended}");
+        assert_eq!(ended["attempt"], attempts, "{ended}");
+    }
+    let of_it = |line: &&str| line.contains("keeps crashing") && line.contains(&media);
+    assert_eq!(server.log().lines().filter(of_it).count(), 1);
+    let metrics = reqwest::get(format!("{}/metrics", server.ops)).await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    let counted = "gatelog_media_poison_total{code=\"crashed\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+    let other = server.upload(&token, "b.mp4", support::clip()).await;
+    let job = server.job(&token, &other, "poster").await;
+    let ended = server.ended(&token, &job).await;
+    assert_eq!(ended["attempt"], 2, "another file has its tries: {ended}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,9 @@ use eventlog::{
 
 mod queue;
 
-pub use queue::{LANES, Turns, Wanted, due, is_any_queued, lane, orphaned, overdue, probe_of};
+pub use queue::{
+    LANES, Turns, Wanted, crash_of, due, is_any_queued, lane, orphaned, overdue, probe_of,
+};
 
 use crate::page::{Cursor, Page, probe_limit};
 use crate::support::{count, int, micros, opt_time, parse, time, typed};

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aggregates::media_job::Preset;
+use aggregates::media_job::{FailureClass, FailureCode, Preset};
 use aggregates::values::{JobId, MediaId, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{Database, DbError, Value};
@@ -260,6 +260,23 @@ pub async fn probe_of(database: &Database, media: MediaId) -> Result<Option<JobR
     );
     let rows = database.query(&sql, &[media.to_string().into()]).await?;
     rows.first().map(from_row).transpose()
+}
+
+/// The code of a job on this file that failed because what worked on it crashed, again and again.
+///
+/// # Errors
+/// The database failed.
+pub async fn crash_of(database: &Database, media: MediaId) -> Result<Option<FailureCode>, DbError> {
+    let crashes = FailureCode::ALL
+        .iter()
+        .filter(|code| code.class() == FailureClass::Crash);
+    let names: Vec<String> = crashes.map(|code| format!("'{code}'")).collect();
+    let sql = format!(
+        "SELECT error_code FROM media_jobs WHERE media_id = $1 AND state = 'failed' AND error_code IN ({}) LIMIT 1",
+        names.join(", ")
+    );
+    let rows = database.query(&sql, &[media.to_string().into()]).await?;
+    rows.first().map(|row| typed(row, 0)).transpose()
 }
 
 /// Running jobs that no live node looks after: without a lease, or with one that ran out.

@@ -465,6 +465,17 @@ async fn write_failure(app: &App, row: &JobRow, key: JobKey, code: FailureCode) 
     write(app, row, key, command).await
 }
 
+/// A file that made what works on it crash for good may be an attack: somebody should look at it.
+fn alert(job: &MediaJob, row: &JobRow, key: JobKey) {
+    if let MediaJob::Failed { code, .. } = job
+        && code.class() == FailureClass::Crash
+    {
+        let (media, code) = (row.media_id, code.as_str());
+        metrics::counter!("gatelog_media_poison_total", "code" => code).increment(1);
+        tracing::error!(%key, %media, code, "a file keeps crashing what works on it; no other job of it is begun");
+    }
+}
+
 /// True when the log has the end, or another one. Otherwise the lease runs out, and whoever adopts the job settles it.
 async fn write(app: &App, row: &JobRow, key: JobKey, command: MediaJobCommand) -> bool {
     let written = app
@@ -472,7 +483,11 @@ async fn write(app: &App, row: &JobRow, key: JobKey, command: MediaJobCommand) -
         .execute::<MediaJob>(&row.job_id.to_string(), command, &context(NAME))
         .await;
     match written {
-        Ok(_) | Err(ExecuteError::Refused(_)) => true,
+        Ok(outcome) => {
+            alert(&outcome.aggregate, row, key);
+            true
+        }
+        Err(ExecuteError::Refused(_)) => true,
         Err(error) => {
             tracing::warn!(%key, %error, "the end of an attempt was not written down yet");
             false

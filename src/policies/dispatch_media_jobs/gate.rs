@@ -16,10 +16,15 @@ use crate::quota;
 /// How long the read model may take to show a refusal.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Why the job cannot succeed, if its owner has no room for what it makes, or the last probe of its file says so.
+/// Why the job is given to no worker: its owner has no room for what it makes, another one on the same file crashed for
+/// good, or the last probe of the file says that it cannot succeed.
 pub(super) async fn obstacle(app: &App, row: &JobRow) -> Result<Option<FailureCode>, DbError> {
     if quota::is_used_up(app, row.owner).await? {
         return Ok(Some(FailureCode::QuotaExceeded));
+    }
+    // Twice is enough: what made a program crash is not tried on by way of another preset.
+    if let Some(code) = media_jobs::crash_of(&app.database, row.media_id).await? {
+        return Ok(Some(code));
     }
     let Some(probe) = media_jobs::probe_of(&app.database, row.media_id).await? else {
         return Ok(None);
