@@ -7,25 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::media_job::{
-    Attempts, FailureClass, FailureCode, MediaJob, MediaJobCommand, MediaJobError, Preset,
-    retry_delay,
+    Attempts, FailureClass, FailureCode, MediaJob, MediaJobCommand, MediaJobError, retry_delay,
 };
 use eventlog::ExecuteError;
 use futures::StreamExt as _;
-use media_worker::api::{
-    self, EventBody, JobKey, JobSpec, JobState, JobStatus, Params, Sha256Digest,
-};
+use media_worker::api::{self, EventBody, JobKey, JobState, JobStatus};
 use media_worker::client::ClientError;
 use projections::media::MediaRow;
 use projections::{media, media_jobs::JobRow};
 
 use super::leases::{self, Lost};
+use super::spec::{digest, spec};
 use super::{NAME, Place, gate, outputs, reconcile, store};
 use crate::app::App;
 use crate::policies::context;
 use crate::ports::blobs::BlobError;
 use crate::ports::{clock, ids};
-use crate::workers::{Weight, Worker, worker_preset};
+use crate::workers::{Weight, Worker};
 
 /// A worker that cannot be reached for this long has lost the attempt.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -233,37 +231,6 @@ async fn release(app: &App, row: &JobRow) {
 
 fn let_go(error: impl std::fmt::Display) -> Stop {
     Stop::LetGo(error.to_string())
-}
-
-fn spec(row: &JobRow) -> Result<JobSpec, Stop> {
-    Ok(JobSpec {
-        preset: worker_preset(row.preset),
-        preset_version: row.preset_version,
-        params: Params {
-            seek_ms: row.options.seek_ms,
-        },
-        input_size: row.input_bytes,
-        input_sha256: digest(row)?,
-        deadline_ms: u64::try_from(run_at_most(row.preset).as_millis()).unwrap_or(u64::MAX),
-        limits: api::JobLimits::default(),
-    })
-}
-
-fn digest(row: &JobRow) -> Result<Sha256Digest, Stop> {
-    row.input_sha256
-        .parse()
-        .map_err(|_| Stop::Failed(FailureCode::DigestMismatch))
-}
-
-/// The longest that an attempt may run once started: above the worker's own limits, which depend on the input.
-fn run_at_most(preset: Preset) -> Duration {
-    match preset {
-        Preset::Metadata | Preset::Poster | Preset::Preview | Preset::Image | Preset::Waveform => {
-            Duration::from_mins(10)
-        }
-        Preset::WebVideo | Preset::Audio => Duration::from_mins(150),
-        Preset::Hls => Duration::from_mins(270),
-    }
 }
 
 /// Goes on until the attempt has ended and its outputs are taken in, or the lease is lost.

@@ -11,6 +11,7 @@ mod leases;
 mod outputs;
 mod places;
 mod reconcile;
+mod spec;
 mod store;
 
 use std::sync::Arc;
