@@ -218,23 +218,23 @@ mod tests {
         is_encrypted(container, &file)
     }
 
-    fn atom(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn atom(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes()[..], kind, content].concat()
+        [&size.to_be_bytes()[..], &kind, content].concat()
     }
 
     /// A film with these sample entries, one a track.
     fn film(entries: &[&[u8; 4]]) -> Vec<u8> {
         let track = |entry: &&[u8; 4]| {
-            let entry = atom(entry, &[0; 70]);
-            let list = atom(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &entry].concat());
+            let entry = atom(**entry, &[0; 70]);
+            let list = atom(*b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &entry].concat());
             [b"stbl", b"minf", b"mdia", b"trak"]
                 .iter()
-                .fold(list, |content, kind| atom(kind, &content))
+                .fold(list, |content, kind| atom(**kind, &content))
         };
         let tracks: Vec<u8> = entries.iter().flat_map(track).collect();
-        let index = atom(b"moov", &[atom(b"mvhd", &[0; 100]), tracks].concat());
-        [atom(b"ftyp", b"isom"), atom(b"mdat", b"encvenca"), index].concat()
+        let index = atom(*b"moov", &[atom(*b"mvhd", &[0; 100]), tracks].concat());
+        [atom(*b"ftyp", b"isom"), atom(*b"mdat", b"encvenca"), index].concat()
     }
 
     #[test]

@@ -74,11 +74,11 @@ async fn a_film_that_plays_everywhere_keeps_its_streams() {
         fetch(&worker, status.key(), "web.mp4").await
     };
     // Its sound has six channels.
-    let made = make(&clip(), 2).await;
-    assert_ne!(streams(&made), streams(&clip()));
-    assert_eq!(streams(&make(&made, 2).await), streams(&made));
-    let by_the_former_recipe = make(&made, 1).await;
-    assert_ne!(streams(&by_the_former_recipe), streams(&made));
+    let film = make(&clip(), 2).await;
+    assert_ne!(streams(&film), streams(&clip()));
+    assert_eq!(streams(&make(&film, 2).await), streams(&film));
+    let by_the_former_recipe = make(&film, 1).await;
+    assert_ne!(streams(&by_the_former_recipe), streams(&film));
 }
 
 #[tokio::test]
