@@ -132,7 +132,7 @@ async fn what_the_former_table_had_forgotten_is_recognised_after_the_migration()
     const FORMER: &str = "DROP TABLE spent_refresh_tokens; \
         CREATE TABLE spent_refresh_tokens (slot TEXT PRIMARY KEY, session_id TEXT NOT NULL, token_hash TEXT NOT NULL); \
         CREATE INDEX spent_refresh_tokens_by_hash ON spent_refresh_tokens (token_hash); \
-        DELETE FROM _sqlx_migrations WHERE version = 20";
+        DELETE FROM _sqlx_migrations WHERE version = 21";
     for (server, url) in servers("0").await {
         server.register("ada@example.com").await;
         let over = server.sign_in("ada@example.com").await;

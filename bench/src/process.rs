@@ -27,12 +27,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it listens.
-    pub fn start() -> anyhow::Result<Self> {
-        Self::start_with(&[])
-    }
-
-    /// As [`Self::start`], with further settings.
+    /// Starts it with further settings and waits until it listens.
     pub fn start_with(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (address, ops) = (free_address()?, free_address()?);

@@ -267,6 +267,7 @@ async fn one_event_of_a_stream_is_found_by_its_number_and_by_its_type() {
         let log = open(&database).await;
         let mut other = append("a", 3, 1);
         other.events[0].event_type = "Rare".to_owned();
+        other.events[0].payload = "{\"Rare\":{}}".to_owned();
         log.append(append("a", 0, 3)).await.unwrap();
         log.append(append("b", 0, 1)).await.unwrap();
         log.append(other).await.unwrap();

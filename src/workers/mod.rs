@@ -391,8 +391,12 @@ mod tests {
         let picked = |bytes: u64| {
             let offer = |worker: &Arc<Worker>| Offer {
                 worker: Arc::clone(worker),
-                free: 1,
-                presets: knowing(1),
+                room: Room {
+                    general: 1,
+                    ..Room::default()
+                },
+                most: 10,
+                presets: knowing(1, &[api::Preset::Poster]),
             };
             let list = workers.all().iter().map(offer).collect();
             let worker = Offers { list }.pick(Preset::Poster, 1, bytes);
