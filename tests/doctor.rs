@@ -14,7 +14,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::engines::{count, prepared, servers, write};
-use support::{Server, free_port};
+use support::{Server, free_port, until_so};
 
 /// What the doctor says: whether it is content, and each level by name; the worst where a name comes twice.
 struct Said {
@@ -79,6 +79,12 @@ fn set_mode(path: &Path, mode: u32) {
 async fn a_sound_installation_is_found_sound_and_each_bad_setting_alone() {
     for (mut server, url, _folder) in servers(&[]).await {
         let sound = sound(&mut server).await;
+        // The last that follows from the registration.
+        let confirmed = "SELECT COUNT(*) FROM events WHERE event_type = 'EmailClaimConfirmed'";
+        until_so("the claim is confirmed", async || {
+            count(&url, confirmed).await == 1
+        })
+        .await;
         let before = count(&url, "SELECT COUNT(*) FROM events").await;
         let key = server.data.join("master.key");
         set_mode(&key, 0o644);

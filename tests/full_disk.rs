@@ -36,9 +36,7 @@ impl OnSmallDisk {
         let folder = tempfile::tempdir().unwrap();
         let small = folder.path().join("small");
         std::fs::create_dir(&small).unwrap();
-        let mut settings = settings(&small);
-        // Each change of a name is an event, and these tests want many.
-        settings.push(("NAME_CHANGES_PER_HOUR", "1000000".to_owned()));
+        let settings = settings(&small);
         let settings: Vec<(&str, &str)> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
         let mut server = Server::prepare(folder.path(), &settings);
         let place = small.display().to_string();

@@ -27,9 +27,11 @@ async fn on_both_engines() -> Vec<Server> {
         .fresh_database()
         .await
         .unwrap();
+    // A list longer than any that an account may have by default.
+    let many = ("SESSIONS_PER_USER", "10000");
     vec![
-        Server::start().await,
-        Server::start_with(&[("DATABASE_URL", &postgres)]).await,
+        Server::start_with(&[many]).await,
+        Server::start_with(&[("DATABASE_URL", &postgres), many]).await,
     ]
 }
 

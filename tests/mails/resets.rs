@@ -216,7 +216,12 @@ async fn a_known_address_takes_as_long_as_an_unknown_one() {
         settled(&url).await;
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for n in 0..220 {
-            for (email, times) in [(EMAIL, &mut known), (OTHER, &mut unknown)] {
+            let mut turns = [(EMAIL, &mut known), (OTHER, &mut unknown)];
+            // What one leaves to be done afterwards is not always the other one's burden.
+            if n % 2 == 1 {
+                turns.reverse();
+            }
+            for (email, times) in turns {
                 let begun = Instant::now();
                 assert_eq!(ask_reset(&server, email).await.status(), 202);
                 if n >= 20 {

@@ -121,7 +121,12 @@ async fn a_known_address_takes_as_long_as_an_unknown_one() {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for n in 0..210 {
             let stranger = format!("stranger-{n}@example.com");
-            for (email, times) in [(EMAIL, &mut known), (stranger.as_str(), &mut unknown)] {
+            let mut turns = [(EMAIL, &mut known), (stranger.as_str(), &mut unknown)];
+            // What one leaves to be done afterwards is not always the other one's burden.
+            if n % 2 == 1 {
+                turns.reverse();
+            }
+            for (email, times) in turns {
                 let begun = Instant::now();
                 assert_eq!(register(&server, email).await.status(), 202);
                 if n >= 10 {

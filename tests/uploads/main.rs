@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::pedantic,
+    clippy::disallowed_methods,
     reason = "a test fails by panicking"
 )]
 

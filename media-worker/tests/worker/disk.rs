@@ -50,7 +50,7 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn a_full_disk_is_told_apart_and_survived() {
     // Whatever else the machine does, no job may reach its limit of time for that.
-    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let worker = Worker::start().await;
     let disk = SmallDisk::mount(&worker.jobs_dir);
     let low = Err(ClientError::DiskLow);
     let input = clip();

@@ -38,7 +38,7 @@ fn with_late_subtitles(name: &str, codec: &str) -> Vec<u8> {
 /// Without a header a player goes by the rate of the first frames, which makes these 70 s about 22.
 #[tokio::test]
 async fn a_sound_may_last_longer_than_its_first_frames_promise() {
-    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let worker = Worker::start().await;
     let part = |seconds: u32, rate: &str| {
         let source = format!("-f lavfi -i sine=d={seconds}");
         let bare = "-write_xing 0 -id3v2_version 0 -c:a libmp3lame -b:a";
@@ -54,7 +54,7 @@ async fn a_sound_may_last_longer_than_its_first_frames_promise() {
 
 #[tokio::test]
 async fn streams_that_nobody_wants_may_last_longer() {
-    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let worker = Worker::start().await;
     let two_sounds = format!("{FILM} -f lavfi -i sine=d=40 -map 0 -map 1 -map 2 {CODECS}");
     for (name, film) in [
         ("subtitles in mp4", with_late_subtitles("x.mp4", "mov_text")),
@@ -72,7 +72,7 @@ async fn streams_that_nobody_wants_may_last_longer() {
 
 #[tokio::test]
 async fn what_is_made_of_a_file_that_was_cut_is_refused() {
-    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let worker = Worker::start().await;
     let film = |name: &str, args: &str| made(name, &format!("{FILM} {CODECS} {args}"));
     let sound = made("x.flac", "-f lavfi -i sine=d=20");
     for (name, whole, preset) in [

@@ -157,7 +157,7 @@ async fn a_terminated_worker_ends_well_and_has_kept_its_secret() {
 
 #[tokio::test]
 async fn a_stopped_worker_lets_its_jobs_end_and_be_collected() {
-    let mut worker = Worker::start_with(&["--priority", "normal"]).await;
+    let mut worker = Worker::start().await;
     let film = spec(Preset::WebVideo, &clip());
     let key = worker.order(&film, &clip()).await;
     signal(&worker.process, Signal::SIGTERM);

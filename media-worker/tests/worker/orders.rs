@@ -339,7 +339,7 @@ async fn there_is_no_queue() {
 /// A decoder's own frames of so much sound have no room in the memory of the run.
 #[tokio::test]
 async fn a_waveform_shows_the_longest_sound() {
-    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let worker = Worker::start().await;
     let sound = made("x.flac", "-f lavfi -i sine=f=1000:r=8000:d=7200");
     let order = JobSpec {
         deadline_ms: 600_000,
@@ -378,7 +378,7 @@ fn frames(film: &[u8]) -> Vec<(f64, bool)> {
 
 #[tokio::test]
 async fn a_film_of_uneven_frames_has_at_most_sixty_a_second() {
-    let worker = Worker::start_with(&["--priority", "normal"]).await;
+    let worker = Worker::start().await;
     let film = uneven_film();
     for (preset, name, most) in [
         (Preset::Hls, "v360p.m4s", 545),
