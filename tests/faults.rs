@@ -142,7 +142,12 @@ impl Writer {
 async fn twenty_kills_lose_nothing_leave_nothing_stuck_and_double_nothing() {
     let (seed, mut chance) = Chance::from_environment("FAULTS_SEED");
     let folder = tempfile::tempdir().unwrap();
-    let settings = [("MEDIA_JOBS_PER_USER", "4"), ("ACCESS_TOKEN_TTL", "86400")];
+    let settings = [
+        ("MEDIA_JOBS_PER_USER", "4"),
+        // No worker keeps up with the writers.
+        ("MEDIA_JOBS_QUEUED_PER_USER", "100000"),
+        ("ACCESS_TOKEN_TTL", "86400"),
+    ];
     let mut server = Server::prepare(folder.path(), &settings);
     server.launch().await;
     server.launch_worker().await;
@@ -330,7 +335,8 @@ fn the_check_of_acknowledged_events_finds_a_lost_a_moved_and_a_missing_one() {
 async fn a_crash_of_postgres_loses_nothing_that_was_acknowledged() {
     let cluster = TestPostgres::start().unwrap();
     let url = cluster.fresh_database().await.unwrap();
-    let server = Server::start_with(&[("DATABASE_URL", &url)]).await;
+    let many = ("MEDIA_JOBS_QUEUED_PER_USER", "100000");
+    let server = Server::start_with(&[("DATABASE_URL", &url), many]).await;
     let token = server.token("ada@example.com").await;
     let (seed, mut chance) = Chance::from_environment("FAULTS_SEED");
     let mut acknowledged = Vec::new();

@@ -27,11 +27,12 @@ async fn on_both_engines() -> Vec<Server> {
         .fresh_database()
         .await
         .unwrap();
-    // A list longer than any that an account may have by default.
-    let many = ("SESSIONS_PER_USER", "10000");
+    // Lists longer than any that an account may have by default.
+    let sessions = ("SESSIONS_PER_USER", "10000");
+    let jobs = ("MEDIA_JOBS_QUEUED_PER_USER", "10000");
     vec![
-        Server::start_with(&[many]).await,
-        Server::start_with(&[("DATABASE_URL", &postgres), many]).await,
+        Server::start_with(&[sessions, jobs]).await,
+        Server::start_with(&[("DATABASE_URL", &postgres), sessions, jobs]).await,
     ]
 }
 

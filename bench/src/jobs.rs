@@ -27,6 +27,8 @@ const QUICK: Duration = Duration::from_millis(5);
 /// How often a film is asked about. Every question takes time from FFmpeg, which uses all of the machine; a client that
 /// follows its job by events costs less still.
 const SLOW: Duration = Duration::from_millis(50);
+/// Jobs that are asked for of one file; it may have twice as many.
+const JOBS_OF_A_FILE: usize = 50;
 /// The clip is played so often, so that a job is long enough to be one.
 const LOOPS: &str = "5";
 
@@ -125,11 +127,16 @@ impl Site {
 
     /// Posters of one file at different places, one after the other.
     async fn latency(&self, count: usize) -> anyhow::Result<String> {
-        let media = self.upload(self.clip.clone()).await?;
+        let mut media = self.upload(self.clip.clone()).await?;
         let warm = self.ask(&media, "poster", json!({"seek_ms": 5000})).await?;
         self.ended(&warm, QUICK).await?;
         let (mut answers, mut starts) = (Vec::new(), Vec::new());
         for n in 0..count {
+            if n % JOBS_OF_A_FILE == 0 {
+                // Another tail is another file.
+                let content = [self.clip.as_slice(), n.to_string().as_bytes()].concat();
+                media = self.upload(content).await?;
+            }
             // The worker is at rest.
             tokio::time::sleep(Duration::from_millis(50)).await;
             let worker = self.worker.0.id();
