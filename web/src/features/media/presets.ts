@@ -20,7 +20,11 @@ export const PRESET_TEXTS: Readonly<Record<Preset, PresetText>> = {
   },
   preview: { title: 'Preview', action: 'Make preview', about: 'Four silent seconds, small' },
   audio: { title: 'Sound', action: 'Extract sound', about: 'The sound alone, as AAC' },
-  image: { title: 'Picture', action: 'Make picture', about: 'WebP, and AVIF if it can be, of at most 2048 pixels a side' },
+  image: {
+    title: 'Picture',
+    action: 'Make picture',
+    about: 'WebP, and AVIF if it can be, of at most 2048 pixels a side',
+  },
   waveform: { title: 'Waveform', action: 'Draw waveform', about: 'The loudness over time' },
   hls: {
     title: 'Streaming (HLS)',

@@ -710,7 +710,7 @@ export interface paths {
         /** The caller's files, newest first. */
         get: operations["list_media"];
         put?: never;
-        /** Stores a file. */
+        /** Stores a file. Without `Content-Length` all that is left of the quota is claimed until the file is there. */
         post: operations["create_media"];
         delete?: never;
         options?: never;
@@ -763,7 +763,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Asks for a job. The same request is the same job. `web-video` and `hls` ask for `metadata` too, which must succeed
+         * Asks for a job. The same request is the same job; one that was cancelled, or failed and is retryable, waits again.
+         *     `web-video` and `hls` ask for `metadata` too, which must succeed
          *     first.
          */
         post: operations["create_job"];
@@ -1046,6 +1047,26 @@ export interface paths {
          * @description Any method is taken. 204 with the caller in headers when the token is good.
          */
         get: operations["verify_token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/verify/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * As `/v1/verify`, for gateways that put the path of the request that they ask about behind it.
+         * @description Any method and any path is taken, as Envoy's `path_prefix` sends them; neither the path nor the query narrows the answer, which is that of `/v1/verify`.
+         */
+        get: operations["verify_token_for_path"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1410,7 +1431,7 @@ export interface components {
         JobOptions: {
             /**
              * Format: int32
-             * @description `poster` and `preview`: where to take it, in milliseconds.
+             * @description `poster` and `preview`: where to take it, in milliseconds; within the file, and within two hours.
              */
             seek_ms?: number | null;
         };
@@ -1764,7 +1785,7 @@ export interface components {
         Usage: {
             /**
              * Format: int64
-             * @description Bytes; an upload that is on its way counts with its whole length.
+             * @description Bytes of files and of what jobs made of them; an upload that is on its way counts with its whole length.
              */
             bytes: number;
             /**
@@ -1778,6 +1799,11 @@ export interface components {
              * @description Resumable uploads that are not finished.
              */
             open_uploads: number;
+            /**
+             * Format: int64
+             * @description Of these, what jobs made.
+             */
+            output_bytes: number;
         };
         /** @description An account. */
         User: {
@@ -2876,7 +2902,10 @@ export interface operations {
     rotate_webhook_secret: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 id: string;
             };
@@ -4051,7 +4080,10 @@ export interface operations {
     enrol_totp: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4398,6 +4430,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description upload-too-slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description payload-too-large, quota-exceeded */
             413: {
                 headers: {
@@ -4608,8 +4649,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description quota-exceeded */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description validation-failed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-jobs */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4622,7 +4681,10 @@ export interface operations {
     create_link: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Up to 255 characters */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 id: string;
             };
@@ -5845,6 +5907,36 @@ export interface operations {
             };
             /** @description forbidden, reauthentication-required */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_token_for_path: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The path that is asked about, of as many segments as it has */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Good, with the headers of `/v1/verify` */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid-token */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
