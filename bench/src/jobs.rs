@@ -125,7 +125,7 @@ impl Site {
         bail!("the job is stuck")
     }
 
-    /// Posters of one file at different places, one after the other.
+    /// Posters of a few files at different places, one after the other.
     async fn latency(&self, count: usize) -> anyhow::Result<String> {
         let mut media = self.upload(self.clip.clone()).await?;
         let warm = self.ask(&media, "poster", json!({"seek_ms": 5000})).await?;
