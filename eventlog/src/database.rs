@@ -18,7 +18,7 @@ use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Executor as _};
 use crate::archive::{Archive, SegmentStore};
 use crate::projection::Change;
 use crate::rebuild::schema::REBUILT;
-use crate::sqlite::{Readers, SqliteWriter};
+use crate::sqlite::{Durability, Readers, SqliteWriter};
 use crate::{DbError, Row, Value, postgres, sqlite};
 
 /// Connections of a pool.
@@ -174,7 +174,11 @@ impl Database {
     /// The database failed.
     pub async fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         match &*self.kind {
-            DatabaseKind::Sqlite { readers, .. } => readers.rows(sql, params).await,
+            DatabaseKind::Sqlite { readers, .. } => {
+                let queries = vec![(sql.to_owned(), params.to_vec())];
+                let mut rows = readers.rows_of_each(queries).await?;
+                Ok(rows.pop().unwrap_or_default())
+            }
             DatabaseKind::Postgres { pool, .. } => {
                 let mut lost = LostConnections::default();
                 loop {
@@ -188,16 +192,49 @@ impl Database {
         }
     }
 
+    /// The rows of each query.
+    pub(crate) async fn query_each(
+        &self,
+        queries: Vec<Statement>,
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        if let DatabaseKind::Sqlite { readers, .. } = &*self.kind {
+            return readers.rows_of_each(queries).await;
+        }
+        let mut all = Vec::with_capacity(queries.len());
+        for (sql, params) in &queries {
+            all.push(self.query(sql, params).await?);
+        }
+        Ok(all)
+    }
+
     /// Executes statements in one transaction; the rows that each affected.
     ///
     /// # Errors
     /// The database failed; then nothing was written.
     pub async fn execute(&self, statements: Vec<Statement>) -> Result<Vec<u64>, DbError> {
+        self.execute_as(statements, Durability::Durable).await
+    }
+
+    /// As [`Self::execute`], for what may be lost when the machine loses its power in the next moments, together with
+    /// everything of its kind that came after it. On SQLite it waits for no disk; what is durable takes along what came
+    /// before it. On PostgreSQL it is as durable as everything else.
+    ///
+    /// # Errors
+    /// The database failed; then nothing was written.
+    pub async fn execute_relaxed(&self, statements: Vec<Statement>) -> Result<Vec<u64>, DbError> {
+        self.execute_as(statements, Durability::Relaxed).await
+    }
+
+    async fn execute_as(
+        &self,
+        statements: Vec<Statement>,
+        durability: Durability,
+    ) -> Result<Vec<u64>, DbError> {
         match &*self.kind {
             DatabaseKind::Sqlite { writer, .. } => {
                 let job =
                     move |connection: Result<&_, _>| sqlite::execute(connection?, &statements);
-                writer.write(job, |_, error| error).await?
+                writer.write(durability, job, |_, error| error).await?
             }
             DatabaseKind::Postgres { pool, .. } => {
                 let mut transaction = postgres::begin(pool).await?;
@@ -213,7 +250,7 @@ impl Database {
     }
 
     /// Moves a tail's checkpoint from `from` to `to` and applies its changes, in one transaction. False, and
-    /// nothing done, when somebody else has moved it.
+    /// nothing done, when somebody else has moved it. Both are relaxed: what is lost together is done again from the log.
     pub(crate) async fn advance(
         &self,
         tail: &'static str,
@@ -226,7 +263,8 @@ impl Database {
                 let job = move |connection: Result<&_, _>| {
                     sqlite::advance(connection?, tail, from, to, &changes)
                 };
-                writer.write(job, |_, error| error).await?
+                let relaxed = Durability::Relaxed;
+                writer.write(relaxed, job, |_, error| error).await?
             }
             DatabaseKind::Postgres { pool, .. } => {
                 postgres::advance(pool, tail, from, to, &changes).await

@@ -16,6 +16,7 @@ use crate::feed::{CommitObserver, Feed, head};
 use crate::noted;
 use crate::postgres::PostgresAppender;
 use crate::snapshot::{Snapshots, Snapshotted};
+use crate::sqlite::Durability;
 use crate::tiles::Edge;
 use crate::upcast::{Upcasters, newest};
 use crate::{
@@ -330,7 +331,11 @@ async fn commit_sqlite(database: &Database, batch: Batch) -> Fate {
         Ok(connection) => sqlite::commit(connection, batch),
         Err(error) => Err((batch, error)),
     };
-    match writer.write(job, |batch, error| (batch, error)).await {
+    let durable = Durability::Durable;
+    match writer
+        .write(durable, job, |batch, error| (batch, error))
+        .await
+    {
         Ok(result) => result.into(),
         Err(error) => {
             tracing::error!(%error, "the SQLite writer did not take a batch");

@@ -1,5 +1,6 @@
 //! SQLite: one thread writes, in WAL mode with `synchronous=FULL`; the group commit is one transaction.
 
+mod in_place;
 mod readers;
 mod writer;
 
@@ -20,7 +21,7 @@ use crate::repository::{recorded, select};
 use crate::tiles::{Edge, TILE_WIDTH, Tile, edge_tiles};
 use crate::{DbError, Engine, RecordedEvent, Row, Value};
 
-pub(crate) use writer::SqliteWriter;
+pub(crate) use writer::{Durability, SqliteWriter};
 
 /// How long a statement waits for another process.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

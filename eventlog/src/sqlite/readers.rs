@@ -1,7 +1,7 @@
-//! Reading from SQLite. Its own connections step through the rows on a blocking thread: a row costs no message between
-//! threads, and a line no copy but the one into it.
+//! Reading from SQLite. Its own connections step through the rows, in place or on a blocking thread: a row costs no message
+//! between threads, and a line no copy but the one into it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::in_place::InPlace;
 use super::{BUSY_TIMEOUT, numbered};
+use crate::database::Statement;
 use crate::line::LineParts;
 use crate::lines::Lines;
 use crate::{DbError, Row, Value};
@@ -26,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
+    in_place: InPlace,
     places: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
@@ -33,6 +36,7 @@ pub(crate) struct Readers {
 impl Readers {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
+            in_place: InPlace::new(&path),
             path,
             places: Arc::new(Semaphore::new(CONNECTIONS)),
             idle: Mutex::new(Vec::new()),
@@ -41,29 +45,28 @@ impl Readers {
 
     /// No more reads; those under way go on.
     pub(crate) fn close(&self) {
+        self.in_place.close();
         self.places.close();
         if let Ok(mut idle) = self.idle.lock() {
             idle.clear();
         }
     }
 
-    /// The rows of a query.
-    pub(crate) async fn rows(
+    /// The rows of each query, all of one state of the database.
+    pub(crate) async fn rows_of_each(
         self: &Arc<Self>,
-        sql: &str,
-        params: &[Value],
-    ) -> Result<Vec<Row>, DbError> {
-        let (sql, params) = (numbered(sql), params.to_vec());
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params_from_iter(&params))?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(Row::from_rusqlite(row)?);
+        queries: Vec<Statement>,
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        let in_place = self
+            .in_place
+            .read(|connection| rows_of_each(connection, &queries));
+        match in_place {
+            Some(rows) => rows,
+            None => {
+                self.read(move |connection| rows_of_each(connection, &queries))
+                    .await
             }
-            Ok(found)
-        })
-        .await
+        }
     }
 
     /// The lines of a query for [`crate::lines::COLUMNS`].
@@ -95,11 +98,7 @@ impl Readers {
         if let Some(connection) = idle {
             return Ok(connection);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(connection)
+        open(&self.path)
     }
 
     /// Keeps it for the next read, unless there are no more.
@@ -110,6 +109,35 @@ impl Readers {
             idle.push(connection);
         }
     }
+}
+
+pub(super) fn open(path: &Path) -> Result<Connection, DbError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn rows_of_each(connection: &Connection, queries: &[Statement]) -> Result<Vec<Vec<Row>>, DbError> {
+    // A statement alone is a transaction of its own.
+    if let [(sql, params)] = queries {
+        return Ok(vec![rows(connection, sql, params)?]);
+    }
+    let transaction = connection.unchecked_transaction()?;
+    let each = queries.iter();
+    each.map(|(sql, params)| rows(&transaction, sql, params))
+        .collect()
+}
+
+fn rows(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+    let mut statement = connection.prepare_cached(&numbered(sql))?;
+    let mut rows = statement.query(params_from_iter(params))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Row::from_rusqlite(row)?);
+    }
+    Ok(found)
 }
 
 fn lines(connection: &Connection, sql: &str) -> Result<Lines, DbError> {

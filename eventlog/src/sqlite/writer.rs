@@ -1,5 +1,6 @@
 //! The thread that writes. What waits for it goes into one transaction, so that a flush of the disk serves many; a
-//! savepoint around each keeps one that fails from harming the others.
+//! savepoint around each keeps one that fails from harming the others. A transaction in which nothing has to be durable
+//! waits for no flush; the next flush takes it along, since the WAL is written and recovered in order.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -17,12 +18,30 @@ const TOGETHER: usize = 64;
 /// Prepared statements that are kept.
 const STATEMENTS: usize = 256;
 
+/// What may become of a commit when the machine loses its power. Nothing is lost when only the process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It stays.
+    Durable,
+    /// It may be lost, with every later one of its kind, until something durable is committed behind it.
+    Relaxed,
+}
+
+impl Durability {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Durable => "PRAGMA synchronous = FULL",
+            Self::Relaxed => "PRAGMA synchronous = NORMAL",
+        }
+    }
+}
+
 /// What is to be done inside of a transaction. It gives what to do when it is known how that ended.
 type Shared = Box<dyn FnOnce(Result<&Connection, DbError>) -> Done + Send>;
 
 enum Job {
     /// Shares a transaction with others.
-    Shared(Shared),
+    Shared(Durability, Shared),
     /// Makes transactions of its own.
     Alone(Box<dyn FnOnce(&mut Connection) + Send>),
 }
@@ -63,6 +82,7 @@ impl SqliteWriter {
     /// committed.
     pub(crate) async fn write<T, E>(
         &self,
+        durability: Durability,
         job: impl FnOnce(Result<&Connection, DbError>) -> Result<T, E> + Send + 'static,
         undone: impl FnOnce(T, DbError) -> E + Send + 'static,
     ) -> Result<Result<T, E>, DbError>
@@ -71,7 +91,7 @@ impl SqliteWriter {
         E: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Shared(Box::new(move |connection| {
+        let shared: Shared = Box::new(move |connection| {
             let result = job(connection);
             Done {
                 is_good: result.is_ok(),
@@ -83,7 +103,8 @@ impl SqliteWriter {
                     });
                 }),
             }
-        })))?;
+        });
+        self.send(Job::Shared(durability, shared))?;
         answer.await.map_err(|_| DbError::Closed)
     }
 
@@ -111,7 +132,11 @@ impl SqliteWriter {
     /// No new jobs; the ones that wait are done first.
     pub(crate) async fn close(&self) {
         let finished = self
-            .write(|connection| connection.map(|_| ()), |(), error| error)
+            .write(
+                Durability::Durable,
+                |connection| connection.map(|_| ()),
+                |(), error| error,
+            )
             .await;
         if let Ok(mut jobs) = self.jobs.lock() {
             *jobs = None;
@@ -123,24 +148,38 @@ impl SqliteWriter {
 fn work(connection: &mut Connection, waiting: &Receiver<Job>) {
     while let Ok(first) = waiting.recv() {
         let mut next = Some(first);
-        let mut together = Vec::new();
-        while let Some(Job::Shared(job)) = next {
+        let (mut together, mut durability) = (Vec::new(), Durability::Relaxed);
+        while let Some(Job::Shared(wanted, job)) = next {
             together.push(job);
+            if wanted == Durability::Durable {
+                durability = wanted;
+            }
             let is_room = together.len() < TOGETHER;
             next = is_room.then(|| waiting.try_recv().ok()).flatten();
         }
         if !together.is_empty() {
-            commit(connection, together);
+            commit(connection, durability, together);
         }
         if let Some(Job::Alone(job)) = next {
+            let durable = set(connection, Durability::Durable);
+            if let Err(error) = durable {
+                tracing::error!(%error, "a transaction may not wait for the disk");
+            }
             job(connection);
         }
     }
 }
 
-fn commit(connection: &mut Connection, jobs: Vec<Shared>) {
+fn set(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(durability.pragma())?
+        .execute([])
+        .map(drop)
+}
+
+fn commit(connection: &mut Connection, durability: Durability, jobs: Vec<Shared>) {
     let mut done = Vec::with_capacity(jobs.len());
-    let committed = try_commit(connection, jobs, &mut done);
+    let committed = try_commit(connection, durability, jobs, &mut done);
     for one in done {
         let outcome = committed.as_ref().copied();
         (one.answer)(outcome.map_err(|error| DbError::NotCommitted(error.to_string())));
@@ -149,11 +188,14 @@ fn commit(connection: &mut Connection, jobs: Vec<Shared>) {
 
 fn try_commit(
     connection: &mut Connection,
+    durability: Durability,
     jobs: Vec<Shared>,
     done: &mut Vec<Done>,
 ) -> Result<(), DbError> {
     let is_alone = jobs.len() == 1;
-    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+    let begun = set(connection, durability)
+        .and_then(|()| connection.transaction_with_behavior(TransactionBehavior::Immediate));
+    let transaction = match begun {
         Ok(transaction) => transaction,
         Err(error) => {
             let refused = |job: Shared| job(Err(DbError::NotCommitted(error.to_string())));
@@ -256,7 +298,8 @@ mod tests {
             });
             job
         };
-        commit(connection, jobs.iter().enumerate().map(job).collect());
+        let jobs = jobs.iter().enumerate().map(job).collect();
+        commit(connection, Durability::Durable, jobs);
         let mut told: Vec<(usize, bool)> = told.try_iter().collect();
         told.sort_unstable();
         told.into_iter().map(|(_, is_good)| is_good).collect()
@@ -292,6 +335,43 @@ mod tests {
         );
         assert_eq!(told, [false]);
         assert!(numbers(&connection).is_empty());
+    }
+
+    /// What the thread makes of jobs that came together: how far each was flushed.
+    fn flushed(jobs: &[Durability]) -> Vec<i64> {
+        let (send, waiting) = sync_channel(QUEUE);
+        let (tell, told) = channel();
+        for durability in jobs {
+            let tell = tell.clone();
+            let job: Shared = Box::new(move |connection| {
+                let level = connection
+                    .unwrap()
+                    .query_row("PRAGMA synchronous", [], |row| row.get(0));
+                tell.send(level.unwrap()).unwrap();
+                Done {
+                    is_good: true,
+                    answer: Box::new(|committed| committed.unwrap()),
+                }
+            });
+            send.send(Job::Shared(*durability, job)).unwrap();
+        }
+        drop(send);
+        work(&mut table(), &waiting);
+        told.try_iter().collect()
+    }
+
+    #[test]
+    fn what_is_durable_makes_everything_durable_that_is_committed_with_it() {
+        let (normal, full) = (1, 2);
+        use Durability::{Durable, Relaxed};
+        assert_eq!(flushed(&[Durable]), [full]);
+        assert_eq!(flushed(&[Relaxed, Relaxed]), [normal, normal]);
+        assert_eq!(flushed(&[Relaxed, Durable, Relaxed]), [full, full, full]);
+        let mut more = vec![Relaxed; TOGETHER];
+        more.push(Durable);
+        let mut levels = vec![normal; TOGETHER];
+        levels.push(full);
+        assert_eq!(flushed(&more), levels, "one transaction after the other");
     }
 
     /// Whoever is told that it is committed finds it; nobody else does.
