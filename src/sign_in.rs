@@ -8,20 +8,23 @@ use aggregates::values::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{CommandContext, DbError, ExecuteError};
-use projections::{email_claims, users};
+use projections::sessions::{self, SessionRow};
+use projections::users;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
 use crate::config::TokenConfig;
-use crate::keyring::{PersonKey, VaultError};
+use crate::keyring::{
+    PersonKey, StoredPassword, VaultError, password_of, password_of_claim, person_key_of_claim,
+};
 use crate::ports::ids::Token;
-use crate::ports::passwords::{PasswordError, Place, Verified, VerifiedPassword};
+use crate::ports::passwords::{PasswordError, Verified, VerifiedPassword};
 use crate::ports::{clock, ids};
 use crate::revocation::{self, RevokeError};
 use crate::second_factor::ProvedFactor;
 use crate::second_factor::challenges::Challenge;
-use crate::throttle::{self, Charge, ThrottleError, Trial};
+use crate::throttle::{self, Admitted, Charge, ThrottleError, Trial};
 
 /// Where and on what a session is opened.
 #[derive(Debug)]
@@ -124,11 +127,20 @@ pub struct NewTokens {
     pub pair: TokenPair,
 }
 
+/// What a right password leaves for the opening of a session.
+#[derive(Debug, Default)]
+pub struct Paid {
+    /// What the attempt was charged.
+    pub charge: Option<Charge>,
+    /// The person's key, where it was looked for.
+    pub key: Option<PersonKey>,
+}
+
 /// A session that was just opened.
 #[derive(Debug)]
 pub struct Opened {
-    /// Which.
-    pub session_id: SessionId,
+    /// As it is listed.
+    pub session: SessionRow,
     /// Whose, as the account is after it.
     pub user: users::UserRow,
     /// The person's key.
@@ -178,8 +190,25 @@ pub struct Right {
     pub proof: VerifiedPassword,
     /// The account as it was then.
     pub user: users::UserRow,
+    /// The person's key, where it was looked for.
+    pub key: Option<PersonKey>,
     /// What the attempt was charged.
     pub charge: Charge,
+}
+
+/// Whose password is tried.
+enum Whose {
+    /// Whoever has the address; perhaps nobody.
+    Claim(EmailClaimId),
+    /// The holder of a session.
+    Account(Box<users::UserRow>),
+}
+
+/// What is known of whose password is tried.
+struct Found {
+    account: Option<users::UserRow>,
+    password: Option<StoredPassword>,
+    key: Option<PersonKey>,
 }
 
 /// Verifies a password of whoever signs in. Unknown addresses cost the same work as known ones, and are throttled alike.
@@ -193,15 +222,12 @@ pub async fn verify_password(
     password: Zeroizing<String>,
 ) -> Result<Right, SignInError> {
     let (email, trial) = throttle::sign_in_trial(app, address, ip);
-    let account = async {
-        // Nobody's claim is looked for as well, so that it takes as long.
-        let claim = email
-            .as_ref()
-            .map(|email| app.vault.keyring().email_claim_id(email));
-        let claim = claim.unwrap_or(EmailClaimId(Uuid::nil()));
-        Ok(email_claims::account(&app.database, claim).await?)
-    };
-    try_password(app, trial, account, &password).await
+    // Nobody's claim is looked for as well, so that it takes as long.
+    let claim = email
+        .as_ref()
+        .map(|email| app.vault.keyring().email_claim_id(email));
+    let claim = claim.unwrap_or(EmailClaimId(Uuid::nil()));
+    try_password(app, trial, Whose::Claim(claim), &password).await
 }
 
 /// Verifies the password of an account once more, for the holder of a session.
@@ -217,24 +243,34 @@ pub async fn verify_again(
     let row = account.ok_or(SignInError::InvalidCredentials)?;
     let keyring = app.vault.keyring();
     let trial = Trial::in_session(keyring, row.email_claim_id, session);
-    let right = try_password(app, trial, async { Ok(Some(row)) }, password).await?;
+    let right = try_password(app, trial, Whose::Account(Box::new(row)), password).await?;
     let is_enough = right.user.totp_id.is_none();
     right.charge.succeeded(app, is_enough).await?;
     Ok(right.proof)
 }
 
-/// One attempt: charged before anything is looked at, so that however many come at once no more than the limit are.
+/// One attempt: charged before the password is looked at, so that however many come at once no more than the limit are.
 async fn try_password(
     app: &App,
     trial: Trial,
-    account: impl Future<Output = Result<Option<users::UserRow>, SignInError>>,
+    whose: Whose,
     password: &str,
 ) -> Result<Right, SignInError> {
-    let admitted = throttle::admit(app, trial).await?;
+    let (admitted, found) = find(app, trial, whose).await?;
     // Before the charge: whoever finds no place leaves nothing in the table.
     let place = app.passwords.place(&admitted.trial().crowds())?;
     let charge = admitted.charge(app).await?;
-    match look(app, place, account, password).await {
+    let Found {
+        account,
+        password: stored,
+        key,
+    } = found;
+    let stored = account.as_ref().map(|row| row.user_id).zip(stored);
+    let verified = app
+        .passwords
+        .verify(place, Password::new(password), stored)
+        .await;
+    match verified.map(|verified| verified.zip(account)) {
         Ok(Some((_, row))) if row.is_disabled => {
             charge.succeeded(app, false).await?;
             Err(SignInError::AccountDisabled)
@@ -245,6 +281,7 @@ async fn try_password(
             Ok(Right {
                 proof,
                 user,
+                key,
                 charge,
             })
         }
@@ -254,27 +291,49 @@ async fn try_password(
         }
         Err(error) => {
             charge.give_back(app).await?;
-            Err(error)
+            Err(error.into())
         }
     }
 }
 
-async fn look(
-    app: &App,
-    place: Place,
-    account: impl Future<Output = Result<Option<users::UserRow>, SignInError>>,
-    password: &str,
-) -> Result<Option<(Verified, users::UserRow)>, SignInError> {
-    let account = account.await?;
-    let nobody = (UserId(Uuid::nil()), PasswordId(Uuid::nil()));
-    let key = account
-        .as_ref()
-        .map_or(nobody, |row| (row.user_id, row.password_id));
-    let stored = app.vault.password(key.0, key.1).await?;
-    let stored = stored.map(|stored| (key.0, stored));
-    let password = Password::new(password);
-    let verified = app.passwords.verify(place, password, stored).await?;
-    Ok(verified.zip(account))
+/// Lets the attempt in, and looks in the same go for what it needs.
+async fn find(app: &App, trial: Trial, whose: Whose) -> Result<(Admitted, Found), SignInError> {
+    let (admitted, account, sealed, key) = match whose {
+        Whose::Claim(claim) => {
+            let account = users::by_claim(claim);
+            let secrets = (password_of_claim(claim), person_key_of_claim(claim));
+            let (admitted, (account, (sealed, key))) =
+                throttle::admit(app, trial, (account, secrets)).await?;
+            (admitted, account, sealed, key)
+        }
+        Whose::Account(row) => {
+            let sealed = password_of(row.user_id, row.password_id);
+            let (admitted, sealed) = throttle::admit(app, trial, sealed).await?;
+            (admitted, Some(*row), sealed, None)
+        }
+    };
+    let Some(row) = account else {
+        let nothing = Found {
+            account: None,
+            password: None,
+            key: None,
+        };
+        return Ok((admitted, nothing));
+    };
+    let (user, password) = (row.user_id, row.password_id);
+    let sealed = sealed.filter(|sealed| sealed.is(user, password));
+    let stored = match sealed {
+        Some(sealed) => Some(app.vault.open_password(sealed)?),
+        // On PostgreSQL the password may have been changed from one question to the next.
+        None => app.vault.password(user, password).await?,
+    };
+    let key = key.filter(|key| key.is_of(user));
+    let found = Found {
+        account: Some(row),
+        password: stored,
+        key: key.map(|key| app.vault.open_person_key(&key)).transpose()?,
+    };
+    Ok((admitted, found))
 }
 
 /// Stores a hash of today's cost and pepper instead of an older one, unless the row was written since. When that
@@ -303,7 +362,7 @@ async fn upgrade(app: &App, verified: &Verified) {
 pub async fn open_session(
     app: &App,
     proof: &Authenticated,
-    charge: Option<Charge>,
+    paid: Option<Paid>,
     device: &Device,
     acting: &Acting,
 ) -> Result<Opened, SignInError> {
@@ -311,7 +370,11 @@ pub async fn open_session(
     let at = clock::now();
     let tokens = new_tokens(&app.config.tokens, at)?;
     let context = acting.creating();
-    let key = app.vault.person_key(proof.user_id).await?;
+    let Paid { charge, key } = paid.unwrap_or_default();
+    let key = match key {
+        Some(key) => Some(key),
+        None => app.vault.person_key(proof.user_id).await?,
+    };
     let key = key.ok_or(SignInError::InvalidCredentials)?;
     let start = start_command(app, session_id, proof, device, &tokens, &context, &key, at)?;
     let name = session_id.to_string();
@@ -321,13 +384,12 @@ pub async fn open_session(
         take_back(app, charge),
     );
     let position = outcome?.position;
-    let user = require_current(app, proof, session_id, acting).await?;
-    revocation::revoke_surplus(app, proof.user_id, acting).await?;
+    let (user, session) = settle(app, proof, session_id, acting).await?;
     if proof.totp_id.is_some() {
         throttle::remember(app, user.email_claim_id, device.ip).await?;
     }
     Ok(Opened {
-        session_id,
+        session,
         user,
         key,
         tokens,
@@ -344,13 +406,35 @@ async fn take_back(app: &App, charge: Option<Charge>) {
     }
 }
 
-async fn require_current(
+/// What follows when the session is in the log: the account and the session as they are now.
+async fn settle(
     app: &App,
     proof: &Authenticated,
     session: SessionId,
     acting: &Acting,
+) -> Result<(users::UserRow, SessionRow), SignInError> {
+    let most = app.config.tokens.sessions_per_user;
+    let questions = (
+        users::by_id(proof.user_id),
+        sessions::by_id(session),
+        sessions::has_more_than(proof.user_id, most),
+    );
+    let (user, row, are_too_many) = app.database.ask(questions).await?;
+    let user = require_current(app, proof, user, session, acting).await?;
+    if are_too_many {
+        revocation::revoke_surplus(app, proof.user_id, acting).await?;
+    }
+    let row = row.ok_or_else(|| DbError::decode("a session that is not in its read model"));
+    Ok((user, row?))
+}
+
+async fn require_current(
+    app: &App,
+    proof: &Authenticated,
+    row: Option<users::UserRow>,
+    session: SessionId,
+    acting: &Acting,
 ) -> Result<users::UserRow, SignInError> {
-    let row = users::find(&app.database, proof.user_id).await?;
     let reason = match row {
         Some(row) if row.password_id != proof.password_id => RevokeReason::PasswordChanged,
         Some(row) if row.totp_id != proof.totp_id => RevokeReason::SecondFactorChanged,

@@ -90,14 +90,12 @@ pub async fn holder(database: &Database, claim: EmailClaimId) -> Result<Option<U
     rows.first().map(|row| typed(row, 0)).transpose()
 }
 
-/// The account whose address it is. One that claims the address for a change that waits, or that had it before, is not
-/// found. It takes as long when there is none.
+/// The account whose address it is; see [`users::by_claim`].
 ///
 /// # Errors
 /// The database failed.
 pub async fn account(database: &Database, claim: EmailClaimId) -> Result<Option<UserRow>, DbError> {
-    let row = users::of_claim(database, claim).await?;
-    Ok(row.filter(|row| row.email_claim_id == claim))
+    database.ask(users::by_claim(claim)).await
 }
 
 /// Claims that were made before `before` and never confirmed, oldest first. Those for a change of the address that waits

@@ -5,8 +5,8 @@ use aggregates::session::SessionEvent;
 use aggregates::values::{AuthMethod, SessionId, TokenHash, UserId};
 use chrono::{DateTime, Utc};
 use eventlog::{
-    Change, Column, Database, DbError, Kind, Projection, ProjectionError, RecordedEvent, Row,
-    Table, Value,
+    Change, Column, Database, DbError, Kind, Projection, ProjectionError, Question, RecordedEvent,
+    Row, Table, Value,
 };
 use uuid::Uuid;
 
@@ -261,9 +261,15 @@ const SELECT: &str = "SELECT s.session_id, s.user_id, s.access_token_hash, s.acc
 /// # Errors
 /// The database failed.
 pub async fn find(database: &Database, session: SessionId) -> Result<Option<SessionRow>, DbError> {
+    database.ask(by_id(session)).await
+}
+
+/// The session with this identifier.
+pub fn by_id(session: SessionId) -> Question<Option<SessionRow>> {
     let sql = format!("{SELECT} WHERE s.session_id = $1");
-    let rows = database.query(&sql, &[session.to_string().into()]).await?;
-    rows.first().map(from_row).transpose()
+    Question::new(sql, vec![session.to_string().into()], |rows| {
+        rows.first().map(from_row).transpose()
+    })
 }
 
 /// The live session that an access token belongs to.
@@ -349,6 +355,14 @@ pub async fn not_ended(
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
+/// Whether a person has more sessions that have not ended than `most`.
+pub fn has_more_than(user: UserId, most: usize) -> Question<bool> {
+    const SQL: &str = "SELECT session_id FROM sessions WHERE user_id = $1 AND ended_at IS NULL \
+                       LIMIT 1 OFFSET $2";
+    let params = vec![user.to_string().into(), int(most as u64)];
+    Question::new(SQL, params, |rows| Ok(!rows.is_empty()))
+}
+
 /// Live sessions of a person that are too many when `most` may stay: those that nobody used for longest, at most `limit`.
 /// A use is known within about a minute; the beginning is one.
 ///
@@ -360,21 +374,11 @@ pub async fn too_many(
     most: usize,
     limit: usize,
 ) -> Result<Vec<SessionId>, DbError> {
-    const ANY: &str = "SELECT session_id FROM sessions WHERE user_id = $1 AND ended_at IS NULL \
-                       LIMIT 1 OFFSET $2";
     const SQL: &str = "SELECT s.session_id FROM sessions s \
          LEFT JOIN session_activity a ON a.session_id = s.session_id \
          WHERE s.user_id = $1 AND s.ended_at IS NULL \
          ORDER BY COALESCE(a.last_seen_at, s.created_at) DESC, s.session_id DESC LIMIT $3 OFFSET $2";
     let params = [user.to_string().into(), int(most as u64), int(limit as u64)];
-    // Nearly nobody has so many, and to order them takes longer than to count them.
-    let [whose, beyond, _] = &params;
-    let any = database
-        .query(ANY, &[whose.clone(), beyond.clone()])
-        .await?;
-    if any.is_empty() {
-        return Ok(Vec::new());
-    }
     let rows = database.query(SQL, &params).await?;
     rows.iter().map(|row| typed(row, 0)).collect()
 }

@@ -4,7 +4,7 @@ mod projection;
 
 use aggregates::values::{EmailClaimId, PasswordId, RecoveryCodesId, Role, TotpId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{Database, DbError, Row};
+use eventlog::{Database, DbError, Question, Row};
 use uuid::Uuid;
 
 use crate::page::{Cursor, Page, probe_limit};
@@ -77,23 +77,37 @@ const SELECT: &str = "SELECT user_id, email_claim_id, email, email_event_id, nam
 /// # Errors
 /// The database failed.
 pub async fn find(database: &Database, user: UserId) -> Result<Option<UserRow>, DbError> {
+    database.ask(by_id(user)).await
+}
+
+/// The account of a person.
+pub fn by_id(user: UserId) -> Question<Option<UserRow>> {
     let sql = format!("{SELECT} WHERE user_id = $1");
-    let rows = database.query(&sql, &[user.to_string().into()]).await?;
+    Question::new(sql, vec![user.to_string().into()], first)
+}
+
+fn first(rows: &[Row]) -> Result<Option<UserRow>, DbError> {
     rows.first().map(from_row).transpose()
 }
 
-/// The account that holds a claim. One that nobody holds is looked for as well.
-pub(crate) async fn of_claim(
-    database: &Database,
-    claim: EmailClaimId,
-) -> Result<Option<UserRow>, DbError> {
-    let sql = format!(
-        "{SELECT} WHERE user_id = COALESCE((SELECT c.user_id FROM email_claims c WHERE c.claim_id = $1), $2)"
-    );
-    let nobody = UserId(Uuid::nil()).to_string();
-    let params = [claim.to_string().into(), nobody.into()];
-    let rows = database.query(&sql, &params).await?;
-    rows.first().map(from_row).transpose()
+/// Who holds a claim, as a term of SQL for `$1` the claim and `$2` [`nobody`]. One that nobody holds is looked for as
+/// well, so that it takes as long.
+pub const HOLDER: &str =
+    "COALESCE((SELECT c.user_id FROM email_claims c WHERE c.claim_id = $1), $2)";
+
+/// The person that is none.
+pub fn nobody() -> UserId {
+    UserId(Uuid::nil())
+}
+
+/// The account whose address it is. One that claims the address for a change that waits, or that had it before, is not
+/// found. It takes as long when there is none.
+pub fn by_claim(claim: EmailClaimId) -> Question<Option<UserRow>> {
+    let sql = format!("{SELECT} WHERE user_id = {HOLDER}");
+    let params = vec![claim.to_string().into(), nobody().to_string().into()];
+    Question::new(sql, params, move |rows| {
+        Ok(first(rows)?.filter(|row| row.email_claim_id == claim))
+    })
 }
 
 /// Accounts after `after` (by identifier), for loading them all in bounded steps.

@@ -32,8 +32,13 @@ use crate::ports::ids;
 use wraps::Wraps;
 
 pub use pepper::{Pepper, Peppers};
-pub use vault::{StoredPassword, Vault, VaultError};
+pub use vault::{
+    StoredPassword, Vault, VaultError, WrappedPersonKey, person_key_of, person_key_of_claim,
+};
 pub use vault_mails::MailTable;
+pub use vault_passwords::{
+    SealedPassword, of_claim as password_of_claim, of_person as password_of,
+};
 
 const NONCE_BYTES: usize = 24;
 const SEAL_PREFIX: &str = "v1.";

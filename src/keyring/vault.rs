@@ -3,9 +3,10 @@
 //! An entry is written before the event that refers to it. An entry whose event never came is an orphan: the policy that
 //! abandons the registration removes it, or `sweep_person_keys` where there is not even a claim to abandon.
 
-use aggregates::values::{PasswordId, UserId};
+use aggregates::values::{EmailClaimId, PasswordId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{Database, DbError, Value};
+use eventlog::{Database, DbError, Question, Row, Value};
+use projections::users;
 use zeroize::Zeroizing;
 
 use super::system_keys::SystemKeys;
@@ -195,19 +196,19 @@ impl Vault {
     /// # Errors
     /// The database failed, or the key does not open.
     pub async fn person_key(&self, user: UserId) -> Result<Option<PersonKey>, VaultError> {
-        const SQL: &str =
-            "SELECT wrapped_key, master_key_id FROM vault_person_keys WHERE user_id = $1";
-        let name = user.to_string();
-        let rows = self.database.query(SQL, &[name.as_str().into()]).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let aad = place("person_key", &name);
-        let bytes = self
-            .keyring
-            .wraps
-            .open(&row.text(1)?, &row.bytes(0)?, &aad)?;
-        Ok(Some(PersonKey::from_bytes(&*key_bytes(&bytes)?)))
+        let wrapped = self.database.ask(person_key_of(user)).await?;
+        wrapped.map(|key| self.open_person_key(&key)).transpose()
+    }
+
+    /// Opens a person's key.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn open_person_key(&self, key: &WrappedPersonKey) -> Result<PersonKey, VaultError> {
+        let aad = place("person_key", &key.user_id);
+        let wraps = &self.keyring.wraps;
+        let bytes = wraps.open(&key.master_key_id, &key.wrapped, &aad)?;
+        Ok(PersonKey::from_bytes(&*key_bytes(&bytes)?))
     }
 
     /// Seals the name of a device for the sign-in that waits for its second factor.
@@ -249,6 +250,50 @@ impl Vault {
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         Ok(self.keyring.vault.open(sealed, &place("answer", record))?)
     }
+}
+
+/// A person's key as it is stored.
+#[derive(Debug)]
+pub struct WrappedPersonKey {
+    user_id: String,
+    wrapped: Vec<u8>,
+    master_key_id: String,
+}
+
+impl WrappedPersonKey {
+    /// Whether it is this person's.
+    pub fn is_of(&self, user: UserId) -> bool {
+        self.user_id == user.to_string()
+    }
+}
+
+/// A person's key; nothing when it was destroyed.
+pub fn person_key_of(user: UserId) -> Question<Option<WrappedPersonKey>> {
+    const SQL: &str =
+        "SELECT user_id, wrapped_key, master_key_id FROM vault_person_keys WHERE user_id = $1";
+    Question::new(SQL, vec![user.to_string().into()], first_key)
+}
+
+/// The key of whoever holds a claim.
+pub fn person_key_of_claim(claim: EmailClaimId) -> Question<Option<WrappedPersonKey>> {
+    let sql = format!(
+        "SELECT user_id, wrapped_key, master_key_id FROM vault_person_keys WHERE user_id = {}",
+        users::HOLDER
+    );
+    let nobody = users::nobody().to_string();
+    let params = vec![claim.to_string().into(), nobody.into()];
+    Question::new(sql, params, first_key)
+}
+
+fn first_key(rows: &[Row]) -> Result<Option<WrappedPersonKey>, DbError> {
+    let read = |row: &Row| {
+        Ok(WrappedPersonKey {
+            user_id: row.text(0)?,
+            wrapped: row.bytes(1)?,
+            master_key_id: row.text(2)?,
+        })
+    };
+    rows.first().map(read).transpose()
 }
 
 /// The associated data: which table and row an entry belongs to, so that entries cannot be swapped.

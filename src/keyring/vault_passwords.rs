@@ -4,15 +4,62 @@
 //! event that makes it count, under an identifier that the event names. So the event alone decides which one counts,
 //! whatever dies when; hashes that no event made count are swept.
 
-use aggregates::values::{PasswordId, UserId};
+use aggregates::values::{EmailClaimId, PasswordId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{DbError, Statement};
+use eventlog::{DbError, Question, Row, Statement};
+use projections::users;
 use zeroize::Zeroizing;
 
 use super::KeyringError;
 use super::vault::{StoredPassword, Vault, VaultError, place};
 use crate::ports::clock::micros;
 use crate::ports::passwords::HashedPassword;
+
+/// A hash as it is stored.
+#[derive(Debug)]
+pub struct SealedPassword {
+    user_id: UserId,
+    password_id: PasswordId,
+    phc: Vec<u8>,
+}
+
+impl SealedPassword {
+    /// Whether it is this password of this person.
+    pub fn is(&self, user: UserId, password: PasswordId) -> bool {
+        (self.user_id, self.password_id) == (user, password)
+    }
+}
+
+/// The hash of one password of a person, sealed.
+pub fn of_person(user: UserId, password: PasswordId) -> Question<Option<SealedPassword>> {
+    const SQL: &str = "SELECT user_id, password_id, sealed_phc FROM vault_passwords \
+                       WHERE user_id = $1 AND password_id = $2";
+    let params = vec![user.to_string().into(), password.to_string().into()];
+    Question::new(SQL, params, first)
+}
+
+/// The hash of the password that counts of whoever holds a claim, sealed.
+pub fn of_claim(claim: EmailClaimId) -> Question<Option<SealedPassword>> {
+    let sql = format!(
+        "SELECT v.user_id, v.password_id, v.sealed_phc FROM vault_passwords v JOIN users u \
+         ON u.user_id = v.user_id AND u.password_id = v.password_id WHERE u.user_id = {}",
+        users::HOLDER
+    );
+    let nobody = users::nobody().to_string();
+    Question::new(sql, vec![claim.to_string().into(), nobody.into()], first)
+}
+
+fn first(rows: &[Row]) -> Result<Option<SealedPassword>, DbError> {
+    let bad = |_| DbError::decode("an identifier that is none");
+    let read = |row: &Row| {
+        Ok(SealedPassword {
+            user_id: row.text(0)?.parse().map_err(bad)?,
+            password_id: row.text(1)?.parse().map_err(bad)?,
+            phc: row.bytes(2)?,
+        })
+    };
+    rows.first().map(read).transpose()
+}
 
 impl Vault {
     /// The hash of one password of a person.
@@ -24,24 +71,23 @@ impl Vault {
         user: UserId,
         password: PasswordId,
     ) -> Result<Option<StoredPassword>, VaultError> {
-        const SQL: &str =
-            "SELECT sealed_phc FROM vault_passwords WHERE user_id = $1 AND password_id = $2";
-        let key = [user.to_string().into(), password.to_string().into()];
-        let rows = self.database.query(SQL, &key).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let sealed = row.bytes(0)?;
-        let bytes = self
-            .keyring
-            .vault
-            .open(&sealed, &password_place(user, password))?;
+        let sealed = self.database.ask(of_person(user, password)).await?;
+        sealed.map(|sealed| self.open_password(sealed)).transpose()
+    }
+
+    /// Opens a hash.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn open_password(&self, sealed: SealedPassword) -> Result<StoredPassword, VaultError> {
+        let place = password_place(sealed.user_id, sealed.password_id);
+        let bytes = self.keyring.vault.open(&sealed.phc, &place)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| KeyringError::DoesNotOpen)?;
-        Ok(Some(StoredPassword {
-            password_id: password,
+        Ok(StoredPassword {
+            password_id: sealed.password_id,
             phc: Zeroizing::new(text.to_owned()),
-            sealed,
-        }))
+            sealed: sealed.phc,
+        })
     }
 
     /// Stores the hash of a new password beside the one that counts.

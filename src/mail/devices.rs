@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use aggregates::values::UserId;
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::{Database, DbError, Statement, Value};
+use eventlog::{Question, Statement, Value};
 use projections::sessions::SessionRow;
 
 use super::{MailError, Person};
@@ -87,34 +87,30 @@ pub enum Seen {
     Lately,
 }
 
-/// How the person signed in before `at` with this device.
-///
-/// # Errors
-/// The database failed.
-pub async fn seen(
-    database: &Database,
-    user: UserId,
-    fingerprint: &str,
-    at: DateTime<Utc>,
-) -> Result<Seen, DbError> {
+/// A device that is remembered: what it is recognised by, and when it was seen, in microseconds.
+pub type Remembered = (String, i64);
+
+/// The devices of a person that are remembered.
+pub fn remembered(user: UserId) -> Question<Vec<Remembered>> {
     const SQL: &str = "SELECT fingerprint, seen_at FROM seen_devices WHERE user_id = $1";
-    let rows = database.query(SQL, &[user.to_string().into()]).await?;
-    let mut seen = if rows.is_empty() {
-        Seen::First
-    } else {
-        Seen::Not
-    };
-    for row in &rows {
-        if row.text(0)? == fingerprint {
-            let is_lately = row.int(1)? > micros(at - LATELY);
-            seen = if is_lately {
-                Seen::Lately
-            } else {
-                Seen::Before
-            };
-        }
+    Question::new(SQL, vec![user.to_string().into()], |rows| {
+        rows.iter()
+            .map(|row| Ok((row.text(0)?, row.int(1)?)))
+            .collect()
+    })
+}
+
+/// How the person of these devices signed in before `at` with this one.
+pub fn seen(devices: &[Remembered], fingerprint: &str, at: DateTime<Utc>) -> Seen {
+    if devices.is_empty() {
+        return Seen::First;
     }
-    Ok(seen)
+    let this = devices.iter().find(|(known, _)| known == fingerprint);
+    match this {
+        None => Seen::Not,
+        Some((_, seen_at)) if *seen_at > micros(at - LATELY) => Seen::Lately,
+        Some(_) => Seen::Before,
+    }
 }
 
 /// What remembers a device, and forgets the oldest.

@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use aggregates::values::{EmailAddress, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::DbError;
-use projections::users::{SealedField, UserRow};
+use eventlog::{DbError, Questions};
+use projections::users::{self, SealedField, UserRow};
 use tokio::sync::Notify;
 
 use crate::app::App;
-use crate::keyring::{KeyringError, PersonKey, VaultError};
+use crate::keyring::{KeyringError, PersonKey, VaultError, WrappedPersonKey, person_key_of};
 use crate::lifecycle::Lifecycle;
 use crate::ports::{clock, ids};
 
@@ -119,6 +119,9 @@ pub struct Recipient {
     pub name: Option<String>,
 }
 
+/// An account and its person's key, as they are stored.
+pub type Sealed = (Option<UserRow>, Option<WrappedPersonKey>);
+
 /// A person as mails need them.
 pub struct Person {
     /// The account.
@@ -133,9 +136,24 @@ impl Person {
     /// # Errors
     /// The database failed.
     pub async fn find(app: &App, user: UserId) -> Result<Option<Self>, MailError> {
-        let row = projections::users::find(&app.database, user).await?;
-        let key = app.vault.person_key(user).await?;
-        Ok(row.zip(key).map(|(row, key)| Self { row, key }))
+        Self::open(app, app.database.ask(Self::questions(user)).await?)
+    }
+
+    /// What has to be asked for [`Self::open`].
+    pub fn questions(user: UserId) -> impl Questions<Answers = Sealed> {
+        (users::by_id(user), person_key_of(user))
+    }
+
+    /// The person of these answers; `None` when there is no account or no key any more.
+    ///
+    /// # Errors
+    /// The key does not open.
+    pub fn open(app: &App, (row, key): Sealed) -> Result<Option<Self>, MailError> {
+        let Some((row, key)) = row.zip(key) else {
+            return Ok(None);
+        };
+        let key = app.vault.open_person_key(&key)?;
+        Ok(Some(Self { row, key }))
     }
 
     /// The person at one of their addresses.

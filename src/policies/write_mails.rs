@@ -249,15 +249,21 @@ async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
         return Ok(());
     }
     let session: SessionId = event.aggregate_id.parse().map_err(MailError::hopeless)?;
-    let Some(row) = sessions::find(&app.database, session).await? else {
+    let Some(user) = owner(app, session, &parsed).await? else {
         return Ok(());
     };
-    let Some(person) = Person::find(app, row.user_id).await? else {
+    let questions = (
+        sessions::by_id(session),
+        Person::questions(user),
+        devices::remembered(user),
+    );
+    let (row, person, known) = app.database.ask(questions).await?;
+    let Some((row, person)) = row.zip(Person::open(app, person)?) else {
         return Ok(());
     };
     for wish in wishes {
         match wish {
-            SessionWish::NewDevice => new_device(app, event, &person, &row).await?,
+            SessionWish::NewDevice => new_device(app, event, &person, &row, &known).await?,
             SessionWish::Tell(kind, letter) if is_news(event) => {
                 tell(app, event, &person, person.at_home()?, kind, letter).await?;
             }
@@ -267,16 +273,30 @@ async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
     Ok(())
 }
 
+/// Whose session it is; nobody's when it is not listed any more.
+async fn owner(
+    app: &App,
+    session: SessionId,
+    event: &SessionEvent,
+) -> Result<Option<UserId>, MailError> {
+    if let SessionEvent::SessionStarted { user_id, .. } = event {
+        return Ok(Some(*user_id));
+    }
+    let row = sessions::find(&app.database, session).await?;
+    Ok(row.map(|row| row.user_id))
+}
+
 /// The device is remembered in the transaction that writes the mail, so that neither is without the other.
 async fn new_device(
     app: &App,
     event: &RecordedEvent,
     person: &Person,
     row: &sessions::SessionRow,
+    known: &[devices::Remembered],
 ) -> Result<(), MailError> {
     let user = row.user_id;
     let device = devices::of_session(person, row)?;
-    let seen = devices::seen(&app.database, user, &device.fingerprint, row.created_at).await?;
+    let seen = devices::seen(known, &device.fingerprint, row.created_at);
     if seen == Seen::Lately {
         return Ok(());
     }

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 
 use aggregates::values::{EmailAddress, EmailClaimId};
 use chrono::{DateTime, Utc};
-use eventlog::DbError;
+use eventlog::{DbError, Questions};
 
 use crate::app::App;
 use crate::ports::clock;
@@ -56,13 +56,19 @@ pub struct Admitted {
     gates: Vec<gates::Gate>,
 }
 
-/// Lets an attempt in as far as can be seen now. Writes nothing.
+/// Lets an attempt in as far as can be seen now, and asks what else it needs in the same go. Writes nothing.
 ///
 /// # Errors
 /// There were too many, or the database failed.
-pub async fn admit(app: &App, trial: Trial) -> Result<Admitted, ThrottleError> {
-    let gates = open_gates(app, &trial, clock::now()).await?;
-    Ok(Admitted { trial, gates })
+pub async fn admit<Q: Questions>(
+    app: &App,
+    trial: Trial,
+    questions: Q,
+) -> Result<(Admitted, Q::Answers), ThrottleError> {
+    let counted = table::counted(&trial.subjects());
+    let (rows, answers) = app.database.ask((counted, questions)).await?;
+    let gates = open_gates(app, &trial, &rows, clock::now())?;
+    Ok((Admitted { trial, gates }, answers))
 }
 
 impl Admitted {
@@ -82,18 +88,19 @@ impl Admitted {
             return Ok(Charge { trial, gates });
         }
         // Others who came at the same moment took what was left.
-        open_gates(app, &trial, now).await?;
+        let rows = app.database.ask(table::counted(&trial.subjects())).await?;
+        open_gates(app, &trial, &rows, now)?;
         Err(ThrottleError::TooManyAttempts(1))
     }
 }
 
 /// The gates that an attempt passes, none of them shut.
-async fn open_gates(
+fn open_gates(
     app: &App,
     trial: &Trial,
+    rows: &[table::Counted],
     now: DateTime<Utc>,
 ) -> Result<Vec<gates::Gate>, ThrottleError> {
-    let rows = table::find(&app.database, &trial.subjects()).await?;
     let is_known = rows.iter().any(|row| trial.is_known(row, now));
     let gates = trial.gates(&app.config.throttles, is_known);
     let shut = rows

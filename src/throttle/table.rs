@@ -1,8 +1,8 @@
-//! The counters' table. Rows are locked in the order in which an attempt names them, so that no two wait for each other.
+//! The counters' table. What is counted may be lost in a loss of power, never by the death of the process. Rows are locked in the order in which an attempt names them, so that no two wait for each other.
 
 use aggregates::values::EmailClaimId;
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::{Database, DbError, Statement, Value};
+use eventlog::{Database, DbError, Question, Row, Statement, Value};
 
 use super::gates::{Gate, Trial};
 use crate::ports::clock::micros;
@@ -26,22 +26,22 @@ pub struct Counted {
 }
 
 /// The rows of some counters.
-pub async fn find(database: &Database, subjects: &[&str]) -> Result<Vec<Counted>, DbError> {
+pub fn counted(subjects: &[&str]) -> Question<Vec<Counted>> {
     let sql = format!(
         "SELECT subject, CASE WHEN delay > 0 THEN charged_at + delay ELSE 0 END, known_until \
          FROM sign_in_throttles WHERE subject IN ({})",
         places(1, subjects.len())
     );
-    let params: Vec<Value> = subjects.iter().map(|subject| (*subject).into()).collect();
-    let rows = database.query(&sql, &params).await?;
-    let row = |row: &eventlog::Row| {
-        Ok(Counted {
-            subject: row.text(0)?,
-            blocked_until: row.int(1)?,
-            known_until: row.int(2)?,
-        })
-    };
-    rows.iter().map(row).collect()
+    let params = subjects.iter().map(|subject| (*subject).into()).collect();
+    Question::new(sql, params, |rows| rows.iter().map(row).collect())
+}
+
+fn row(row: &Row) -> Result<Counted, DbError> {
+    Ok(Counted {
+        subject: row.text(0)?,
+        blocked_until: row.int(1)?,
+        known_until: row.int(2)?,
+    })
 }
 
 /// Charges every gate, or none of them when one is shut by now. Each row is made, begun anew when it is over, and
@@ -78,7 +78,7 @@ pub async fn charge(
         params.extend(gates.iter().map(|gate| Value::from(gate.subject.as_str())));
     }
     statements.push((sql, params));
-    let affected = database.execute(statements).await?;
+    let affected = database.execute_relaxed(statements).await?;
     Ok(affected.last().copied() == Some(count as u64))
 }
 
@@ -107,7 +107,10 @@ fn open(gate: &Gate, now: DateTime<Utc>) -> Statement {
 /// Takes a charge back that was for nothing.
 pub async fn give_back(database: &Database, gates: &[Gate]) -> Result<(), DbError> {
     let statements = gates.iter().flat_map(|gate| take_back(&gate.subject));
-    database.execute(statements.collect()).await.map(|_| ())
+    database
+        .execute_relaxed(statements.collect())
+        .await
+        .map(|_| ())
 }
 
 fn take_back(subject: &str) -> [Statement; 2] {
@@ -153,7 +156,7 @@ pub async fn forgive(
     let account = trial.account().into_iter();
     let account = account.filter(|account| gates.iter().all(|gate| gate.subject != *account));
     statements.extend(account.map(|account| (FORGIVE.to_owned(), vec![account.into()])));
-    database.execute(statements).await.map(|_| ())
+    database.execute_relaxed(statements).await.map(|_| ())
 }
 
 /// Makes a pair known.
@@ -168,14 +171,14 @@ pub async fn remember(
     let until: Value = micros(now + known_for).into();
     let known = (SQL.into(), vec![until, pair.subject.as_str().into()]);
     let statements = vec![open(pair, now), known];
-    database.execute(statements).await.map(|_| ())
+    database.execute_relaxed(statements).await.map(|_| ())
 }
 
 /// Forgets what stands against an account where its networks are not known.
 pub async fn forgive_account(database: &Database, claim: EmailClaimId) -> Result<(), DbError> {
     const SQL: &str = "DELETE FROM sign_in_throttles WHERE account = $1 AND known_until = 0";
     let statement = (SQL.into(), vec![claim.to_string().into()]);
-    database.execute(vec![statement]).await.map(|_| ())
+    database.execute_relaxed(vec![statement]).await.map(|_| ())
 }
 
 /// Removes all rows of an account.
@@ -183,7 +186,10 @@ pub async fn forget_account(database: &Database, claim: EmailClaimId) -> Result<
     const THROTTLES: &str = "DELETE FROM sign_in_throttles WHERE account = $1";
     const FAILURES: &str = "DELETE FROM sign_in_failures WHERE email_claim_id = $1";
     let statements = [THROTTLES, FAILURES].map(|sql| (sql.into(), vec![claim.to_string().into()]));
-    database.execute(statements.into()).await.map(|_| ())
+    database
+        .execute_relaxed(statements.into())
+        .await
+        .map(|_| ())
 }
 
 /// Removes rows that are over: nothing is remembered, nothing blocked, nothing known by them.
@@ -191,7 +197,7 @@ pub async fn sweep(database: &Database, now: DateTime<Utc>) -> Result<(), DbErro
     const SQL: &str = "DELETE FROM sign_in_throttles \
                        WHERE expires_at <= $1 AND charged_at + delay <= $1 AND known_until <= $1";
     let statement = (SQL.into(), vec![micros(now).into()]);
-    database.execute(vec![statement]).await.map(|_| ())
+    database.execute_relaxed(vec![statement]).await.map(|_| ())
 }
 
 /// `$first, ...`

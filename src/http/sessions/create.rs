@@ -19,7 +19,7 @@ use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::ports::clock;
 use crate::second_factor::challenges;
-use crate::sign_in::{self, Device, FirstFactor, SecondFactorDue, SignInError};
+use crate::sign_in::{self, Device, FirstFactor, Paid, SecondFactorDue, SignInError};
 
 /// As much of a `User-Agent` as is kept.
 const USER_AGENT_CHARS: usize = 512;
@@ -76,10 +76,12 @@ pub async fn create(
         ip,
     };
     let right = sign_in::verify_password(&app, &body.email, ip, body.password).await?;
-    let charge = right.charge;
+    let (charge, key) = (right.charge, right.key);
     match sign_in::first_factor(&right.proof, &right.user) {
         FirstFactor::Enough(proof) => {
-            signed_in::open(&app, &proof, Some(charge), &device, request_id).await
+            let charge = Some(charge);
+            let paid = Some(Paid { charge, key });
+            signed_in::open(&app, &proof, paid, &device, request_id).await
         }
         FirstFactor::Due(due) => {
             charge.succeeded(&app, false).await?;

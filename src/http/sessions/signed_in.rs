@@ -3,7 +3,6 @@
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use http::{StatusCode, header};
-use projections::sessions;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,8 +12,7 @@ use crate::app::{Acting, App};
 use crate::http::problem::Problem;
 use crate::http::reads::Written;
 use crate::http::users::view::{UserView, opened as user_view};
-use crate::sign_in::{self, Authenticated, Device, NewTokens};
-use crate::throttle::Charge;
+use crate::sign_in::{self, Authenticated, Device, NewTokens, Paid};
 
 /// Tokens, shown once.
 #[derive(Serialize, ToSchema)]
@@ -63,7 +61,7 @@ pub struct SignedIn {
 pub async fn open(
     app: &App,
     proof: &Authenticated,
-    charge: Option<Charge>,
+    paid: Option<Paid>,
     device: &Device,
     request_id: Uuid,
 ) -> Result<Response, Problem> {
@@ -72,20 +70,16 @@ pub async fn open(
         actor: Some(user_id.to_string()),
         request_id: Some(request_id),
     };
-    let opened = sign_in::open_session(app, proof, charge, device, &acting).await?;
-    app.last_seen.note(opened.session_id);
-    let row = sessions::find(&app.database, opened.session_id).await?;
-    let row = row.ok_or_else(|| Problem::internal("the session is not in its read model"))?;
+    let opened = sign_in::open_session(app, proof, paid, device, &acting).await?;
+    let row = &opened.session;
+    app.last_seen.note(row.session_id);
     let signed_in = SignedIn {
         tokens: TokensView::new(&opened.tokens, row.created_at, row.expires_at),
-        session: view(app, &opened.key, &row, opened.session_id)?,
+        session: view(app, &opened.key, row, row.session_id)?,
         user: user_view(&opened.key, &opened.user)?,
     };
     let headers = [
-        (
-            header::LOCATION,
-            format!("/v1/sessions/{}", opened.session_id),
-        ),
+        (header::LOCATION, format!("/v1/sessions/{}", row.session_id)),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     let answer = (StatusCode::CREATED, headers, axum::Json(signed_in));
