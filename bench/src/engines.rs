@@ -10,6 +10,15 @@ pub enum Engine {
     Sqlite,
 }
 
+impl std::fmt::Display for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+        })
+    }
+}
+
 /// The database, and what must live as long as it.
 pub struct Place {
     pub database: Database,

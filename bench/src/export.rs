@@ -3,24 +3,27 @@
 //! Baselines: the columns of a line by a plain SELECT (sqlx on PostgreSQL, rusqlite on SQLite) and, on PostgreSQL, by COPY
 //! in text form; each row is only counted with its bytes. Ours goes through the server and a client that counts lines.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use eventlog::testing::TestPostgres;
 use eventlog::{Append, Database, Log, LogOptions, Metadata, NewEvent};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnection, PgPoolCopyExt as _, PgPoolOptions};
 use sqlx::{Connection as _, Row as _};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use uuid::Uuid;
 
+use crate::engines::{Engine, opened};
 use crate::process::Server;
-use crate::report::{machine, median, publish, table};
+use crate::report::{machine, median, publish, show, table};
 
 const EMAIL: &str = "auditor@example.com";
 const PASSWORD: &str = "Correct-horse-7";
+/// Bytes that the client takes at once.
+const RECEIVED: usize = 256 * 1024;
 /// Events of one append while the log is filled.
 const FILL: u64 = 250;
 const SELECT: &str = "SELECT position, event_id, recorded_at, aggregate_type, aggregate_id, sequence, event_type, \
@@ -32,23 +35,31 @@ struct Figures {
     rates: Vec<f64>,
 }
 
-pub async fn run(events: u64, rounds: usize) -> anyhow::Result<()> {
+pub async fn run(events: u64, rounds: usize, only: Option<Engine>) -> anyhow::Result<()> {
     let mut text = format!(
         "# NDJSON export against raw reads of the same rows\n\n{}\nMedians of {rounds} alternating rounds over {events} \
          events.\n\n",
         machine()
     );
-    let fault = |error: eventlog::testing::Failure| anyhow::anyhow!("{error}");
-    let postgres = TestPostgres::start().map_err(fault)?;
-    let url = postgres.fresh_database().await.map_err(fault)?;
-    text += &on_engine("PostgreSQL", &url, events, rounds).await?;
-    let folder = tempfile::tempdir()?;
-    let url = format!("sqlite://{}", folder.path().join("bench.db").display());
-    text += &on_engine("SQLite", &url, events, rounds).await?;
+    for engine in [Engine::Postgres, Engine::Sqlite] {
+        if only.is_none_or(|only| only == engine) {
+            let place = opened(engine).await?;
+            place.database.close().await;
+            text += &on_engine(engine, &place.url, events, rounds).await?;
+        }
+    }
+    if only.is_some() {
+        return show(&text);
+    }
     publish("export", &text)
 }
 
-async fn on_engine(engine: &str, url: &str, events: u64, rounds: usize) -> anyhow::Result<String> {
+async fn on_engine(
+    engine: Engine,
+    url: &str,
+    events: u64,
+    rounds: usize,
+) -> anyhow::Result<String> {
     let key = "5b".repeat(32);
     let settings = [("DATABASE_URL", url), ("MASTER_KEY", key.as_str())];
     make_auditor(&settings)?;
@@ -56,7 +67,7 @@ async fn on_engine(engine: &str, url: &str, events: u64, rounds: usize) -> anyho
     let server = Server::start_with(&settings)?;
     let token = sign_in(&server).await?;
     settle(&server).await?;
-    let is_postgres = url.starts_with("postgres");
+    let is_postgres = engine == Engine::Postgres;
     let mut figures = vec![
         Figures {
             what: "plain SELECT (baseline)",
@@ -101,7 +112,7 @@ async fn on_engine(engine: &str, url: &str, events: u64, rounds: usize) -> anyho
     Ok(report(engine, figures, above_idle))
 }
 
-fn report(engine: &str, mut figures: Vec<Figures>, above_idle: u64) -> String {
+fn report(engine: Engine, mut figures: Vec<Figures>, above_idle: u64) -> String {
     let rates: Vec<f64> = figures
         .iter_mut()
         .map(|one| median(&mut one.rates))
@@ -232,21 +243,38 @@ async fn settle(server: &Server) -> anyhow::Result<()> {
     }
 }
 
-/// The lines of an export.
+/// The lines of an export. The client is a thread that only counts, so that the load costs as little as it can; to an
+/// HTTP/1.0 request the server sends the body as it is, up to the connection's end.
 async fn export(server: &Server, token: &str) -> anyhow::Result<u64> {
-    let request = reqwest::Client::new().get(server.url("/v1/audit/events"));
-    let request = request
-        .bearer_auth(token)
-        .header("accept", "application/x-ndjson");
-    let mut answer = request.send().await?.error_for_status()?;
-    let mut lines = 0;
-    while let Some(chunk) = answer.chunk().await? {
-        lines += chunk
-            .iter()
-            .map(|byte| u64::from(*byte == b'\n'))
-            .sum::<u64>();
+    let request = format!(
+        "GET /v1/audit/events HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
+         Accept: application/x-ndjson\r\n\r\n",
+        server.address
+    );
+    let address = server.address;
+    tokio::task::spawn_blocking(move || count_lines(address, &request)).await?
+}
+
+fn count_lines(server: SocketAddr, request: &str) -> anyhow::Result<u64> {
+    let mut connection = BufReader::with_capacity(RECEIVED, TcpStream::connect(server)?);
+    connection.get_mut().write_all(request.as_bytes())?;
+    let (mut line, mut head) = (String::new(), String::new());
+    while line != "\r\n" {
+        line.clear();
+        anyhow::ensure!(connection.read_line(&mut line)? > 0, "no answer");
+        head.push_str(&line);
     }
-    Ok(lines)
+    anyhow::ensure!(head.starts_with("HTTP/1.0 200"), "{head}");
+    let mut lines = 0;
+    loop {
+        let received = connection.fill_buf()?;
+        if received.is_empty() {
+            return Ok(lines);
+        }
+        lines += memchr::memchr_iter(b'\n', received).count() as u64;
+        let length = received.len();
+        connection.consume(length);
+    }
 }
 
 async fn select_postgres(url: &str) -> anyhow::Result<u64> {

@@ -64,6 +64,9 @@ enum Command {
         /// Rounds; medians are taken over them.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
+        /// One engine instead of both; then the figures are only shown.
+        #[arg(long)]
+        only: Option<engines::Engine>,
     },
     /// From the request for a media job to FFmpeg, and jobs a minute against bare FFmpeg in a shell loop.
     Jobs {
@@ -134,7 +137,11 @@ async fn main() -> anyhow::Result<()> {
         } => log::run(rounds, milliseconds, only).await,
         Command::Verify { rounds, seconds } => verify::run(rounds, seconds),
         Command::SignIn { rounds, seconds } => sign_in::run(rounds, seconds).await,
-        Command::Export { events, rounds } => export::run(events, rounds).await,
+        Command::Export {
+            events,
+            rounds,
+            only,
+        } => export::run(events, rounds, only).await,
         Command::Jobs {
             latencies,
             rounds,
