@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::App;
 use crate::config::Config;
@@ -63,10 +67,10 @@ async fn serve_public(
     let stop = lifecycle.stop_token();
     let edge = Edge::new(router(app), Arc::clone(app));
     let patience = Duration::from_secs(app.config.network.client_timeout_seconds);
-    let server = listener::serve(listener, edge, patience, stop.clone());
-    tokio::pin!(server);
+    let front = Front::new()?;
+    let mut server = front.serve(listener, edge, patience, stop.clone())?;
     let failed = tokio::select! {
-        () = &mut server => anyhow::bail!("the listener ended, which it must not"),
+        _ = &mut server => anyhow::bail!("the listener ended, which it must not"),
         () = lifecycle::signal() => None,
         name = lifecycle.failed_task() => Some(name),
     };
@@ -83,6 +87,46 @@ async fn serve_public(
             "the task {name:?} ended, which it must not"
         ))
     })
+}
+
+/// The threads of the connections. A request that is not answered at once is handled by others, so that connections and
+/// the token check wait behind no handler.
+struct Front(Option<Runtime>);
+
+impl Front {
+    fn new() -> anyhow::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.enable_all().thread_name("front").build();
+        Ok(Self(Some(runtime.context("threads for connections")?)))
+    }
+
+    /// Serves until `stop`, and until what is under way has ended, unless the task is dropped before.
+    fn serve(
+        &self,
+        listener: TcpListener,
+        edge: Edge<Router>,
+        patience: Duration,
+        stop: CancellationToken,
+    ) -> anyhow::Result<AbortOnDropHandle<()>> {
+        let runtime = self.0.as_ref().context("the threads have ended")?;
+        let listener = listener.into_std()?;
+        let served = runtime.spawn(async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => listener::serve(listener, edge, patience, stop).await,
+                Err(error) => tracing::error!(%error, "the listener cannot be used"),
+            }
+        });
+        Ok(AbortOnDropHandle::new(served))
+    }
+}
+
+impl Drop for Front {
+    /// A runtime must not be waited for inside of another.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 fn spawn_operations(

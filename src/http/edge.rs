@@ -2,7 +2,8 @@
 //!
 //! Outside of everything else it gives the request its identifier, answers `/v1/verify` without going through
 //! the router (the hot path), turns every failure into problem+json, adds the security headers, counts, and
-//! logs. It never reads a body.
+//! logs. It never reads a body. What it does not answer itself it leaves to other threads, so that the hot path waits
+//! behind no handler.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -15,6 +16,8 @@ use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures::future::{BoxFuture, Either};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 use uuid::Uuid;
 
@@ -36,12 +39,18 @@ pub struct RequestId(pub Uuid);
 pub struct Edge<S> {
     inner: S,
     app: Arc<App>,
+    handlers: Handle,
 }
 
 impl<S> Edge<S> {
-    /// Wraps the router.
+    /// Wraps the router, which works on the threads of the runtime that this is called in.
     pub fn new(inner: S, app: Arc<App>) -> Self {
-        Self { inner, app }
+        let handlers = Handle::current();
+        Self {
+            inner,
+            app,
+            handlers,
+        }
     }
 }
 
@@ -79,12 +88,20 @@ where
         let line = Line::of(&request);
         let mut inner = self.inner.clone();
         std::mem::swap(&mut inner, &mut self.inner);
-        Either::Right(Box::pin(async move {
+        let handled = self.handlers.spawn(async move {
             let Ok(mut response) = inner.call(request).await;
             let route = response.extensions_mut().remove::<Route>();
             let response = finish(response, request_id);
             line.log(&response, request_id, route.as_ref(), started);
-            Ok(response)
+            response
+        });
+        // A client that goes away ends its request.
+        let handled = AbortOnDropHandle::new(handled);
+        Either::Right(Box::pin(async move {
+            Ok(handled.await.unwrap_or_else(|_| {
+                let problem = Problem::internal("a request was not handled to its end");
+                finish(problem.into_response(), request_id)
+            }))
         }))
     }
 }
