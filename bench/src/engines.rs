@@ -10,6 +10,16 @@ pub enum Engine {
     Sqlite,
 }
 
+impl Engine {
+    /// Its name in a result.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+        }
+    }
+}
+
 /// The database, and what must live as long as it.
 pub struct Place {
     pub database: Database,
