@@ -2,7 +2,7 @@
 //!
 //! Outside of everything else it gives the request its identifier, answers `/v1/verify` without going through
 //! the router (the hot path), turns every failure into problem+json, adds the security headers, counts, and
-//! logs. It never reads a body.
+//! logs. What `/v1/verify` answers from memory is neither counted nor logged. It never reads a body.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
