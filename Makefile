@@ -39,6 +39,7 @@ bench: ## Measure against named baselines; the results are in bench/results
 	cargo run --locked --release -p gatelog-bench -- export
 	cargo run --locked --release -p gatelog-bench -- snapshots
 	cargo run --locked --release -p gatelog-bench -- rebuild
+	cargo run --locked --release -p gatelog-bench -- upload
 	cargo run --locked --release -p gatelog-bench -- jobs
 	cargo run --locked --release -p gatelog-bench -- sandbox
 

@@ -1,4 +1,5 @@
-//! Tasks and shutdown: every background task is started here and watched.
+//! Tasks and shutdown: every task that is to run as long as the process is started here and watched. What lasts as long
+//! as a connection, a request, a job or a sink is a set of its own, whose owner waits for it.
 //!
 //! A task that ends before it was told to takes the process down with an error: a server without its tails or
 //! its lease must not go on as if nothing had happened. Shutdown is soft first (no new requests, tasks told to

@@ -1,34 +1,41 @@
 //! What a file is, by its own first bytes. What a client says it is decides nothing.
+//!
+//! The media worker's own rules find the container, so that nothing is stored that no worker would take.
+
+use media_worker::input::{Container, sniff};
 
 /// As many first bytes as any of the rules looks at.
-pub const HEAD_BYTES: usize = 4096;
+pub use media_worker::input::HEAD_BYTES;
 
 /// The media type of a file that begins with `head`; `None` for anything that is no audio, video or picture
 /// that the worker takes, so also for every playlist, text and document.
 pub fn content_type(head: &[u8]) -> Option<&'static str> {
-    let at = |offset: usize, magic: &[u8]| {
-        head.get(offset..)
-            .is_some_and(|rest| rest.starts_with(magic))
+    let name = match sniff(head)? {
+        Container::Mov => mov(head),
+        Container::Matroska => matroska(head),
+        Container::Wav => "audio/wav",
+        Container::Avi => "video/x-msvideo",
+        Container::Ogg => "audio/ogg",
+        Container::Flac => "audio/flac",
+        Container::Mp3 => "audio/mpeg",
+        Container::Flv => "video/x-flv",
+        Container::MpegTs => "video/mp2t",
+        Container::MpegPs => "video/mpeg",
+        Container::Gif => "image/gif",
+        Container::Png => "image/png",
+        Container::Jpeg => "image/jpeg",
+        Container::WebP => "image/webp",
     };
-    let rules: [(bool, &'static str); 15] = [
-        (at(4, b"ftypqt"), "video/quicktime"),
-        (at(4, b"ftypM4A"), "audio/mp4"),
-        (at(4, b"ftyp") || at(4, b"moov"), "video/mp4"),
-        (at(0, b"\x1a\x45\xdf\xa3"), matroska(head)),
-        (at(0, b"RIFF") && at(8, b"WAVE"), "audio/wav"),
-        (at(0, b"RIFF") && at(8, b"AVI "), "video/x-msvideo"),
-        (at(0, b"RIFF") && at(8, b"WEBP"), "image/webp"),
-        (at(0, b"OggS"), "audio/ogg"),
-        (at(0, b"fLaC"), "audio/flac"),
-        (at(0, b"ID3") || is_mpeg_audio(head), "audio/mpeg"),
-        (at(0, b"FLV\x01"), "video/x-flv"),
-        (at(0, b"\x47") && at(188, b"\x47"), "video/mp2t"),
-        (at(0, b"\x00\x00\x01\xba"), "video/mpeg"),
-        (at(0, b"GIF87a") || at(0, b"GIF89a"), "image/gif"),
-        (at(0, b"\x89PNG\r\n\x1a\n"), "image/png"),
-    ];
-    let found = rules.iter().find(|(fits, _)| *fits).map(|(_, name)| *name);
-    found.or_else(|| at(0, b"\xff\xd8\xff").then_some("image/jpeg"))
+    Some(name)
+}
+
+/// By the brand that stands behind `ftyp`.
+fn mov(head: &[u8]) -> &'static str {
+    match head.get(4..).unwrap_or_default() {
+        [b'f', b't', b'y', b'p', b'q', b't', ..] => "video/quicktime",
+        [b'f', b't', b'y', b'p', b'M', b'4', b'A', ..] => "audio/mp4",
+        _ => "video/mp4",
+    }
 }
 
 fn matroska(head: &[u8]) -> &'static str {
@@ -40,31 +47,51 @@ fn matroska(head: &[u8]) -> &'static str {
     }
 }
 
-/// An MPEG audio frame header: sync, a known version and layer, no forbidden bit rate or sample rate.
-fn is_mpeg_audio(head: &[u8]) -> bool {
-    let [0xff, second, third, ..] = head else {
-        return false;
-    };
-    let is_sync = second & 0xe0 == 0xe0;
-    let has_version = second & 0x18 != 0x08;
-    let has_layer = second & 0x06 != 0;
-    let has_rates = third & 0xf0 != 0xf0 && third & 0xf0 != 0 && third & 0x0c != 0x0c;
-    is_sync && has_version && has_layer && has_rates
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_bytes_decide() {
-        assert_eq!(content_type(b"\0\0\0\x20ftypisom"), Some("video/mp4"));
-        assert_eq!(
-            content_type(b"\x1a\x45\xdf\xa3\x01\0\0\x42\x82\x84webm"),
-            Some("video/webm")
-        );
-        assert_eq!(content_type(b"\xff\xfb\x90\x00"), Some("audio/mpeg"));
-        assert_eq!(content_type(b"\xff\xd8\xff\xe0"), Some("image/jpeg"));
+        let mut stream = vec![0; 400];
+        for offset in [0, 188, 376] {
+            stream[offset] = b'G';
+        }
+        let samples: [(&[u8], &str); 19] = [
+            (b"\0\0\0\x20ftypisom", "video/mp4"),
+            (b"\0\0\0\x20moov", "video/mp4"),
+            (b"\0\0\0\x14ftypqt  ", "video/quicktime"),
+            (b"\0\0\0\x20ftypM4A ", "audio/mp4"),
+            (b"\x1a\x45\xdf\xa3\x01\0\0\x42\x82\x84webm", "video/webm"),
+            (b"\x1a\x45\xdf\xa3", "video/x-matroska"),
+            (b"RIFF....WAVE", "audio/wav"),
+            (b"RIFF....AVI ", "video/x-msvideo"),
+            (b"RIFF....WEBP", "image/webp"),
+            (b"OggS", "audio/ogg"),
+            (b"fLaC", "audio/flac"),
+            (b"ID3\x04", "audio/mpeg"),
+            (b"\xff\xfb\x90\x00", "audio/mpeg"),
+            (b"FLV\x01", "video/x-flv"),
+            (&stream, "video/mp2t"),
+            (b"\0\0\x01\xba", "video/mpeg"),
+            (b"GIF89a", "image/gif"),
+            (b"\x89PNG\r\n\x1a\n", "image/png"),
+            (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        ];
+        for (head, expected) in samples {
+            assert_eq!(content_type(head), Some(expected), "{head:?}");
+        }
+    }
+
+    /// Layer II of MPEG audio, and a transport stream of two packets.
+    #[test]
+    fn what_no_worker_takes_is_nothing() {
+        assert_eq!(content_type(b"\xff\xfd\x90\x00"), None);
+        let mut stream = vec![0; 376];
+        for offset in [0, 188] {
+            stream[offset] = b'G';
+        }
+        assert_eq!(content_type(&stream), None);
     }
 
     #[test]

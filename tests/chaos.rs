@@ -15,7 +15,7 @@
 mod support;
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use eventlog::testing::TestPostgres;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use support::chance::Chance;
-use support::{PASSWORD, Server};
+use support::{PASSWORD, Server, kill_amid};
 use tokio::task::JoinHandle;
 
 const ROUNDS: u64 = 10;
@@ -159,7 +159,8 @@ impl Run<'_> {
         self.server.command(&[&["log"], arguments].concat())
     }
 
-    async fn round(&mut self) {
+    /// Each kind of kill in its turn, at any moment.
+    async fn round(&mut self, number: u64) {
         let is_over = Arc::new(AtomicBool::new(false));
         let writing: Vec<JoinHandle<_>> = (0..3)
             .map(|_| {
@@ -176,10 +177,7 @@ impl Run<'_> {
             })
             .collect();
         let moment = Duration::from_millis(50 + self.chance.below(700));
-        match self
-            .chance
-            .below(if self.postgres.is_some() { 4 } else { 2 })
-        {
+        match number % if self.postgres.is_some() { 4 } else { 2 } {
             0 => {
                 tokio::time::sleep(moment).await;
                 self.kill_server().await;
@@ -203,6 +201,9 @@ impl Run<'_> {
 
     /// With a tile that was half written, now and then.
     async fn kill_server(&mut self) {
+        let status = format!("/proc/{}/status", self.server.process_id());
+        let status = std::fs::read_to_string(status).unwrap();
+        assert!(!status.contains("State:\tZ"), "it has died before");
         self.server.kill();
         let tile = self.server.data.join("log/tile/0/000");
         if self.chance.below(2) == 0
@@ -214,12 +215,7 @@ impl Run<'_> {
     }
 
     async fn kill_archiving(&self, moment: Duration) {
-        let mut archiving = self.log(&["archive", "--before", "1000000000"]);
-        archiving.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut archiving = archiving.spawn().unwrap();
-        tokio::time::sleep(moment).await;
-        archiving.kill().unwrap();
-        archiving.wait().unwrap();
+        kill_amid(|| self.log(&["archive", "--before", "1000000000"]), moment).await;
     }
 
     fn check(&mut self) {
@@ -268,8 +264,8 @@ async fn survives(settings: &[(&str, &str)], postgres: Option<&TestPostgres>) {
     };
     let end = Arc::default();
     let following = tokio::spawn(follow(run.server.base.clone(), auditor, Arc::clone(&end)));
-    for _ in 0..setting("CHAOS_ROUNDS").unwrap_or(ROUNDS) {
-        run.round().await;
+    for number in 0..setting("CHAOS_ROUNDS").unwrap_or(ROUNDS) {
+        run.round(number).await;
     }
     assert!(run.known.len() > 50, "nobody wrote");
     end.set(run.known.len() as u64).unwrap();

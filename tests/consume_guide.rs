@@ -19,11 +19,12 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use support::Server;
-use support::engines::{rows, servers};
+use support::engines::{count, rows, servers};
+use support::{PATIENCE, Server};
 
 /// The program of a language in the guide.
 fn program(language: &str) -> String {
@@ -79,19 +80,19 @@ fn the_program_in_rust_is_the_example() {
 }
 
 async fn write(server: &Server, url: &str, names: std::ops::Range<u32>) -> (u64, String) {
+    const CONFIRMED: &str = "SELECT COUNT(*) FROM events WHERE event_type = 'EmailClaimConfirmed'";
+    // With the auditor.
+    let people = i64::from(names.end) + 1;
     for n in names {
         server.register(&format!("user{n}@example.com")).await;
     }
-    // What follows from a registration is appended soon after it.
-    let mut before = kept(url).await;
-    loop {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        let now = kept(url).await;
-        if now == before {
-            return now;
-        }
-        before = now;
+    // Nothing else follows from a registration.
+    let deadline = Instant::now() + PATIENCE;
+    while count(url, CONFIRMED).await < people {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    kept(url).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

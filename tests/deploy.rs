@@ -154,6 +154,89 @@ fn every_setting_that_exists_is_in_the_readme() {
     assert_eq!(asked(sample), BTreeSet::from(["A_NEW_SETTING"]));
 }
 
+/// The metrics that a source file tells.
+fn metrics(source: &str) -> BTreeSet<&str> {
+    let calls = ["counter!(", "gauge!(", "histogram!("];
+    let calls = calls.iter().flat_map(|call| source.split(call).skip(1));
+    calls
+        .map(|rest| rest.trim_start())
+        .filter_map(|rest| rest.strip_prefix('"')?.split('"').next())
+        .collect()
+}
+
+/// The source files of a folder, and of those in it.
+fn sources(folder: &Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            texts.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    texts
+}
+
+/// What the first column of the page's tables names.
+fn in_first_column(page: &str) -> BTreeSet<&str> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    cells
+        .flat_map(|cell| cell.split('`'))
+        .filter(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        .collect()
+}
+
+#[test]
+fn the_guide_has_every_metric_and_no_other() {
+    let page = read("docs/guides/watch.md");
+    let is_metric = |name: &&str| name.starts_with("gatelog_") || name.starts_with("media_worker_");
+    let told: BTreeSet<&str> = in_first_column(&page)
+        .into_iter()
+        .filter(|name| is_metric(name))
+        .collect();
+    let folders = ["src", "eventlog/src", "projections/src", "media-worker/src"];
+    let texts: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| sources(Path::new(folder)))
+        .collect();
+    let known: BTreeSet<&str> = texts.iter().flat_map(|text| metrics(text)).collect();
+    assert!(known.len() > 20, "{known:?}");
+    assert_eq!(told, known);
+    let sample = "metrics::counter!(\n    \"gatelog_new_total\", 1)";
+    assert_eq!(metrics(sample), BTreeSet::from(["gatelog_new_total"]));
+}
+
+#[tokio::test]
+async fn the_guide_has_every_member_of_readyz() {
+    let server = Server::start().await;
+    let (_, ready) = server.readyz().await;
+    let page = read("docs/guides/watch.md");
+    let members = in_first_column(&page);
+    let own: BTreeSet<&str> = ready
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let missing: Vec<_> = own.difference(&members).collect();
+    assert!(missing.is_empty() && own.len() > 10, "{missing:?}");
+    let tail = ready["tails"].as_object().unwrap().values().next().unwrap();
+    let parts = [
+        tail,
+        &ready["media_workers"][0],
+        &ready["webhooks"],
+        &ready["log_checkpoint"],
+    ];
+    for key in parts
+        .iter()
+        .flat_map(|part| part.as_object().unwrap().keys())
+    {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
 /// What each service has to take away.
 const TAKEN_AWAY: &[&str] = &[
     "User=gatelog",

@@ -9,12 +9,12 @@
 
 mod support;
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::engines::{count, rows, servers, write};
-use support::{PATIENCE, Server, access_token};
+use support::{PATIENCE, Server, access_token, kill_amid};
 
 /// Runs the command beside the server, with its settings.
 fn gatelog(server: &Server, arguments: &[&str]) -> Output {
@@ -70,12 +70,8 @@ async fn read_models_are_listed_compared_and_rebuilt_while_people_use_them() {
         assert!(text.contains("sessions: 4 rows differ"), "{text}");
         // Rebuilds that die anywhere change nothing.
         for milliseconds in [60, 130, 200, 270, 340] {
-            let mut command = server.command(&["projections", "rebuild", "sessions"]);
-            let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-            let mut killed = command.spawn().unwrap();
-            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-            killed.kill().unwrap();
-            killed.wait().unwrap();
+            let rebuild = || server.command(&["projections", "rebuild", "sessions"]);
+            kill_amid(rebuild, Duration::from_millis(milliseconds)).await;
             let active = server.get_json("/v1/sessions", &token).await;
             assert_eq!(active["items"].as_array().unwrap().len(), 4, "{url}");
         }

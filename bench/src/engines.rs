@@ -10,12 +10,13 @@ pub enum Engine {
     Sqlite,
 }
 
-impl std::fmt::Display for Engine {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
+impl Engine {
+    /// Its name in a result.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Postgres => "PostgreSQL",
             Self::Sqlite => "SQLite",
-        })
+        }
     }
 }
 

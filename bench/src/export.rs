@@ -130,7 +130,8 @@ fn report(engine: Engine, mut figures: Vec<Figures>, above_idle: u64) -> String 
         })
         .collect();
     format!(
-        "## {engine}\n\n{}\nPeak memory of the server during an export, above idle: {:.1} MiB.\n\n",
+        "## {}\n\n{}\nPeak memory of the server during an export, above idle: {:.1} MiB.\n\n",
+        engine.name(),
         table(&["what", "events/s", "export : this"], &rows),
         f64::from(u32::try_from(above_idle).unwrap_or(u32::MAX)) / 1024.0,
     )

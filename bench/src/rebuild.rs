@@ -88,7 +88,7 @@ async fn measure(
     });
     let rows: Vec<_> = rows.collect();
     let head = ["what", "seconds", "events/s", "ratio to the plain SELECT"];
-    Ok(format!("## {engine:?}\n\n{}\n", table(&head, &rows)))
+    Ok(format!("## {}\n\n{}\n", engine.name(), table(&head, &rows)))
 }
 
 /// Sessions, several at once.

@@ -152,7 +152,7 @@ pub fn run(rounds: usize, probes: usize) -> anyhow::Result<()> {
     let user = job.user.map_or("without", |_| "with");
     let text = format!(
         "# What the sandbox costs a job\n\n{}\nMedians of {rounds} transcodes and {probes} probes of each kind, in turn; the \
-         sandbox {user} a user of its own.\nBaseline: bare FFmpeg with the same arguments. Targets: at most 3 % of CPU time on the \
+         sandbox {user} a user of its own.\nBaseline: bare FFmpeg with the same arguments. Wanted: at most 3 % of CPU time on the \
          transcode, at most 5 ms on the probe.\n\n{}",
         machine(),
         table(

@@ -81,7 +81,7 @@ async fn measure(database: &Database, engine: Engine, rounds: usize) -> anyhow::
     });
     let rows: Vec<_> = rows.collect();
     let head = ["session", "microseconds", "ratio to 10 refreshes"];
-    Ok(format!("## {engine:?}\n\n{}\n", table(&head, &rows)))
+    Ok(format!("## {}\n\n{}\n", engine.name(), table(&head, &rows)))
 }
 
 async fn open(database: &Database, has_snapshots: bool) -> anyhow::Result<Log> {

@@ -14,7 +14,7 @@ mod service;
 pub use digest::{DigestError, Sha256Digest};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{EventBody, JobEvent};
-pub use failure::{Failure, FailureClass, FailureCode};
+pub use failure::{Failure, FailureCode};
 pub use job::{
     JobKey, JobLimits, JobResult, JobSpec, JobState, JobStatus, OutputFile, OutputRole, Params,
     Preset,

@@ -4,7 +4,8 @@
 //! came out and hands it back. It never fetches anything, never opens a connection of its own, never
 //! keeps a queue or a database, and never lets a caller's string reach an `FFmpeg` argument.
 //!
-//! The server that sends jobs needs [`api`], [`auth`] and [`client`]; the rest is the service itself.
+//! The server that sends jobs needs [`api`], [`auth`], [`client`] and [`endpoint`], and judges files by the same rules:
+//! [`input`]'s sniffing, [`presets`], [`outputs`] and [`playlist`]. The rest is the service itself.
 
 pub mod api;
 pub mod auth;

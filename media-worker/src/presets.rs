@@ -36,7 +36,7 @@ pub const POSTER_BOX: Dimensions = Dimensions {
     height: 1280,
 };
 /// The longest input that is worked on, in seconds; `-t` says the same.
-pub const MAX_DURATION_SECONDS: u64 = 7200;
+pub const MAX_DURATION_SECONDS: u32 = 2 * 60 * 60;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -227,7 +227,7 @@ pub fn default_seek_ms(duration_seconds: Option<f64>) -> u64 {
     reason = "the value lies between 0 and the longest duration"
 )]
 fn whole_seconds(duration_seconds: Option<f64>) -> u64 {
-    let longest = Duration::from_secs(MAX_DURATION_SECONDS).as_secs_f64();
+    let longest = f64::from(MAX_DURATION_SECONDS);
     let known = duration_seconds.filter(|seconds| seconds.is_finite());
     known.unwrap_or(longest).clamp(0.0, longest).ceil() as u64
 }

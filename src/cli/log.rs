@@ -40,8 +40,8 @@ pub enum Command {
         #[arg(long)]
         event: Uuid,
     },
-    /// Writes `events.ndjson`, and then the `checkpoint` over exactly its lines; without a folder, the lines alone to
-    /// standard output.
+    /// Writes `events.ndjson`, the `key`, and last the `checkpoint` over exactly these lines; without a folder, the
+    /// lines alone to standard output.
     Export {
         /// The folder.
         #[arg(long, value_name = "FOLDER")]

@@ -52,7 +52,7 @@ pub struct MailConfig {
 impl MailConfig {
     pub(super) fn load(source: &Source, data_dir: &Path) -> Result<Self, ConfigError> {
         let url = source.secret("SMTP_URL")?;
-        let authorities = authorities(source)?;
+        let authorities = source.file("SMTP_CA_FILE")?;
         let smtp = url.map(|url| smtp(&url, authorities)).transpose()?;
         Ok(Self {
             from: sender(source, smtp.is_some())?,
@@ -62,15 +62,6 @@ impl MailConfig {
             retry_seconds: source.number("MAIL_RETRY_DELAY", 5, 1..=3600)?,
         })
     }
-}
-
-fn authorities(source: &Source) -> Result<Option<Vec<u8>>, ConfigError> {
-    let path = source.text("SMTP_CA_FILE", "")?;
-    if path.is_empty() {
-        return Ok(None);
-    }
-    let read = std::fs::read(path).map_err(|error| ConfigError::bad("SMTP_CA_FILE", error))?;
-    Ok(Some(read))
 }
 
 fn sender(source: &Source, is_needed: bool) -> Result<Mailbox, ConfigError> {

@@ -18,7 +18,7 @@ pub struct MediaConfig {
     pub storage: StorageConfig,
     /// Seconds after which what nothing refers to is removed from it.
     pub sweep_after_seconds: i64,
-    /// Where the workers listen (`unix:/path` or `http://host:port`), each once.
+    /// Where the workers listen (`unix:/path` or `tcp:ADDRESS:PORT`), each once.
     pub worker_endpoints: Vec<Endpoint>,
     /// Whether a worker must enforce every mandatory layer of its sandbox.
     pub demands_sandbox: bool,

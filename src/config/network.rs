@@ -21,10 +21,10 @@ pub struct NetworkConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Exact origins that browsers may call from; empty allows none.
     pub cors_origins: Vec<HeaderValue>,
-    /// Seconds that a request may take before it is answered 503; uploads and streams are exempt.
+    /// Seconds that a request may take before it is answered 503; uploads, downloads and exports are exempt.
     pub request_timeout_seconds: u64,
-    /// Seconds that a connection may take for the headers of its next request, idle time included, and that an
-    /// upload may pause.
+    /// Seconds that a connection may take for the headers of its next request, idle time included, that an upload may
+    /// pause, and for which it may take nothing of an answer.
     pub client_timeout_seconds: u64,
 }
 

@@ -164,6 +164,19 @@ impl Source {
             .collect()
     }
 
+    /// The content of the file that `key` names, if it is set.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn file(&self, key: &str) -> Result<Option<Vec<u8>>, ConfigError> {
+        let path = self.text(key, "")?;
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let read = std::fs::read(path).map_err(|error| ConfigError::bad(key, error))?;
+        Ok(Some(read))
+    }
+
     /// A secret from `key`, or from the file that `key_FILE` names.
     ///
     /// # Errors

@@ -43,7 +43,7 @@ impl StorageConfig {
         // Read in any case, so that they are known as settings.
         let region = source.text("STORAGE_REGION", "us-east-1")?;
         let endpoint = endpoint(source)?;
-        let authorities = authorities(source)?;
+        let authorities = source.file("STORAGE_CA_FILE")?;
         let access_key_id = source.secret("STORAGE_ACCESS_KEY_ID")?;
         let secret_access_key = source.secret("STORAGE_SECRET_ACCESS_KEY")?;
         if let Some(folder) = url.strip_prefix("file://").filter(|path| !path.is_empty()) {
@@ -92,16 +92,6 @@ fn endpoint(source: &Source) -> Result<Option<Url>, ConfigError> {
         return Ok(Some(url));
     }
     Err(bad())
-}
-
-fn authorities(source: &Source) -> Result<Option<Vec<u8>>, ConfigError> {
-    let path = source.text("STORAGE_CA_FILE", "")?;
-    if path.is_empty() {
-        return Ok(None);
-    }
-    let read = std::fs::read(path);
-    read.map(Some)
-        .map_err(|error| ConfigError::bad("STORAGE_CA_FILE", error))
 }
 
 fn is_bucket(name: &str) -> bool {

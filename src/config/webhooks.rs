@@ -27,18 +27,11 @@ impl WebhookConfig {
                 ));
             }
         };
-        let path = source.text("WEBHOOK_CA_FILE", "")?;
-        let authorities = if path.is_empty() {
-            None
-        } else {
-            let read = std::fs::read(path);
-            Some(read.map_err(|error| ConfigError::bad("WEBHOOK_CA_FILE", error))?)
-        };
         Ok(Self {
             allow_private,
             attempts: source.number("WEBHOOK_ATTEMPTS", 16, 1..=50)?,
             retry_seconds: source.number("WEBHOOK_RETRY_DELAY", 5, 1..=3_600)?,
-            authorities,
+            authorities: source.file("WEBHOOK_CA_FILE")?,
         })
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Outside of everything else it gives the request its identifier, answers `/v1/verify` without going through
 //! the router (the hot path), turns every failure into problem+json, adds the security headers, counts, and
-//! logs. It never reads a body. What it does not answer itself it leaves to other threads, so that the hot path waits
-//! behind no handler.
+//! logs. What `/v1/verify` answers from memory is neither counted nor logged. It never reads a body. What it does not
+//! answer itself it leaves to other threads, so that the hot path waits behind no handler.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

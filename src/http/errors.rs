@@ -1,5 +1,5 @@
-//! The one mapping from inner errors to problems. Every variant is named, so that a new one does not compile until
-//! it has a status and a slug.
+//! The mapping from inner errors to problems, but for those of one endpoint, which stand beside it. Every variant is
+//! named, so that a new one does not compile until it has a status and a slug.
 
 use aggregates::administrators::AdministratorsError;
 use aggregates::media::MediaError;
@@ -291,7 +291,11 @@ impl Refusal for WebhookSinkError {
 
 impl Refusal for MediaError {
     fn problem(&self) -> Problem {
-        Problem::not_found().because(self)
+        match self {
+            Self::AlreadyStored | Self::NotStored | Self::MediaDeleted => {
+                Problem::not_found().because(self)
+            }
+        }
     }
 }
 

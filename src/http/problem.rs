@@ -1,6 +1,7 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457).
 //!
-//! The only place that gives an error a status and a slug. Every kind has a page at `/problems/<slug>`. What
+//! The only place that gives a kind its status and its slug; `errors.rs`, or an error's one endpoint, gives an error
+//! its kind. Every kind has a page at `/problems/<slug>`. What
 //! went wrong inside travels beside the problem to the edge, which logs it once; it never reaches a client.
 
 use std::borrow::Cow;

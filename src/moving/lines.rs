@@ -12,8 +12,8 @@ const STEP_EVENTS: usize = 500;
 const STEP_BYTES: usize = 4 * 1024 * 1024;
 /// Steps that are read ahead.
 const AHEAD: usize = 2;
-/// The longest line: a payload of a MiB, and what surrounds it.
-const LINE_BYTES: u64 = 2 * 1024 * 1024;
+/// The longest exported line that is read: a payload of a MiB, and what surrounds it.
+pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Imports the lines of a file, or of standard input for `-`, into an empty log.
 ///
@@ -55,7 +55,7 @@ fn next(input: &mut impl BufRead, number: &mut u64) -> Result<Vec<RecordedEvent>
     let (mut events, mut bytes, mut line) = (Vec::new(), 0, String::new());
     while events.len() < STEP_EVENTS && bytes < STEP_BYTES {
         line.clear();
-        let read = input.take(LINE_BYTES).read_line(&mut line);
+        let read = input.take(LINE_BYTES_MAX as u64).read_line(&mut line);
         if read.map_err(ImportError::Unreadable)? == 0 {
             break;
         }

@@ -128,6 +128,16 @@ fn start_vault_sweeps(app: &Arc<App>, lifecycle: &Lifecycle) {
 fn start_media(app: &Arc<App>, lifecycle: &Lifecycle) {
     dispatch_media_jobs::start(app, lifecycle);
     sweep_blobs::start(app, lifecycle);
+    chore(
+        app,
+        lifecycle,
+        "watch the media workers",
+        15,
+        |app| async move {
+            app.workers.look().await;
+            Ok(())
+        },
+    );
     chore(app, lifecycle, "sweep uploads", 5, uploads::sweep::run);
     chore(app, lifecycle, "sweep claims", 3600, uploads::sweep::claims);
 }

@@ -1,4 +1,5 @@
-//! Resumable uploads: made, continued piece by piece, and turned into media when all of it is there.
+//! Uploads: those of one request (`plain`), and resumable ones, which are made, continued piece by piece, and turned into
+//! media when all of it is there.
 //!
 //! Each piece is an object of the blob store, so any node can go on with any upload. A piece counts when its row has
 //! committed, after its object is durable. Only the last one who began to write may commit: whoever was before is fenced

@@ -157,24 +157,40 @@ impl Workers {
     }
 
     /// The presets that no worker knows in this server's version, as far as workers have told; none while nobody has.
-    /// Jobs of these wait. The metric tells the same.
+    /// Jobs of these wait.
     pub fn unknown_presets(&self) -> Vec<&'static str> {
+        let known = self.preset_workers().into_iter();
+        let unknown = known.filter(|(_, workers)| *workers == 0);
+        unknown.map(|(preset, _)| preset.as_str()).collect()
+    }
+
+    /// How many workers know each preset in this server's version; nothing while none has told.
+    fn preset_workers(&self) -> Vec<(Preset, u32)> {
         let told: Vec<Vec<PresetInfo>> = self.all.iter().filter_map(|one| one.presets()).collect();
         if told.is_empty() {
             return Vec::new();
         }
-        let mut unknown = Vec::new();
-        for preset in Preset::ALL {
+        let count = |preset: &Preset| {
             let version = worker_preset(*preset).version();
             let workers = told.iter().filter(|told| knows(told, *preset, version));
-            let workers = u32::try_from(workers.count()).unwrap_or(u32::MAX);
+            (*preset, u32::try_from(workers.count()).unwrap_or(u32::MAX))
+        };
+        Preset::ALL.iter().map(count).collect()
+    }
+
+    /// Asks each worker what it knows, and tells the metrics: of presets and of circuits.
+    pub async fn look(&self) {
+        let ask = async |worker: &Arc<Worker>| {
+            if let Ok(Ok(limits)) = tokio::time::timeout(PATIENCE, worker.client.limits()).await {
+                worker.tells(&limits);
+            }
+            worker.show_circuit();
+        };
+        futures::future::join_all(self.all.iter().map(ask)).await;
+        for (preset, workers) in self.preset_workers() {
             metrics::gauge!("gatelog_media_preset_workers", "preset" => preset.as_str())
                 .set(f64::from(workers));
-            if workers == 0 {
-                unknown.push(preset.as_str());
-            }
         }
-        unknown
     }
 
     /// Each worker for `/readyz`: whether it answers within `patience`, whether its sandbox is good enough, and where
@@ -192,8 +208,7 @@ impl Workers {
             if let Ok(Ok(limits)) = tokio::time::timeout(patience, worker.client.limits()).await {
                 worker.tells(&limits);
             }
-            let circuit = worker.circuit().as_str();
-            json!({"worker": worker.name, "state": state, "circuit": circuit})
+            json!({"worker": worker.name, "state": state, "circuit": worker.circuit().as_str()})
         };
         futures::future::join_all(self.all.iter().map(ask)).await
     }

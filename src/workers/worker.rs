@@ -8,6 +8,7 @@ use media_worker::api::{PresetInfo, ServiceLimits};
 use media_worker::client::WorkerClient;
 
 use super::breaker::{Breaker, CircuitState};
+use super::worker_preset;
 use crate::ports::clock;
 
 /// A busy worker is offered nothing for this long, unless a job of this node ends there before.
@@ -33,11 +34,10 @@ pub enum Weight {
 impl Weight {
     /// Of a preset, as the worker's slots see it.
     pub fn of(preset: Preset) -> Self {
-        match preset {
-            Preset::Metadata | Preset::Poster | Preset::Image => Self::Light,
-            Preset::WebVideo | Preset::Preview | Preset::Audio | Preset::Waveform | Preset::Hls => {
-                Self::Heavy
-            }
+        if worker_preset(preset).is_quick() {
+            Self::Light
+        } else {
+            Self::Heavy
         }
     }
 }
@@ -240,6 +240,11 @@ impl Worker {
     /// Where its circuit stands.
     pub fn circuit(&self) -> CircuitState {
         self.lock().breaker.state(clock::monotonic())
+    }
+
+    /// Tells the metrics where its circuit stands, which time alone may have changed.
+    pub(super) fn show_circuit(&self) {
+        self.tell(self.circuit());
     }
 
     /// The name is one of the settings', so there are few.

@@ -1,8 +1,7 @@
 //! kill -9 of the archiving at any moment, beside a server that goes on.
 
-use std::process::Stdio;
-
 use super::support::engines::{count, servers};
+use super::support::kill_amid;
 use super::{EMAIL, archive, busy, verified};
 
 const ROUNDS: u32 = 10;
@@ -19,17 +18,11 @@ async fn an_archiving_that_is_killed_loses_nothing() {
         let whole = begun.elapsed();
         for round in 0..ROUNDS {
             busy(&server, &url, 1, 300).await;
-            let mut command = server.command(&["log", "archive", "--before", "1000000"]);
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            let mut archiving = command.spawn().unwrap();
+            let archiving = || server.command(&["log", "archive", "--before", "1000000"]);
             // Everywhere from its first step to its last.
             let moment = whole.mul_f64(0.2 + 0.8 * f64::from(round) / f64::from(ROUNDS));
-            let (_, ()) = futures::future::join(busy(&server, &url, 1, 10), async {
-                tokio::time::sleep(moment).await;
-                archiving.kill().unwrap();
-                archiving.wait().unwrap();
-            })
-            .await;
+            let killed = kill_amid(archiving, moment);
+            futures::future::join(busy(&server, &url, 1, 10), killed).await;
             let lines = verified(&server, &url).await;
             assert_eq!(lines[..known.len()], known, "{url}: round {round}");
             known = lines;

@@ -1,6 +1,11 @@
 //! Backups: made while the server runs, restored elsewhere, on either engine; and the drill that an operator runs.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::json;
 
 use super::support::engines::servers;
 use super::support::{PASSWORD, Server, free_port};
@@ -82,6 +87,62 @@ async fn the_drill_restores_elsewhere_and_signs_in() {
         let told = ran(&mut drill(PASSWORD));
         assert!(told.contains("the drill has passed"), "{url}: {told}");
         failed(&mut drill("Wrong-horse-7"));
+    }
+}
+
+/// A program that writes down what a server starts with, and then is that server.
+fn witnessed(folder: &Path) -> PathBuf {
+    const SINKS: &str = "import sqlite3, sys; \
+        print(*[row[0] for row in sqlite3.connect(sys.argv[1]).execute('SELECT state FROM webhook_sinks')])";
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = serve ]; then\n    env >\"$0.env\"\n    \
+         python3 -c \"{SINKS}\" \"$DATA_DIR/gatelog.db\" >\"$0.sinks\"\nfi\nexec {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_gatelog")
+    );
+    let program = folder.join("witnessed");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drill_reaches_nothing_that_the_installation_reaches() {
+    let key = "07".repeat(32);
+    for (server, url, folder) in servers(&[]).await {
+        let admin = server.admin("root@example.com").await;
+        let sink = json!({"name": "siem", "url": "https://siem.invalid/hook"});
+        let made = server.post("/v1/admin/webhooks", &admin, &sink).await;
+        assert_eq!(made.status(), 201);
+        server.register(EMAIL).await;
+        let program = witnessed(folder.path());
+        let tiles = folder.path().join("tiles");
+        let settings = [
+            ("LOG_SIGNING_KEY", key.as_str()),
+            ("LOG_ORIGIN", "id.example.com/log"),
+            ("LOG_TILES_DIR", tiles.to_str().unwrap()),
+            ("MEDIA_WORKER_URL", "unix:/run/worker/socket"),
+            ("WEBHOOKS_ALLOW_PRIVATE", "true"),
+            ("PUBLIC_URL", "https://id.example.com"),
+        ];
+        let mut drill = Command::new("deploy/restore-drill");
+        drill
+            .envs(settings)
+            .env("DATA_DIR", folder.path())
+            .env("DATABASE_URL", &url)
+            .env("GATELOG", &program)
+            .env("DRILL_EMAIL", EMAIL)
+            .env("DRILL_PASSWORD", PASSWORD)
+            .env("DRILL_PORT", free_port().to_string())
+            .env("DRILL_OPS_PORT", free_port().to_string());
+        ran(&mut drill);
+        let seen = |what: &str| std::fs::read_to_string(program.with_extension(what)).unwrap();
+        let environment = seen("env");
+        assert!(environment.contains("DATABASE_URL=sqlite://"));
+        for (name, _) in settings {
+            assert!(!environment.contains(&format!("{name}=")), "{name}");
+        }
+        assert_eq!(seen("sinks").trim(), "paused");
+        assert!(!tiles.exists());
     }
 }
 

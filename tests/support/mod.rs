@@ -7,6 +7,7 @@ pub mod chance;
 pub mod engines;
 pub mod totp;
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +21,22 @@ pub const PASSWORD: &str = "Correct-horse-7";
 
 /// How long something that must happen may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// kill -9 of a program after this time. When it has ended by then, another one is begun and gets half of it: so each call
+/// does kill one that was at work.
+pub async fn kill_amid(mut begin: impl FnMut() -> Command, mut moment: Duration) {
+    loop {
+        let mut command = begin();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        tokio::time::sleep(moment).await;
+        child.kill().unwrap();
+        if child.wait().unwrap().signal() == Some(9) {
+            return;
+        }
+        moment /= 2;
+    }
+}
 
 /// A server under test.
 pub struct Server {

@@ -1,5 +1,5 @@
-//! Why a job failed. The code decides what a user is told and whether a retry makes sense; the raw
-//! diagnostics never do.
+//! Why a job failed. The code decides what a user is told and whether a retry makes sense (the server's domain says
+//! which); the raw diagnostics never do.
 
 use std::fmt;
 
@@ -56,65 +56,7 @@ pub enum FailureCode {
     Expired,
 }
 
-/// What a failure means for a retry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureClass {
-    /// The same input will fail again.
-    Permanent,
-    /// Permanent after one retry on an idle slot.
-    Limit,
-    /// One retry, then quarantine: the input may be hostile.
-    Crash,
-    /// Retry with backoff.
-    Transient,
-    /// Retry; it does not count as an attempt.
-    Busy,
-    /// Nothing will work before somebody mends the installation.
-    Operator,
-    /// Wanted; nothing to retry.
-    Final,
-}
-
 impl FailureCode {
-    pub fn class(self) -> FailureClass {
-        match self {
-            Self::UnsupportedContainer
-            | Self::UnsupportedCodec
-            | Self::NoVideoStream
-            | Self::NoAudioStream
-            | Self::CorruptInput
-            | Self::TooLargeDimensions
-            | Self::TooLong
-            | Self::TooManyStreams
-            | Self::Encrypted
-            | Self::InputTooBig
-            | Self::BadParams
-            | Self::OutputCheckFailed => FailureClass::Permanent,
-            Self::LimitMemory
-            | Self::LimitCpu
-            | Self::LimitTime
-            | Self::LimitStall
-            | Self::LimitOutput => FailureClass::Limit,
-            Self::Crashed | Self::SandboxViolation => FailureClass::Crash,
-            Self::WorkerUnreachable
-            | Self::LeaseExpired
-            | Self::UploadInterrupted
-            | Self::DigestMismatch
-            | Self::OutputTransferFailed
-            | Self::StorageUnavailable
-            | Self::DiskFull
-            | Self::ThreadLimit
-            | Self::WorkerInternal => FailureClass::Transient,
-            Self::WorkerBusy => FailureClass::Busy,
-            Self::SandboxUnavailable
-            | Self::FfmpegMissing
-            | Self::AuthFailed
-            | Self::VersionSkew => FailureClass::Operator,
-            Self::Cancelled | Self::Expired => FailureClass::Final,
-        }
-    }
-
     /// The code as it stands in JSON and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -66,6 +66,14 @@ impl Preset {
         }
     }
 
+    /// Whether it is done in a moment; the others may take hours.
+    pub fn is_quick(self) -> bool {
+        match self {
+            Self::Metadata | Self::Poster | Self::Image => true,
+            Self::WebVideo | Self::Preview | Self::Audio | Self::Waveform | Self::Hls => false,
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Metadata => "metadata",

@@ -2,6 +2,7 @@
 
 use super::{Dimensions, Probe};
 use crate::api::{FailureCode, JobLimits};
+use crate::presets::MAX_DURATION_SECONDS;
 
 /// The widest limits; a job may narrow them, never widen them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Default for InputPolicy {
     fn default() -> Self {
         Self {
             max_input_bytes: 2 * 1024 * 1024 * 1024,
-            max_duration_seconds: 2 * 60 * 60,
+            max_duration_seconds: MAX_DURATION_SECONDS,
             max_side_pixels: 8192,
             max_pixels: 8192 * 4320,
             max_frame_rate: 120,

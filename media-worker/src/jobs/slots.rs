@@ -70,12 +70,7 @@ impl Slots {
     pub fn take(self: &Arc<Self>, preset: Preset) -> Option<Slot> {
         let mut places = self.lock();
         let room = self.room_in(&places);
-        let is_quick = match preset {
-            Preset::Metadata | Preset::Poster | Preset::Image => true,
-            Preset::WebVideo | Preset::Preview | Preset::Audio | Preset::Waveform | Preset::Hls => {
-                false
-            }
-        };
+        let is_quick = preset.is_quick();
         let index = if is_quick && room.light > 0 {
             self.general
         } else if room.general > 0 || (room.soon > 0 && !is_quick) {

@@ -204,7 +204,7 @@ pub(super) fn film_size(probe: &Probe) -> Result<Option<Dimensions>, Failure> {
 }
 
 pub(super) fn longest() -> f64 {
-    Duration::from_secs(presets::MAX_DURATION_SECONDS).as_secs_f64()
+    f64::from(presets::MAX_DURATION_SECONDS)
 }
 
 #[cfg(test)]

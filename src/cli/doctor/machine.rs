@@ -37,12 +37,21 @@ pub(super) fn keys(config: &Config) -> Vec<Finding> {
         };
         findings.push(Finding::ok("keys", detail));
     }
-    let made = [&config.master_keys.made_file, &config.log.made_file];
-    for path in made.into_iter().flatten() {
-        let detail = format!("{path} was made just now");
-        let advice =
-            "back it up where the database's backups are not: without it nobody can sign in again";
-        findings.push(Finding::warn("keys", detail, advice));
+    let made = [
+        (
+            &config.master_keys.made_file,
+            "back it up where the database's backups are not: without it nobody can sign in again",
+        ),
+        (
+            &config.log.made_file,
+            "back it up where the database's backups are not: without it the log has to begin anew for whoever verifies it",
+        ),
+    ];
+    for (path, advice) in made {
+        if let Some(path) = path {
+            let detail = format!("{path} was made just now");
+            findings.push(Finding::warn("keys", detail, advice));
+        }
     }
     findings
 }

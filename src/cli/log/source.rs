@@ -10,10 +10,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use zeroize::Zeroizing;
 
+use crate::moving::lines::LINE_BYTES_MAX;
 use crate::ports::http_client::{HttpClient, text};
 
-/// The longest line that is read: twice what an event may have.
-const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The longest checkpoint.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 

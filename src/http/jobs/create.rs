@@ -30,7 +30,7 @@ use crate::ports::clock;
 const DEADLINE: TimeDelta = TimeDelta::hours(6);
 
 /// The longest that a file may last which the workers take.
-const LONGEST_SECONDS: f64 = 2.0 * 60.0 * 60.0;
+const LONGEST_SECONDS: f64 = media_worker::presets::MAX_DURATION_SECONDS as f64;
 
 /// What to do.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -13,10 +13,10 @@ const passwordSchema = z.object({
 });
 export type PasswordPolicy = z.infer<typeof passwordSchema>;
 
-/** The rules of the contract, while the server has not yet told its own. */
+/** The rules of a server without settings, while this one has not yet told its own. */
 export const DEFAULT_PASSWORD_POLICY = passwordSchema.parse({});
 
-/** What the server says about itself. A part that it leaves out has the contract's default. */
+/** What the server says about itself. A part that it leaves out has its default. */
 const configSchema = z.object({
   registration: z.enum(['open', 'verify_first', 'closed']).catch('open'),
   password: passwordSchema.catch(DEFAULT_PASSWORD_POLICY),

@@ -6,7 +6,7 @@ import { NetworkError, problemFrom } from '@/shared/api/problem';
 import type { paths } from '@/shared/api/schema';
 import { type z } from '@/shared/lib/zod';
 
-/** A pattern of the contract with something in the place of each parameter. */
+/** A pattern of the OpenAPI document with something in the place of each parameter. */
 type Filled<Pattern extends string> = Pattern extends `${infer Before}{${string}}${infer After}`
   ? `${Before}${string}${Filled<After>}`
   : Pattern;
