@@ -969,7 +969,7 @@ export interface paths {
         put?: never;
         /**
          * New tokens. The old ones are no longer good. The old refresh token may come again within the leeway, for a client
-         *     that lost the answer; after it, it ends the session.
+         *     that lost the answer, unless the person proved once more who they are since; after it, it ends the session.
          */
         post: operations["refresh_tokens"];
         delete?: never;
