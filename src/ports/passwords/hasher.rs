@@ -284,7 +284,10 @@ mod tests {
             "{}",
             hash.phc()
         );
-        assert_eq!(hash.pepper_id(), hex::encode(hasher.peppers().current().id()));
+        assert_eq!(
+            hash.pepper_id(),
+            hex::encode(hasher.peppers().current().id())
+        );
         let verify = |text: &str| hasher.verify(&password(text), hash.phc()).unwrap();
         assert_eq!(verify("Correct horse 1!"), Verdict::Right);
         assert_eq!(verify("correct horse 1!"), Verdict::Wrong);
