@@ -1354,6 +1354,11 @@ export interface components {
              * @description The token's end, in seconds since the epoch.
              */
             exp: number;
+            /**
+             * Format: int64
+             * @description When it was issued, likewise, if that is known.
+             */
+            iat?: number | null;
             /** @description The server that issued it. */
             iss: string;
             /** @description What the account may do. */
