@@ -1302,6 +1302,12 @@ export interface components {
         /** @description The document. It is written piece by piece; this is its shape. */
         Export: {
             activity: components["schemas"]["Activity"][];
+            /**
+             * @description Texts of the person as the log has them, in its order: also former names and addresses, the devices of sessions
+             *     that are forgotten, and files that are deleted. What an operator moved from the database to the archive of the
+             *     log is not among them.
+             */
+            events: components["schemas"]["ExportedEvent"][];
             /** Format: date-time */
             exported_at: string;
             jobs: components["schemas"]["Job"][];
@@ -1313,6 +1319,18 @@ export interface components {
             /** @description Resumable uploads that are not finished. */
             uploads: components["schemas"]["OpenUpload"][];
             user: components["schemas"]["User"];
+        };
+        /** @description An event of the log that carries texts of the person. */
+        ExportedEvent: {
+            /** @description As it is described for this type, its sealed fields opened. */
+            data: Record<string, never>;
+            /** Format: uuid */
+            id: string;
+            /** @description `<kind>/<identifier>`, for example `session/…`. */
+            stream: string;
+            /** Format: date-time */
+            time: string;
+            type: string;
         };
         /** @description A session, with what its device said of itself. */
         ExportedSession: components["schemas"]["Session"] & {
