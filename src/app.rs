@@ -152,8 +152,7 @@ impl App {
             vault,
         } = Core::open(&config).await?;
         let notary = Notary::open(database.clone(), &config.log).await?;
-        let peppers = Peppers::load(&config.master_keys, &config.passwords);
-        let peppers = peppers.with_former(vault.kept_peppers().await?);
+        let peppers = vault.peppers(&config.passwords).await?;
         tell_about_missing_peppers(&vault, &peppers).await?;
         let node_id = ids::new_id();
         let lease = Arc::new(Lease::new(database.clone(), node_id));
@@ -168,7 +167,8 @@ impl App {
             last_seen: Arc::new(LastSeen::default()),
             idempotency: Idempotency::new(database.clone(), vault.clone()),
             finishing: TaskTracker::new(),
-            passwords: Passwords::new(&config.passwords, peppers)?,
+            passwords: Passwords::new(&config.passwords, peppers)?
+                .learning(vault.clone(), config.passwords.clone()),
             blobs: Blobs::open(&config.media.storage)?,
             uploads: Turns::default(),
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,

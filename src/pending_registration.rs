@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::accounts::{self, NewAccount, RegisterError};
 use crate::app::{Acting, App};
+use crate::config;
 use crate::keyring::{MailTable, VaultError};
 use crate::mail::letters::Letter;
 use crate::mail::outbox::{self, NewMail};
@@ -77,6 +78,11 @@ pub enum Confirmed {
     No,
 }
 
+/// Whether nobody registers any more, whatever was begun before.
+fn is_closed(app: &App) -> bool {
+    app.config.tokens.registration == config::Registration::Closed
+}
+
 /// Mails a link, or to whom has an account that they have one; and takes the request away.
 ///
 /// # Errors
@@ -91,7 +97,7 @@ pub async fn mail_link(
     let claim = app.vault.keyring().email_claim_id(&email);
     let done = vec![requests::removal(request_id)];
     let budget = format!("register/{claim}");
-    if !budgets::take(&app.database, &budget, MAILS_AN_HOUR, now).await? {
+    if is_closed(app) || !budgets::take(&app.database, &budget, MAILS_AN_HOUR, now).await? {
         app.database.execute(done).await?;
         return Ok(());
     }
@@ -184,6 +190,9 @@ pub async fn confirm(
 ) -> Result<Confirmed, ConfirmError> {
     const SQL: &str = "SELECT sealed_registration FROM pending_registrations \
                        WHERE token_hash = $1 AND expires_at > $2";
+    if is_closed(app) {
+        return Ok(Confirmed::No);
+    }
     let hash = tokens::hash_text(token);
     // A token that is none costs no write.
     let key = [hash.as_str().into(), micros(now).into()];

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::engines::{count, prepared, rows};
-use support::{PASSWORD, Server, access_token, totp};
+use support::{PASSWORD, Server, access_token, totp, until_so};
 
 const EMAIL: &str = "ada@example.com";
 
@@ -161,6 +161,39 @@ async fn keys_that_the_operator_keeps_are_rotated_while_the_server_runs() {
         server.launch().await;
         is_whole(&server, &mut person).await;
         server.token("late@example.com").await;
+    }
+}
+
+/// The file of the data folder's key is another one than `former` by now.
+async fn until_replaced(folder: &Path, former: &str) {
+    let file = key_file(folder, "master.key");
+    let is_replaced = async || std::fs::read_to_string(&file).is_ok_and(|key| key != former);
+    until_so("the key is another one", is_replaced).await;
+}
+
+/// New hashes have the pepper of the new key, whoever makes them; the server that runs has to learn it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_set_after_a_rotation_is_right_at_a_server_that_runs() {
+    for (mut server, url, folder) in prepared(&[]).await {
+        server.launch().await;
+        server.register(EMAIL).await;
+        for round in 0..2 {
+            let former = std::fs::read_to_string(key_file(folder.path(), "master.key")).unwrap();
+            let mut rotation = server.command(&["keys", "rotate"]).spawn().unwrap();
+            until_replaced(folder.path(), &former).await;
+            // At once, and when the rotation is over. Each asserts that its sign-in is answered with 201.
+            server.admin(&format!("early{round}@example.com")).await;
+            assert!(rotation.wait().unwrap().success(), "{url}");
+            server.admin(&format!("late{round}@example.com")).await;
+        }
+        server.sign_in(EMAIL).await;
+        server.token("bob@example.com").await;
+        // Who signs in has a hash of the new pepper from then on, and so has who registers here.
+        let sql = "SELECT COUNT(*) FROM vault_passwords WHERE pepper_id <> (SELECT pepper_id FROM vault_passwords \
+                   ORDER BY updated_at DESC LIMIT 1)";
+        let is_upgraded = async || count(&url, sql).await == 2;
+        until_so("all but the first round's have the new pepper", is_upgraded).await;
+        server.sign_in("early0@example.com").await;
     }
 }
 

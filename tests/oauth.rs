@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use support::engines::{servers, write};
+use support::engines::{rows, servers, write};
 use support::{Server, access_token};
 
 const INTROSPECT: &str = "/v1/oauth/introspect";
@@ -81,6 +81,8 @@ async fn a_good_token_is_described() {
         assert!(end >= now + expires_in - 60 && end <= now + expires_in + 60);
         let auth_time = take(&mut seen, "auth_time").as_u64().unwrap();
         assert!(auth_time <= now + 1 && auth_time + 60 >= now);
+        let issued = take(&mut seen, "iat").as_u64().unwrap();
+        assert_eq!(issued + expires_in, end, "{url}");
         let expected = json!({
             "active": true,
             "token_type": "Bearer",
@@ -98,6 +100,41 @@ async fn a_good_token_is_described() {
             "no proof for a call"
         );
         assert!(refresh["exp"].as_u64().unwrap() > end);
+        assert_eq!(refresh["iat"], issued, "{url}: they are issued together");
+    }
+}
+
+/// A refresh moves it; and where a former version left none it is told from the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_as_old_as_its_own_issue_also_after_the_migration() {
+    const ROWS: &str = "SELECT session_id, tokens_issued_at FROM sessions ORDER BY session_id";
+    for (mut server, url, _folder) in servers(&[]).await {
+        let admin = server.admin(ADMIN).await;
+        let service = service(&server, &admin, &["introspect"]).await;
+        server.register("ada@example.com").await;
+        let ended = access_token(&server.sign_in("ada@example.com").await);
+        server.delete("/v1/sessions/current", &ended).await;
+        let first = server.sign_in("ada@example.com").await;
+        let seen = introspect(&server, &service, text(&first, "access_token")).await;
+        let begun = chrono::DateTime::from_timestamp(seen["iat"].as_i64().unwrap(), 0).unwrap();
+        support::until_second_after(&begun.to_rfc3339()).await;
+        let body = json!({"refresh_token": first["refresh_token"]});
+        let answer = server.post("/v1/tokens/refresh", "", &body).await;
+        let second: Value = answer.json().await.unwrap();
+        let seen = introspect(&server, &service, text(&second, "access_token")).await;
+        assert!(seen["iat"].as_i64().unwrap() > begun.timestamp(), "{url}");
+        let issued = async || -> Vec<(String, Option<i64>)> {
+            let row = |row: &eventlog::Row| (row.text(0).unwrap(), row.opt_int(1).unwrap());
+            rows(&url, ROWS).await.iter().map(row).collect()
+        };
+        let before = issued().await;
+        let known = before.iter().filter(|(_, at)| at.is_some()).count();
+        assert_eq!((before.len(), known), (3, 2), "{url}: of those that live");
+        server.kill();
+        write(&url, "ALTER TABLE sessions DROP COLUMN tokens_issued_at").await;
+        write(&url, "DELETE FROM _sqlx_migrations WHERE version = 24").await;
+        server.launch().await;
+        assert_eq!(issued().await, before, "{url}: to the microsecond");
     }
 }
 

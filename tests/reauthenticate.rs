@@ -59,6 +59,51 @@ async fn a_proof_gives_new_tokens_and_the_old_ones_die() {
     }
 }
 
+async fn refresh(server: &Server, tokens: &Value) -> Response {
+    let body = json!({"refresh_token": tokens["refresh_token"]});
+    server.post("/v1/tokens/refresh", "", &body).await
+}
+
+/// A thief has a refresh token; its owner proves who they are, and the thief is to have nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_of_before_the_proof_gets_nothing_of_it() {
+    for (server, url) in on_both_engines(&[("REFRESH_LEEWAY", "60")]).await {
+        server.register("ada@example.com").await;
+        let oldest = server.sign_in("ada@example.com").await;
+        let stolen: Value = refresh(&server, &oldest).await.json().await.unwrap();
+        let body = json!({"password": PASSWORD});
+        let answer = server.post(PATH, &access_token(&stolen), &body).await;
+        assert_eq!(answer.status(), 200);
+        let owners: Value = answer.json().await.unwrap();
+        for old in [&oldest, &stolen] {
+            let refused = engines::refused(401, "invalid-token");
+            let answer = refresh(&server, old).await;
+            assert_eq!(engines::outcome(answer).await, refused, "{url}");
+        }
+        // The session lives, and an answer that is lost from now on is forgiven.
+        let owner = verify(&server, &access_token(&owners), "").await;
+        assert_eq!(owner.status(), 204, "{url}");
+        assert_eq!(refresh(&server, &owners).await.status(), 200);
+        assert_eq!(refresh(&server, &owners).await.status(), 200, "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_of_before_the_proof_ends_the_session_without_a_leeway() {
+    for (server, url) in on_both_engines(&[("REFRESH_LEEWAY", "0")]).await {
+        server.register("ada@example.com").await;
+        let stolen = server.sign_in("ada@example.com").await;
+        let body = json!({"password": PASSWORD});
+        let answer = server.post(PATH, &access_token(&stolen), &body).await;
+        let owners: Value = answer.json().await.unwrap();
+        let reused = engines::refused(401, "refresh-token-reused");
+        let answer = refresh(&server, &stolen).await;
+        assert_eq!(engines::outcome(answer).await, reused, "{url}");
+        let owner = verify(&server, &access_token(&owners), "").await;
+        assert_eq!(owner.status(), 401, "{url}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_gives_nothing_and_ends_nothing() {
     for (server, _) in on_both_engines(&[]).await {

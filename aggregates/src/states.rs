@@ -85,6 +85,7 @@ mod tests {
                 at: at(1),
             }]
             .into(),
+            reauthenticated_at: Some(at(1)),
         };
         let states = [
             Session::NotStarted,

@@ -9,6 +9,7 @@ pub mod email_claims;
 pub mod media;
 pub mod media_jobs;
 pub mod page;
+pub mod personal_events;
 pub mod service_keys;
 pub mod sessions;
 pub mod spent_refresh_tokens;

@@ -1,207 +1,17 @@
 //! Sessions, live and ended, and the token lookup. Inline.
 
-use aggregates::forgotten_sessions::{EndedSession, ForgottenSessionsEvent};
-use aggregates::session::SessionEvent;
+mod projection;
+
+use aggregates::forgotten_sessions::EndedSession;
 use aggregates::values::{AuthMethod, SessionId, TokenHash, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{
-    Change, Column, Database, DbError, Kind, Projection, ProjectionError, Question, RecordedEvent,
-    Row, Table, Value,
-};
+use eventlog::{Database, DbError, Question, Row};
 use uuid::Uuid;
 
 use crate::page::{Cursor, Page, probe_limit};
-use crate::support::{int, micros, names, opt_time, parse, time, to_name, to_names, typed};
+use crate::support::{int, micros, names, opt_time, time, typed};
 
-/// The projection.
-#[derive(Debug)]
-pub struct Sessions;
-
-static TABLES: &[&Table] = &[&TABLE];
-static TABLE: Table = Table {
-    name: "sessions",
-    columns: &[
-        Column {
-            name: "session_id",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "user_id",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "access_token_hash",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "access_expires_at",
-            kind: Kind::Int,
-        },
-        Column {
-            name: "refresh_token_hash",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "refresh_expires_at",
-            kind: Kind::Int,
-        },
-        Column {
-            name: "start_event_id",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "device_name",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "user_agent",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "ip",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "auth_methods",
-            kind: Kind::Text,
-        },
-        Column {
-            name: "auth_time",
-            kind: Kind::Int,
-        },
-        Column {
-            name: "created_at",
-            kind: Kind::Int,
-        },
-        Column {
-            name: "expires_at",
-            kind: Kind::Int,
-        },
-        Column {
-            name: "ended_at",
-            kind: Kind::Int,
-        },
-        Column {
-            name: "end_reason",
-            kind: Kind::Text,
-        },
-    ],
-};
-const ACCESS_TOKEN_HASH: usize = 2;
-const ACCESS_EXPIRES_AT: usize = 3;
-const REFRESH_TOKEN_HASH: usize = 4;
-const REFRESH_EXPIRES_AT: usize = 5;
-const AUTH_TIME: usize = 11;
-const ENDED_AT: usize = 14;
-const END_REASON: usize = 15;
-
-impl Projection for Sessions {
-    fn name(&self) -> &'static str {
-        "sessions"
-    }
-
-    fn tables(&self) -> &'static [&'static Table] {
-        TABLES
-    }
-
-    fn project(
-        &self,
-        event: &RecordedEvent,
-        changes: &mut Vec<Change>,
-    ) -> Result<(), ProjectionError> {
-        match event.aggregate_type.as_str() {
-            "session" => {}
-            "forgotten_sessions" => return forget(event, changes),
-            _ => return Ok(()),
-        }
-        let update = |set| Change::Update {
-            table: &TABLE,
-            key: event.aggregate_id.as_str().into(),
-            set,
-        };
-        match parse(event)? {
-            started @ SessionEvent::SessionStarted { .. } => changes.push(Change::Upsert {
-                table: &TABLE,
-                row: started_row(event, started)?,
-            }),
-            SessionEvent::TokensIssued { tokens, .. } => changes.push(update(vec![
-                (ACCESS_TOKEN_HASH, tokens.access_token.as_str().into()),
-                (ACCESS_EXPIRES_AT, micros(tokens.access_expires_at)),
-                (REFRESH_TOKEN_HASH, tokens.refresh_token.as_str().into()),
-                (REFRESH_EXPIRES_AT, micros(tokens.refresh_expires_at)),
-            ])),
-            SessionEvent::SessionRevoked { reason, at, .. } => changes.push(update(vec![
-                (ENDED_AT, micros(at)),
-                (END_REASON, to_name(&reason)?.into()),
-            ])),
-            SessionEvent::SessionExpired { reason, at } => changes.push(update(vec![
-                (ENDED_AT, micros(at)),
-                (END_REASON, to_name(&reason)?.into()),
-            ])),
-            SessionEvent::SessionReauthenticated { at, .. } => {
-                changes.push(update(vec![(AUTH_TIME, micros(at))]));
-            }
-            SessionEvent::SessionForgotten { .. } => changes.push(Change::Delete {
-                table: &TABLE,
-                key: event.aggregate_id.as_str().into(),
-            }),
-            SessionEvent::RefreshTokenReused { .. } => {}
-        }
-        Ok(())
-    }
-}
-
-/// Each by its key: what else stands in the same batch, or comes when a rebuild is under way, makes no difference.
-fn forget(event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
-    let ForgottenSessionsEvent::EndedSessionsForgotten { sessions, .. } = parse(event)?;
-    changes.extend(sessions.iter().map(|session| Change::Delete {
-        table: &TABLE,
-        key: session.to_string().into(),
-    }));
-    Ok(())
-}
-
-/// The tokens come with the event that follows in the same append.
-fn started_row(
-    event: &RecordedEvent,
-    started: SessionEvent,
-) -> Result<Vec<Value>, ProjectionError> {
-    let SessionEvent::SessionStarted {
-        user_id,
-        device_name,
-        user_agent,
-        ip,
-        auth_methods,
-        auth_time,
-        expires_at,
-        at,
-        ..
-    } = started
-    else {
-        return Err(ProjectionError::new("not a SessionStarted".to_owned()));
-    };
-    let sealed = |field: Option<aggregates::values::Sealed>| {
-        Value::Text(field.map(|field| field.as_str().to_owned()))
-    };
-    Ok(vec![
-        event.aggregate_id.as_str().into(),
-        user_id.to_string().into(),
-        "".into(),
-        0.into(),
-        "".into(),
-        0.into(),
-        event.event_id.to_string().into(),
-        sealed(device_name),
-        sealed(user_agent),
-        sealed(ip),
-        to_names(&auth_methods)?.into(),
-        micros(auth_time),
-        micros(at),
-        micros(expires_at),
-        Value::Int(None),
-        Value::Text(None),
-    ])
-}
+pub use projection::Sessions;
 
 /// One session; personal text is sealed for the event `start_event_id`.
 #[derive(Debug, Clone)]
@@ -234,6 +44,8 @@ pub struct SessionRow {
     pub refresh_expires_at: DateTime<Utc>,
     /// The end of the last of its tokens; never after the absolute one.
     pub tokens_end: DateTime<Utc>,
+    /// When its tokens were issued, while it lives; unknown of what a node of a former version wrote.
+    pub tokens_issued_at: Option<DateTime<Utc>>,
     /// The real end, once there is one.
     pub ended_at: Option<DateTime<Utc>>,
     /// Why it ended.
@@ -253,7 +65,8 @@ pub enum State {
 
 const SELECT: &str = "SELECT s.session_id, s.user_id, s.access_token_hash, s.access_expires_at, \
      s.start_event_id, s.device_name, s.user_agent, s.ip, s.auth_methods, s.auth_time, s.created_at, \
-     s.expires_at, s.ended_at, s.end_reason, a.last_seen_at, s.refresh_expires_at \
+     s.expires_at, s.ended_at, s.end_reason, a.last_seen_at, s.refresh_expires_at, \
+     s.tokens_issued_at \
      FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.session_id";
 
 /// One session.
@@ -493,5 +306,6 @@ fn from_row(row: &Row) -> Result<SessionRow, DbError> {
         last_seen_at: opt_time(row, 14)?,
         refresh_expires_at: time(row, 15)?,
         tokens_end: time(row, 15)?.max(time(row, 3)?),
+        tokens_issued_at: opt_time(row, 16)?,
     })
 }

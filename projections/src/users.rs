@@ -139,19 +139,47 @@ pub async fn with_pending_email(
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
-/// Accounts whose erasure is due, the longest overdue first.
+/// An account whose erasure is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueForErasure {
+    /// Since when.
+    pub erase_at: DateTime<Utc>,
+    /// Whose.
+    pub user_id: UserId,
+}
+
+/// Accounts whose erasure is due, the longest overdue first; those behind `after`. Who is disabled stays until they are
+/// not: they could not take it back.
 ///
 /// # Errors
 /// The database failed.
 pub async fn due_for_erasure(
     database: &Database,
     now: DateTime<Utc>,
+    after: Option<DueForErasure>,
     limit: usize,
-) -> Result<Vec<UserId>, DbError> {
-    const SQL: &str = "SELECT user_id FROM users WHERE erase_at <= $1 ORDER BY erase_at LIMIT $2";
-    let params = [micros(now), int(limit as u64)];
+) -> Result<Vec<DueForErasure>, DbError> {
+    const SQL: &str = "SELECT erase_at, user_id FROM users WHERE erase_at <= $1 AND disabled = 0 \
+                       AND (erase_at, user_id) > ($2, $3) ORDER BY erase_at, user_id LIMIT $4";
+    let first = DueForErasure {
+        erase_at: DateTime::UNIX_EPOCH,
+        user_id: UserId(Uuid::nil()),
+    };
+    let after = after.unwrap_or(first);
+    let params = [
+        micros(now),
+        micros(after.erase_at),
+        after.user_id.to_string().into(),
+        int(limit as u64),
+    ];
     let rows = database.query(SQL, &params).await?;
-    rows.iter().map(|row| typed(row, 0)).collect()
+    let due = rows.iter().map(|row| {
+        Ok(DueForErasure {
+            erase_at: time(row, 0)?,
+            user_id: typed(row, 1)?,
+        })
+    });
+    due.collect()
 }
 
 /// Which accounts to list.

@@ -16,7 +16,7 @@ pub enum Registration {
 /// What turning the second factor off asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TotpDisablePolicy {
-    /// A live session: it was opened with the second factor.
+    /// A live session that was opened with the second factor; else as [`Self::RecentAuth`].
     Session,
     /// A session whose person proved who they are within ten minutes.
     RecentAuth,

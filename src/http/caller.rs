@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use aggregates::service_key::ServiceKeyScope;
-use aggregates::values::{Role, SessionId, UserId};
+use aggregates::values::{AuthMethod, Role, SessionId, UserId};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use chrono::TimeDelta;
 use eventlog::DbError;
@@ -37,6 +37,15 @@ impl Caller {
     /// For the events that follow from the call.
     pub fn acting(&self) -> Acting {
         Acting::person(self.user_id, self.request_id)
+    }
+
+    /// Whether a second factor opened the session, be it a recovery code.
+    pub fn used_second_factor(&self) -> bool {
+        let methods = &self.good.token.auth_methods;
+        methods.iter().any(|method| match method {
+            AuthMethod::Password => false,
+            AuthMethod::Totp | AuthMethod::RecoveryCode => true,
+        })
     }
 
     /// # Errors

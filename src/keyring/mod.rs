@@ -207,6 +207,26 @@ impl PersonKey {
     }
 }
 
+impl PersonKey {
+    /// Opens every sealed field of the data of the event `event_id`. What is not sealed stays as it is.
+    ///
+    /// # Errors
+    /// [`KeyringError::DoesNotOpen`].
+    pub fn open_fields(
+        &self,
+        event_id: Uuid,
+        data: &mut serde_json::Map<String, serde_json::Value>,
+    ) -> Result<(), KeyringError> {
+        for (field, value) in data {
+            let sealed = value.as_str().filter(|text| text.starts_with(SEAL_PREFIX));
+            if let Some(sealed) = sealed {
+                *value = self.open(event_id, field, sealed)?.into();
+            }
+        }
+        Ok(())
+    }
+}
+
 fn associated(event_id: Uuid, field: &str) -> Vec<u8> {
     [event_id.as_bytes().as_slice(), field.as_bytes()].concat()
 }

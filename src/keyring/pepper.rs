@@ -92,9 +92,18 @@ impl Peppers {
 
     /// These, and more that hashes may have.
     #[must_use]
-    pub fn with_former(mut self, more: Vec<Pepper>) -> Self {
-        self.former.extend(more);
+    pub fn with_former(mut self, more: impl IntoIterator<Item = Pepper>) -> Self {
+        for pepper in more {
+            if self.find(pepper.id()).is_none() {
+                self.former.push(pepper);
+            }
+        }
         self
+    }
+
+    /// All of them, the one for new hashes first.
+    pub fn all(&self) -> impl Iterator<Item = &Pepper> {
+        std::iter::once(&self.current).chain(&self.former)
     }
 
     /// The one for new hashes.
@@ -104,9 +113,7 @@ impl Peppers {
 
     /// The one with this identifier.
     pub fn find(&self, id: &[u8]) -> Option<&Pepper> {
-        std::iter::once(&self.current)
-            .chain(&self.former)
-            .find(|pepper| pepper.id() == id)
+        self.all().find(|pepper| pepper.id() == id)
     }
 }
 

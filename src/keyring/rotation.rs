@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use eventlog::Value;
 
-use super::pepper::Pepper;
+use super::pepper::{Pepper, Peppers};
 use super::system_keys;
 use super::vault::{Vault, VaultError, place};
-use crate::config::MasterKeys;
+use crate::config::{MasterKeys, PasswordConfig};
 
 /// Keys of one round.
 const ROUND: i64 = 500;
@@ -100,7 +100,7 @@ impl Vault {
     ///
     /// # Errors
     /// The database failed, or one does not open.
-    pub async fn kept_peppers(&self) -> Result<Vec<Pepper>, VaultError> {
+    async fn kept_peppers(&self) -> Result<Vec<Pepper>, VaultError> {
         const SQL: &str = "SELECT name, wrapped_key, master_key_id FROM vault_system_keys \
                            WHERE name >= 'pepper/' AND name < 'pepper0' ORDER BY name";
         let rows = self.database.query(SQL, &[]).await?;
@@ -114,6 +114,31 @@ impl Vault {
             kept.extend(Pepper::from_bytes(&bytes));
         }
         Ok(kept)
+    }
+
+    /// Every pepper that is known by now.
+    ///
+    /// # Errors
+    /// The database failed, or one that was kept does not open.
+    pub async fn peppers(&self, config: &PasswordConfig) -> Result<Peppers, VaultError> {
+        let peppers = Peppers::load(&self.keyring.wraps.keys(), config);
+        Ok(peppers.with_former(self.kept_peppers().await?))
+    }
+
+    /// As [`Self::peppers`], of the master keys as their files have them by now: somebody may be rotating them at this
+    /// moment.
+    ///
+    /// # Errors
+    /// As [`Self::peppers`].
+    pub async fn peppers_anew(&self, config: &PasswordConfig) -> Result<Peppers, VaultError> {
+        self.keyring.wraps.reread();
+        self.peppers(config).await
+    }
+
+    /// The pepper of new hashes, as the master keys are known by now.
+    pub fn pepper_in_force(&self, config: &PasswordConfig) -> Pepper {
+        let peppers = Peppers::load(&self.keyring.wraps.keys(), config);
+        peppers.current().clone()
     }
 
     /// Takes the master key that the database's keys are under by now, if a rotation went on beside this process.

@@ -16,7 +16,8 @@ use crate::ports::totp::TotpSecret;
 const PENDING: i64 = 20;
 
 impl Vault {
-    /// Stores a secret that nothing depends on yet. False when too many of the account's wait.
+    /// Stores a secret that nothing depends on yet. False when too many of the account's wait that were stored after
+    /// `waiting_since`.
     ///
     /// # Errors
     /// The database failed, or there is no randomness.
@@ -26,10 +27,11 @@ impl Vault {
         totp: TotpId,
         secret: &TotpSecret,
         now: DateTime<Utc>,
+        waiting_since: DateTime<Utc>,
     ) -> Result<bool, VaultError> {
         const SQL: &str = "INSERT INTO vault_totp (user_id, totp_id, sealed_secret, master_key_id, last_step, created_at) \
                            SELECT $1, $2, $3, $4, 0, $5 \
-                           WHERE (SELECT COUNT(*) FROM vault_totp WHERE user_id = $6) < $7";
+                           WHERE (SELECT COUNT(*) FROM vault_totp WHERE user_id = $6 AND created_at > $7) < $8";
         let sealed = self
             .keyring
             .vault
@@ -41,6 +43,7 @@ impl Vault {
             self.keyring.wraps.current_id().into(),
             micros(now).into(),
             user.to_string().into(),
+            micros(waiting_since).into(),
             PENDING.into(),
         ];
         let affected = self.database.execute(vec![(SQL.into(), row)]).await?;

@@ -51,6 +51,11 @@ impl Wraps {
         self.with(|present| present.current.id.clone())
     }
 
+    /// The master keys as they are known by now.
+    pub fn keys(&self) -> MasterKeys {
+        self.with(|present| present.keys.clone())
+    }
+
     /// Wraps a key: the wrapped one, and under which master key.
     pub fn seal(&self, key: &[u8], aad: &[u8]) -> Result<(Vec<u8>, String), KeyringError> {
         self.with(|present| {

@@ -89,12 +89,20 @@ impl Written {
     }
 }
 
+/// Characters of a [`file_name`].
+const FILE_NAME_LENGTH: usize = 32;
+
 /// A name for the mail that tells nothing and is the same at every try.
 pub fn file_name(mail_id: &str) -> String {
     hex::encode(Sha256::digest(mail_id.as_bytes()))
         .chars()
-        .take(32)
+        .take(FILE_NAME_LENGTH)
         .collect()
+}
+
+/// Whether it is one that [`file_name`] may have made.
+pub fn is_file_name(name: &str) -> bool {
+    name.len() == FILE_NAME_LENGTH && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 enum Part {

@@ -9,9 +9,9 @@ use eventlog::{DbError, Row, Statement, Value};
 use futures::StreamExt as _;
 
 use super::letters::Letter;
-use super::message::{Written, file_name};
+use super::message::Written;
 use super::tokens::{self, MailToken};
-use super::transport::SendError;
+use super::transport::{SendError, file_stem};
 use super::{MailError, Recipient};
 use crate::app::App;
 use crate::keyring::{MailTable, VaultError};
@@ -191,8 +191,7 @@ async fn deliver(app: &App, mail: &Due) -> Result<(), SendError> {
         serde_json::from_slice(&opened).map_err(|_| refused("a letter that is none"))?;
     let message = written.message(&app.config.mail.from, &mail.id, mail.created_at);
     let message = message.map_err(|error| refused(&error.to_string()))?;
-    let time = mail.created_at.format("%Y%m%dT%H%M%S");
-    let name = format!("{time}-{}", file_name(&mail.id));
+    let name = file_stem(mail.created_at, &mail.id);
     app.transport.send(message, &name).await
 }
 

@@ -7,16 +7,21 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::io::AsyncWriteExt as _;
 
+use super::message::{file_name, is_file_name};
 use crate::config::{MailConfig, SmtpConfig, SmtpTls};
 
 /// How long one message may take. Shorter than the lease of a mail.
 const SEND_TIME: Duration = Duration::from_secs(40);
+
+/// How the name of a file says when its mail was written.
+const STEM_TIME: &str = "%Y%m%dT%H%M%S";
 
 /// Why a message did not leave. What a server says may quote the address, so of its answer only the number is kept.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +70,7 @@ impl Transport {
         Ok(Self::Smtp(Box::new(builder.build())))
     }
 
-    /// Sends one message; `name` is its file's.
+    /// Sends one message; `name` is its file's, see [`file_stem`].
     ///
     /// # Errors
     /// See [`SendError`].
@@ -113,13 +118,24 @@ impl Transport {
     }
 }
 
+/// What the file of a mail is called, without its end: when it was written, and who of all mails it is.
+pub fn file_stem(written_at: DateTime<Utc>, mail_id: &str) -> String {
+    format!("{}-{}", written_at.format(STEM_TIME), file_name(mail_id))
+}
+
+fn is_file_stem(stem: &str) -> bool {
+    stem.split_once('-').is_some_and(|(time, name)| {
+        NaiveDateTime::parse_from_str(time, STEM_TIME).is_ok() && is_file_name(name)
+    })
+}
+
 /// Whether it is the name of a file, or of a draft, as [`write`] makes it.
 fn is_mail(name: &OsStr) -> bool {
     let name = name.to_str().unwrap_or_default();
     let draft = name.strip_prefix('.');
     let draft = draft.and_then(|name| name.strip_suffix(".draft"));
     let stem = name.strip_suffix(".eml").or(draft);
-    stem.is_some_and(|stem| stem.len() == 32 && stem.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    stem.is_some_and(is_file_stem)
 }
 
 async fn is_older(file: &tokio::fs::DirEntry, before: SystemTime) -> std::io::Result<bool> {
@@ -202,12 +218,12 @@ mod tests {
         let now: SystemTime = crate::ports::clock::now().into();
         let day_ago = now - Duration::from_hours(24);
         transport.sweep(day_ago).await.unwrap();
-        let (old, young) = ("a".repeat(32), "b".repeat(32));
-        write(&outbox, &old, b"x").await.unwrap();
-        let old = outbox.join(format!("{old}.eml"));
-        let draft = outbox.join(format!(".{}.draft", "c".repeat(32)));
-        let young = outbox.join(format!("{young}.eml"));
-        let foreign = [outbox.join("notes.eml"), outbox.join("gatelog.db")];
+        let name = |mail_id| file_stem(crate::ports::clock::now(), mail_id);
+        write(&outbox, &name("old"), b"x").await.unwrap();
+        let old = outbox.join(format!("{}.eml", name("old")));
+        let draft = outbox.join(format!(".{}.draft", name("draft")));
+        let young = outbox.join(format!("{}.eml", name("young")));
+        let foreign = ["notes.eml", "2026-notes.eml", "gatelog.db"].map(|name| outbox.join(name));
         for (path, hours) in [(&old, 25), (&draft, 25), (&young, 23)] {
             aged(path, hours, now);
         }

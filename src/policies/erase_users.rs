@@ -19,8 +19,8 @@ use crate::ports::clock;
 
 /// Its name.
 pub const NAME: &str = "erase_users";
-/// Accounts of one turn; the next turn takes more.
-const TURN: usize = 100;
+/// Accounts that are looked up at once.
+const ROUND: usize = 100;
 
 /// The policy.
 pub struct EraseUsers {
@@ -82,24 +82,34 @@ async fn tell(app: &App, user: UserId, event: &RecordedEvent) -> Result<(), Mail
     outbox::put(app, mail, Vec::new(), clock::now()).await
 }
 
-/// One turn: begins what is due.
+/// One turn: begins what is due. Whose erasure cannot begin yet is in nobody's way.
 ///
 /// # Errors
 /// The database or the log failed.
 pub async fn run(app: Arc<App>) -> Result<(), String> {
-    let due = users::due_for_erasure(&app.database, clock::now(), TURN).await;
-    let mut failed = None;
-    for user in due.map_err(|error| error.to_string())? {
-        let acting = Acting::policy(NAME);
-        match erasure::start(&app, user, ErasureReason::Requested, &acting).await {
-            // Taken back in the meantime, or to stay until another can administer.
-            Ok(_)
-            | Err(
-                ErasureError::User(ExecuteError::Refused(UserError::ErasureNotDue))
-                | ErasureError::Administration(AdministrationError::LastAdministrator),
-            ) => {}
-            Err(error) => failed = Some(error.to_string()),
+    let (now, mut after, mut failed) = (clock::now(), None, None);
+    loop {
+        let due = users::due_for_erasure(&app.database, now, after, ROUND).await;
+        let due = due.map_err(|error| error.to_string())?;
+        for one in &due {
+            failed = begin(&app, one.user_id).await.err().or(failed);
+        }
+        after = due.last().copied();
+        if due.len() < ROUND {
+            return failed.map_or(Ok(()), Err);
         }
     }
-    failed.map_or(Ok(()), Err)
+}
+
+async fn begin(app: &App, user: UserId) -> Result<(), String> {
+    let acting = Acting::policy(NAME);
+    match erasure::start(app, user, ErasureReason::Requested, &acting).await {
+        // Taken back in the meantime, or to stay until another can administer.
+        Ok(_)
+        | Err(
+            ErasureError::User(ExecuteError::Refused(UserError::ErasureNotDue))
+            | ErasureError::Administration(AdministrationError::LastAdministrator),
+        ) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -156,8 +156,11 @@ fn start_rights_and_keys(app: &Arc<App>, lifecycle: &Lifecycle) {
         "follow a rotation of the master key",
         2,
         |app| async move {
-            let followed = app.vault.follow_rotation().await;
-            followed.map_err(|error| error.to_string())
+            let followed = async {
+                app.vault.follow_rotation().await?;
+                app.passwords.follow_rotation().await
+            };
+            followed.await.map_err(|error| error.to_string())
         },
     );
 }

@@ -34,10 +34,19 @@ const NEWS: TimeDelta = TimeDelta::hours(24);
 /// The events that say which address an account has.
 const ADDRESSES: [&str; 2] = ["UserRegistered", "EmailChanged"];
 
-/// What happened to an account is told to a confirmed address so often in an hour.
+/// Of each kind that is told to a confirmed address, so many in an hour.
 const NOTICES_AN_HOUR: i64 = 20;
 /// And to one that nobody has confirmed.
 const NOTICES_AN_HOUR_TO_UNCONFIRMED: i64 = 6;
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// Its address, password, second factor or life: whoever takes an account over changes these.
+    Account,
+    /// Sign-ins and what became of them. Whoever has the password makes as many as they like.
+    Sessions,
+}
 
 /// The policy.
 pub struct WriteMails {
@@ -127,11 +136,11 @@ async fn of_user(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
             UserWish::Confirm => confirm(app, event, &person).await?,
             UserWish::Tell(kind, letter) => {
                 let to = at(app, event, &person, event.sequence).await?;
-                tell(app, event, &person, to, kind, letter).await?;
+                tell(app, event, &person, to, About::Account, (kind, letter)).await?;
             }
             UserWish::TellFormer(kind, letter) => {
                 let to = at(app, event, &person, event.sequence - 1).await?;
-                tell(app, event, &person, to, kind, letter).await?;
+                tell(app, event, &person, to, About::Account, (kind, letter)).await?;
             }
             UserWish::TellOfCodes => tell_of_codes(app, event, &person).await?,
         }
@@ -169,11 +178,11 @@ async fn tell(
     event: &RecordedEvent,
     person: &Person,
     to: Recipient,
-    kind: &str,
-    letter: Letter,
+    about: About,
+    (kind, letter): (&str, Letter),
 ) -> Result<(), MailError> {
     let id = format!("{}/{kind}", event.event_id);
-    if outbox::has(app, &id).await? || !is_in_budget(app, person, &to).await? {
+    if outbox::has(app, &id).await? || !is_in_budget(app, person, &to, about).await? {
         return Ok(());
     }
     let mail = NewMail {
@@ -185,15 +194,21 @@ async fn tell(
     outbox::put(app, mail, Vec::new(), clock::now()).await
 }
 
-/// Whoever makes an account with a stranger's address must not make a nuisance of it.
-async fn is_in_budget(app: &App, person: &Person, to: &Recipient) -> Result<bool, MailError> {
+/// Whoever makes an account with a stranger's address must not make a nuisance of it: nobody has confirmed that it is
+/// theirs, and all notices have one small budget. A confirmed one is told of its account whatever its sessions did.
+async fn is_in_budget(
+    app: &App,
+    person: &Person,
+    to: &Recipient,
+    about: About,
+) -> Result<bool, MailError> {
     let claim = app.vault.keyring().email_claim_id(&to.email);
-    let most = if person.row.is_email_verified {
-        NOTICES_AN_HOUR
-    } else {
-        NOTICES_AN_HOUR_TO_UNCONFIRMED
+    let (kind, most) = match (person.row.is_email_verified, about) {
+        (false, _) => ("notice", NOTICES_AN_HOUR_TO_UNCONFIRMED),
+        (true, About::Sessions) => ("notice", NOTICES_AN_HOUR),
+        (true, About::Account) => ("account-notice", NOTICES_AN_HOUR),
     };
-    let budget = format!("notice/{claim}");
+    let budget = format!("{kind}/{claim}");
     let is_in = budgets::take(&app.database, &budget, most, clock::now()).await?;
     if !is_in {
         metrics::counter!("gatelog_mails_over_budget_total").increment(1);
@@ -239,7 +254,8 @@ async fn tell_of_codes(app: &App, event: &RecordedEvent, person: &Person) -> Res
     }
     let to = at(app, event, person, event.sequence).await?;
     let letter = Letter::RecoveryCodesMade(made_at);
-    tell(app, event, person, to, "recovery-codes-made", letter).await
+    let told = ("recovery-codes-made", letter);
+    tell(app, event, person, to, About::Account, told).await
 }
 
 async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
@@ -265,7 +281,8 @@ async fn of_session(app: &App, event: &RecordedEvent) -> Result<(), MailError> {
         match wish {
             SessionWish::NewDevice => new_device(app, event, &person, &row, &known).await?,
             SessionWish::Tell(kind, letter) if is_news(event) => {
-                tell(app, event, &person, person.at_home()?, kind, letter).await?;
+                let to = person.at_home()?;
+                tell(app, event, &person, to, About::Sessions, (kind, letter)).await?;
             }
             SessionWish::Tell(..) => {}
         }
@@ -302,7 +319,10 @@ async fn new_device(
     }
     let remember = devices::remember(user, &device.fingerprint, row.created_at);
     let to = person.at_home()?;
-    if seen != Seen::Not || !is_news(event) || !is_in_budget(app, person, &to).await? {
+    if seen != Seen::Not
+        || !is_news(event)
+        || !is_in_budget(app, person, &to, About::Sessions).await?
+    {
         app.database.execute(remember).await?;
         return Ok(());
     }

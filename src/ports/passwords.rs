@@ -5,6 +5,7 @@
 //! module can make. It never logs a password and never compares in the clear.
 
 mod hasher;
+mod rotation;
 mod strength;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 use crate::config::PasswordConfig;
-use crate::keyring::{Peppers, StoredPassword};
+use crate::keyring::{Peppers, StoredPassword, Vault};
 
 pub use hasher::HashedPassword;
 use hasher::{Hasher, Verdict};
@@ -141,6 +142,7 @@ pub struct Passwords {
     measuring: Arc<Semaphore>,
     crowds: Crowds,
     hasher: Arc<Hasher>,
+    source: Option<Arc<rotation::Source>>,
 }
 
 impl std::fmt::Debug for Passwords {
@@ -171,7 +173,15 @@ impl Passwords {
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             crowds: Crowds::default(),
             hasher: Arc::new(Hasher::new(config.cost, peppers)?),
+            source: None,
         })
+    }
+
+    /// This, learning the peppers of master keys that come while the process runs.
+    #[must_use]
+    pub fn learning(mut self, vault: Vault, config: PasswordConfig) -> Self {
+        self.source = Some(Arc::new(rotation::Source::new(vault, config)));
+        self
     }
 
     /// Whether a new password is easily guessed, though it keeps the rules. `identity` are the person's address and
@@ -214,6 +224,9 @@ impl Passwords {
         password: Password,
         account: Option<(UserId, StoredPassword)>,
     ) -> Result<Option<Verified>, PasswordError> {
+        if let Some((_, stored)) = &account {
+            self.find_pepper_of(stored.phc()).await?;
+        }
         let hasher = Arc::clone(&self.hasher);
         self.run_at(place, move || verify_now(&hasher, &password, account))
             .await?
@@ -228,6 +241,7 @@ impl Passwords {
         password: Password,
         phc: Zeroizing<String>,
     ) -> Result<bool, PasswordError> {
+        self.find_pepper_of(&phc).await?;
         let hasher = Arc::clone(&self.hasher);
         let verdict = self.run(move || hasher.verify(&password, &phc)).await??;
         Ok(verdict != Verdict::Wrong)

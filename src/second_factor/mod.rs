@@ -122,11 +122,12 @@ pub async fn enrol(app: &App, user: UserId) -> Result<TotpSecret, SecondFactorEr
     }
     let secret = TotpSecret::generate()?;
     let totp = TotpId(ids::new_id());
-    let is_stored = app
+    let now = clock::now();
+    // What can be confirmed no more does not count, though it is swept later.
+    let stored = app
         .vault
-        .add_totp(user, totp, &secret, clock::now())
-        .await?;
-    if is_stored {
+        .add_totp(user, totp, &secret, now, now - PENDING_LIFE);
+    if stored.await? {
         return Ok(secret);
     }
     let seconds = u32::try_from(PENDING_LIFE.num_seconds()).unwrap_or(u32::MAX);

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use eventlog::Database;
+
 use super::*;
 
 const NAME: &str = "Countess Lovelace";
@@ -214,5 +216,34 @@ async fn no_snapshot_of_an_erased_person_is_left() {
             none,
             "{url}"
         );
+    }
+}
+
+/// Accounts whose erasure is due and cannot begin, more than are looked up at once: disabled ones, and others.
+async fn in_the_way(url: &str) {
+    const COPIED: &str = "email_claim_id, email, email_event_id, roles, created_at, password_id, recovery_codes_left, \
+                          email_verified";
+    let copy = |(state, disabled, n): (u8, u8, u8)| {
+        let sql = format!(
+            "INSERT INTO users (user_id, disabled, erase_at, {COPIED}) \
+             SELECT '00000000-0000-7000-800{state}-{n:012}', {disabled}, 1, {COPIED} FROM users WHERE erase_at IS NULL"
+        );
+        (sql, Vec::new())
+    };
+    let disabled = (0..120).map(|n| (1, 1, n));
+    let others = (0..120).map(|n| (2, 0, n));
+    let database = Database::open(url).await.unwrap();
+    let copies = disabled.chain(others).map(copy).collect();
+    database.execute(copies).await.unwrap();
+    database.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cannot_be_erased_yet_keeps_nobody_else() {
+    for (server, url, _folder) in servers(&[AT_ONCE]).await {
+        let token = server.token(EMAIL).await;
+        in_the_way(&url).await;
+        assert_eq!(leave(&server, &token).await.status(), 202, "{url}");
+        erased(&server, &url, 1).await;
     }
 }

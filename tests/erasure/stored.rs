@@ -93,6 +93,76 @@ async fn a_person_takes_everything_with_them_that_is_stored_about_them() {
     }
 }
 
+/// The name, address or device in the data of each event of the export, with its type.
+fn texts(export: &Value) -> Vec<(String, String)> {
+    let events = export["events"].as_array().unwrap().iter();
+    let texts = events.flat_map(|event| {
+        let kind = event["type"].as_str().unwrap().to_owned();
+        let fields =
+            ["email", "name", "device_name", "user_agent"].map(|name| &event["data"][name]);
+        let texts = fields.into_iter().filter_map(Value::as_str);
+        texts
+            .map(|text| (kind.clone(), text.to_owned()))
+            .collect::<Vec<_>>()
+    });
+    texts.collect()
+}
+
+/// What nothing but the log has any more, under a key that is the person's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_takes_former_texts_with_them_as_well() {
+    for (server, url, _folder) in servers(&[]).await {
+        let body = json!({"email": EMAIL, "password": PASSWORD, "name": "Ada"});
+        server.post("/v1/users", "", &body).await;
+        let token = access_token(&server.sign_in(EMAIL).await);
+        let name = server
+            .request(reqwest::Method::PATCH, "/v1/me")
+            .bearer_auth(&token)
+            .json(&json!({"name": "Countess"}));
+        assert_eq!(name.send().await.unwrap().status(), 200, "{url}");
+        let change = json!({"email": "ada.new@example.org", "password": PASSWORD});
+        server.post("/v1/me/email", &token, &change).await;
+        server.delete("/v1/me/email", &token).await;
+        let media = server.upload(&token, "my-holiday.mp4", clip()).await;
+        server.delete(&format!("/v1/media/{media}"), &token).await;
+        let body = json!({"email": EMAIL, "password": PASSWORD, "device_name": "my old laptop"});
+        let forgotten = server.post("/v1/sessions", "", &body).await;
+        let forgotten: Value = forgotten.json().await.unwrap();
+        let id = forgotten["session"]["id"].as_str().unwrap();
+        server
+            .delete("/v1/sessions/current", &access_token(&forgotten))
+            .await;
+        // As it is once SESSION_HISTORY is over.
+        write(
+            &url,
+            &format!("DELETE FROM sessions WHERE session_id = '{id}'"),
+        )
+        .await;
+        let bob = server.token("bob@example.com").await;
+        server.upload(&bob, "bobs-own.mp4", clip()).await;
+        let export = server.get_json("/v1/me/export", &token).await;
+        let expected = [
+            ("UserRegistered", EMAIL),
+            ("UserRegistered", "Ada"),
+            ("UserNameChanged", "Countess"),
+            ("EmailChangeRequested", "ada.new@example.org"),
+            ("MediaStored", "my-holiday.mp4"),
+            ("SessionStarted", "my old laptop"),
+        ];
+        let expected = expected.map(|(kind, text)| (kind.to_owned(), text.to_owned()));
+        assert_eq!(texts(&export), expected, "{url}");
+        let events = export["events"].as_array().unwrap();
+        let last = events.last().unwrap();
+        assert_eq!(last["stream"], format!("session/{id}"), "{url}");
+        assert_eq!(last["data"]["ip"], "127.0.0.1", "{url}");
+        let text = export.to_string();
+        assert!(
+            !text.contains("\"v1.") && !text.contains("bob"),
+            "{url}: {text}"
+        );
+    }
+}
+
 /// More than a page of a list, and of one list in two parts.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_has_every_item_once_however_many_there_are() {
@@ -116,5 +186,9 @@ async fn an_export_has_every_item_once_however_many_there_are() {
         assert_eq!((sessions.len(), ids.len()), (230, 230), "{url}");
         let activity = export["activity"].as_array().unwrap();
         assert_eq!(activity.len(), 1 + 230 + 205, "{url}");
+        let events = export["events"].as_array().unwrap().iter();
+        let ids: Vec<&str> = events.map(|event| event["id"].as_str().unwrap()).collect();
+        let distinct: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!((ids.len(), distinct.len()), (231, 231), "{url}");
     }
 }

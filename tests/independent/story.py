@@ -2,6 +2,7 @@
 
 import datetime
 import sys
+import time
 
 import pyotp
 import requests
@@ -73,6 +74,7 @@ def ask_about_tokens(signed_in):
             facts = expect(answer, 200)
             assert facts["active"] is True and facts["token_type"] == token_type, facts
             assert facts["sub"] == signed_in["user"]["id"], facts
+            assert facts["iat"] <= time.time() < facts["exp"], facts
             assert facts["sid"] == signed_in["session"]["id"], facts
             assert facts["amr"] == ["pwd", "otp", "mfa"], facts
     stranger = Client(session, client_id=KEY_ID, client_secret="0" * 64)

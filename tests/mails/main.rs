@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use smtp::{Message, Mood, Smtp};
-use support::engines::{count, outcome, refused, rows, servers, write};
+use support::engines::{count, outcome, refused, restarted, rows, servers, write};
 use support::{PASSWORD, PATIENCE, Server, access_token};
 
 const EMAIL: &str = "ada@example.com";

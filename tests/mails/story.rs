@@ -56,6 +56,39 @@ async fn from_firefox(server: &Server) -> Value {
         .unwrap()
 }
 
+async fn from_network(server: &Server, network: u8) {
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    let request = server.request(Method::POST, "/v1/sessions");
+    let request = request.header("x-forwarded-for", format!("10.{network}.0.1"));
+    let answer = request.json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 201);
+}
+
+/// Whoever has the password signs in from everywhere until no more mails go, and then takes the account over.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_of_sign_ins_keeps_the_owner_from_learning_of_a_change() {
+    for (smtp, server, url, _folder) in with_smtp(&[("TRUSTED_PROXIES", "127.0.0.0/8")]).await {
+        let token = server.token(EMAIL).await;
+        let link = smtp.wait(EMAIL, CONFIRM, 1).await.token();
+        assert_eq!(confirm(&server, &link).await.status(), 204, "{url}");
+        for network in 0..25 {
+            from_network(&server, network).await;
+        }
+        settled(&url).await;
+        let sign_ins = smtp.to(EMAIL, "New sign-in to your account");
+        assert!(
+            (15..=20).contains(&sign_ins.len()),
+            "{url}: {}",
+            sign_ins.len()
+        );
+        let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+        let request = server.request(Method::PUT, "/v1/me/password");
+        let request = request.bearer_auth(&token).json(&change);
+        assert_eq!(request.send().await.unwrap().status(), 204, "{url}");
+        smtp.wait(EMAIL, "Your password was changed", 1).await;
+    }
+}
+
 async fn second_factor(url: &str, user: &str) {
     use aggregates::user::{SecondFactorCommand as Command, UserCommand};
     let at = chrono::Utc::now();

@@ -111,6 +111,34 @@ async fn a_link_that_a_dead_node_had_taken_is_good_again() {
     }
 }
 
+/// The operator closes the doors while somebody has a link.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_registration_was_closed_since_a_link_is_of_no_use() {
+    for (smtp, server, url, _folder) in with_smtp(&[MODE]).await {
+        register(&server, EMAIL).await;
+        let link = smtp.wait(EMAIL, LINK, 1).await.token();
+        let mail = smtp.url();
+        let again = async |server, mode| {
+            let settings = [FROM, ("SMTP_URL", &mail), ("REGISTRATION", mode)];
+            restarted(server, &url, &settings).await
+        };
+        let server = again(server, "closed").await;
+        let unknown = confirm(&server, &"0".repeat(64)).await;
+        let of_no_use = refused(410, "token-expired-or-used");
+        assert_eq!(outcome(unknown).await, of_no_use, "{url}");
+        for password in [PASSWORD, NEW_PASSWORD] {
+            let answer = open_with(&server, &link, password).await;
+            assert_eq!(outcome(answer).await, of_no_use, "{url}");
+        }
+        let without = confirm(&server, &link).await;
+        assert_eq!(outcome(without).await, of_no_use, "{url}");
+        assert_eq!(count(&url, "SELECT COUNT(*) FROM events").await, 0, "{url}");
+        // Whom they were closed for by mistake is let in after all.
+        let server = again(server, "verify_first").await;
+        assert_eq!(open(&server, &link).await.status(), 204, "{url}");
+    }
+}
+
 /// 200 of each, in turns: the medians are alike.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_address_takes_as_long_as_an_unknown_one() {

@@ -17,6 +17,12 @@ async fn every_rule_that_a_new_password_breaks_is_told_at_once() {
         ]
     );
     assert_eq!(of("Password1!").await, ["too_common"]);
+    let kinds = ["no_uppercase", "no_digit", "no_symbol"];
+    for long in ["aaaaaaaaaaaaaaaaaaaa", "abcdefghijklmnopqrstuvwxyz"] {
+        let all = [&kinds[..], &["too_common"]].concat();
+        assert_eq!(of(long).await, all, "{long}");
+    }
+    assert_eq!(of("correct horse battery staple").await, kinds);
     assert_eq!(
         of("Qwertyuiop[1").await,
         ["too_common"],

@@ -53,3 +53,24 @@ async fn what_counts_for_nothing_goes_after_an_hour_and_what_counts_stays() {
         assert_eq!(answer.status(), 201, "{url}");
     }
 }
+
+/// The sweep comes by only every ten minutes, and leaves what is young.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_that_wait_no_more_keep_nobody_from_trying_again() {
+    for (server, url, _folder) in servers(&[]).await {
+        let token = server.token(EMAIL).await;
+        let begin = async || server.post("/v1/me/totp", &token, &json!({})).await;
+        for _ in 0..20 {
+            assert_eq!(begin().await.status(), 201, "{url}");
+        }
+        let refusal = begin().await;
+        assert_eq!(refusal.headers()["retry-after"], "600", "{url}");
+        let expected = refused(429, "too-many-attempts");
+        assert_eq!(outcome(refusal).await, expected, "{url}");
+        let older = "UPDATE vault_totp SET created_at = created_at - 300000000";
+        write(&url, older).await;
+        assert_eq!(begin().await.status(), 429, "{url}");
+        write(&url, older).await;
+        enrol(&server, &token).await;
+    }
+}

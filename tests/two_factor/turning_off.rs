@@ -51,6 +51,40 @@ async fn a_live_session_is_enough_by_default() {
     }
 }
 
+/// One that was opened before the second factor was turned on in another, and is a thief's by now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_password_alone_opened_is_enough_only_while_it_is_recent() {
+    for (mut server, url, _folder) in servers(&[]).await {
+        let person = enrolled(&server, &url).await;
+        let both = signed_in(&server, &person, 0).await;
+        let asked = challenge(&server).await;
+        let code = &person.recovery_codes[0];
+        let recovered: Value = recover(&server, &asked, code).await.json().await.unwrap();
+        let recovered = access_token(&recovered);
+        server.kill();
+        let older = "UPDATE sessions SET auth_time = auth_time - 660000000";
+        write(&url, older).await;
+        server.launch().await;
+        let refusal = server.delete("/v1/me/totp", &person.token).await;
+        let expected = refused(403, "reauthentication-required");
+        assert_eq!(outcome(refusal).await, expected, "{url}");
+        let me = server.get_json("/v1/me", &both).await;
+        assert_eq!(me["totp_enabled"], true, "{url}");
+        let done = server.delete("/v1/me/totp", &recovered).await;
+        assert_eq!(done.status(), 204, "{url}");
+        let again = enrol(&server, &access_token(&server.sign_in(EMAIL).await)).await;
+        steps_pass(&url).await;
+        let done = server.delete("/v1/me/totp", &both).await;
+        assert_eq!(done.status(), 204, "{url}");
+        // The password alone, and just now.
+        let token = access_token(&server.sign_in(EMAIL).await);
+        assert_eq!(again.recovery_codes.len(), 10);
+        enrol(&server, &token).await;
+        let done = server.delete("/v1/me/totp", &token).await;
+        assert_eq!(done.status(), 204, "{url}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_not_recent_is_not_enough_where_the_operator_says_so() {
     for (mut server, url, _folder) in servers(&[("TOTP_DISABLE_POLICY", "recent_auth")]).await {

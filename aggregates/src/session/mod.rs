@@ -143,6 +143,11 @@ impl Session {
     ) -> Result<Vec<SessionEvent>, SessionError> {
         let live = self.require_live(at)?;
         let repeated = match live.spent_at(&presented) {
+            // The leeway is for a lost answer, and no way to a proof that somebody else gave. A client that was about
+            // to refresh meanwhile does no harm by it.
+            Some(spent_at) if at < spent_at + leeway && live.is_older_than_proof(spent_at) => {
+                return Err(SessionError::InvalidRefreshToken);
+            }
             Some(spent_at) if at < spent_at + leeway => Some(presented),
             Some(_) => return Ok(end_because_reused(presented, at)),
             // So many came after it that no lost answer explains it.

@@ -1,6 +1,8 @@
 //! The rules of sessions, one sentence each. A session lives from second 0 to second 1,000; each
 //! access token for 10 seconds, each refresh token for 100.
 
+mod proofs;
+
 use super::*;
 use crate::testing::{at, given, given_nothing, id, sealed, token};
 use crate::values::AuthMethod;
@@ -352,35 +354,6 @@ fn nothing_is_issued_from_the_absolute_end_on() {
     given::<Session>(refreshed(1))
         .when(issue(0, 2, END))
         .then_expect_error(SessionError::SessionExpired);
-}
-
-fn reauthenticate(number: u8, seconds: i64) -> SessionCommand {
-    SessionCommand::Reauthenticate {
-        auth_method: AuthMethod::Password,
-        tokens: pair(number, seconds),
-        at: at(seconds),
-    }
-}
-
-#[test]
-fn whoever_proves_once_more_who_they_are_gets_new_tokens() {
-    let proved = SessionEvent::SessionReauthenticated {
-        auth_method: AuthMethod::Password,
-        at: at(5),
-    };
-    given::<Session>(live())
-        .when(reauthenticate(1, 5))
-        .then_expect_events(vec![proved, issued(1, 5)]);
-}
-
-#[test]
-fn a_session_that_is_over_is_not_reauthenticated() {
-    given::<Session>(live())
-        .when(reauthenticate(1, END))
-        .then_expect_error(SessionError::SessionExpired);
-    given::<Session>(after(live(), revoked(RevokeReason::SignedOut)))
-        .when(reauthenticate(1, 8))
-        .then_expect_error(SessionError::SessionEnded);
 }
 
 #[test]

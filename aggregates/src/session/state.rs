@@ -39,6 +39,9 @@ pub struct LiveSession {
     pub tokens_end: Option<DateTime<Utc>>,
     /// Those used up, oldest first, at most [`SPENT_REFRESH_TOKENS_MAX`].
     pub spent: VecDeque<SpentToken>,
+    /// When the person last proved once more who they are; never before a token was used up that was so already.
+    #[serde(default)]
+    pub reauthenticated_at: Option<DateTime<Utc>>,
 }
 
 /// A refresh token that was used up.
@@ -80,6 +83,13 @@ impl LiveSession {
         Some(spent.at)
     }
 
+    /// Whether the token that was used up at `spent_at` is older than the last proof of who the person is. Whoever has
+    /// it need not be the one who gave the proof.
+    pub(super) fn is_older_than_proof(&self, spent_at: DateTime<Utc>) -> bool {
+        self.reauthenticated_at
+            .is_some_and(|proved_at| spent_at <= proved_at)
+    }
+
     pub(super) fn require_current(
         &self,
         token: &TokenHash,
@@ -106,6 +116,12 @@ impl LiveSession {
             repeated_refresh,
             at,
         }
+    }
+
+    /// Clocks of two nodes may differ: what was used up before is older, whatever its time says.
+    fn reauthenticate(&mut self, at: DateTime<Utc>) {
+        let last_spent = self.spent.iter().map(|spent| spent.at).max();
+        self.reauthenticated_at = Some(last_spent.map_or(at, |spent| spent.max(at)));
     }
 
     fn issue(&mut self, tokens: TokenPair, at: DateTime<Utc>) {
@@ -141,6 +157,7 @@ impl Session {
                     refresh: None,
                     tokens_end: None,
                     spent,
+                    reauthenticated_at: None,
                 });
             }
             SessionEvent::TokensIssued { tokens, at, .. } => {
@@ -148,8 +165,12 @@ impl Session {
                     live.issue(tokens, at);
                 }
             }
-            SessionEvent::SessionReauthenticated { .. }
-            | SessionEvent::RefreshTokenReused { .. } => {}
+            SessionEvent::SessionReauthenticated { at, .. } => {
+                if let Self::Live(live) = self {
+                    live.reauthenticate(at);
+                }
+            }
+            SessionEvent::RefreshTokenReused { .. } => {}
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
                 *self = Self::Ended;
             }

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use futures::Stream;
 use http::header;
 use projections::page::{Cursor, Page};
+use projections::personal_events::PersonalEvent;
 use projections::sessions::State as SessionState;
 use projections::users::PendingEmail;
-use projections::{activity, media, media_jobs, sessions, users};
+use projections::{activity, media, media_jobs, personal_events, sessions, users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,6 +50,24 @@ pub struct ExportView {
     uploads: Vec<OpenUpload>,
     jobs: Vec<JobView>,
     activity: Vec<ActivityView>,
+    /// Texts of the person as the log has them, in its order: also former names and addresses, the devices of sessions
+    /// that are forgotten, and files that are deleted. What an operator moved from the database to the archive of the
+    /// log is not among them.
+    events: Vec<ExportedEvent>,
+}
+
+/// An event of the log that carries texts of the person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedEvent {
+    id: uuid::Uuid,
+    time: chrono::DateTime<chrono::Utc>,
+    /// `<kind>/<identifier>`, for example `session/…`.
+    stream: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    /// As it is described for this type, its sealed fields opened.
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
 }
 
 /// A change of the address that waits.
@@ -123,6 +142,7 @@ enum Part {
     Media,
     Jobs,
     Activity,
+    Events,
 }
 
 struct Source {
@@ -159,8 +179,29 @@ impl Source {
                 let page = activity::list(database, owner, after, PAGE).await?;
                 items(page, |row| Ok(activity_view(&self.caller, row)))
             }
+            Part::Events => {
+                let page = personal_events::list(database, owner, after, PAGE).await?;
+                items(page, |event| event_view(&self.key, event))
+            }
         }
     }
+}
+
+fn event_view(key: &PersonKey, event: &PersonalEvent) -> Result<ExportedEvent, Problem> {
+    let stored: serde_json::Value =
+        serde_json::from_str(&event.payload).map_err(Problem::internal)?;
+    let data = stored.get(&event.event_type).cloned();
+    let mut data = data.ok_or_else(|| Problem::internal("an event that is not of its type"))?;
+    if let Some(fields) = data.as_object_mut() {
+        key.open_fields(event.event_id, fields)?;
+    }
+    Ok(ExportedEvent {
+        id: event.event_id,
+        time: event.recorded_at,
+        stream: format!("{}/{}", event.aggregate_type, event.aggregate_id),
+        event_type: event.event_type.clone(),
+        data,
+    })
 }
 
 fn pending_view(key: &PersonKey, pending: &PendingEmail) -> Result<PendingEmailView, Problem> {
@@ -228,6 +269,8 @@ fn steps(
         items(Part::Jobs),
         text("],\"activity\":["),
         items(Part::Activity),
+        text("],\"events\":["),
+        Step::Items(Part::Events, personal_events::start()),
         text("]}\n"),
     ]))
 }

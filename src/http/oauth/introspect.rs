@@ -60,6 +60,9 @@ pub struct Facts {
     sid: Uuid,
     /// The token's end, in seconds since the epoch.
     exp: i64,
+    /// When it was issued, likewise, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
     /// When the person last proved who they are, likewise.
     auth_time: i64,
     /// How (RFC 8176): `pwd`, `otp`, `recovery_code`; and `mfa` for more than one of them.
@@ -125,6 +128,7 @@ async fn facts(app: &App, token: &str, now: DateTime<Utc>) -> Result<Option<Fact
         sub: session.user_id.into(),
         sid: session.session_id.into(),
         exp: end.timestamp(),
+        iat: session.tokens_issued_at.map(|at| at.timestamp()),
         auth_time: session.auth_time.timestamp(),
         amr: amr(&session.auth_methods),
         roles: user.roles,

@@ -40,7 +40,7 @@ pub struct Body {
 }
 
 /// New tokens. The old ones are no longer good. The old refresh token may come again within the leeway, for a client
-/// that lost the answer; after it, it ends the session.
+/// that lost the answer, unless the person proved once more who they are since; after it, it ends the session.
 #[utoipa::path(
     post, path = "/v1/tokens/refresh", tag = "sessions", operation_id = "refresh_tokens", request_body = Body,
     responses(

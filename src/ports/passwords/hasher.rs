@@ -2,6 +2,7 @@
 //! pepper (`keyid`), so each is checked with its own, and one that differs from today's is noticed.
 
 use std::cell::RefCell;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aggregates::values::Password;
 use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
@@ -68,7 +69,8 @@ pub(super) enum Verdict {
 /// Makes and checks hashes; blocking.
 pub(super) struct Hasher {
     cost: Argon2Cost,
-    peppers: Peppers,
+    /// They become more while the process runs, never fewer.
+    peppers: RwLock<Arc<Peppers>>,
     decoy: Zeroizing<String>,
 }
 
@@ -76,12 +78,35 @@ impl Hasher {
     pub(super) fn new(cost: Argon2Cost, peppers: Peppers) -> Result<Self, PasswordError> {
         let mut hasher = Self {
             cost,
-            peppers,
+            peppers: RwLock::new(Arc::new(peppers)),
             decoy: Zeroizing::default(),
         };
         let nobodys = hasher.hash(&Password::new("a password that nobody has"))?;
         hasher.decoy = nobodys.phc;
         Ok(hasher)
+    }
+
+    fn peppers(&self) -> Arc<Peppers> {
+        let peppers = self.peppers.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&peppers)
+    }
+
+    /// Whether new hashes are made with this one.
+    pub(super) fn is_in_force(&self, pepper: &Pepper) -> bool {
+        self.peppers().current().id() == pepper.id()
+    }
+
+    /// Makes new hashes with the current one of `peppers`, and knows all others still.
+    pub(super) fn learn(&self, peppers: Peppers) {
+        let mut known = self.peppers.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(peppers.with_former(known.all().cloned()));
+    }
+
+    /// The pepper that a hash needs and that is not known, by its identifier in hexadecimal.
+    pub(super) fn lacking(&self, phc: &str) -> Option<String> {
+        let hash = PasswordHash::new(phc).ok()?;
+        let params = Params::try_from(&hash).ok()?;
+        lacks_pepper(&self.peppers(), &params).then(|| hex::encode(params.keyid()))
     }
 
     /// A hash against which unknown accounts are checked, so that they cost what known ones do.
@@ -93,8 +118,9 @@ impl Hasher {
         let salt = ids::random_bytes::<16>().map_err(|_| PasswordError::Fault("no randomness"))?;
         let salt = SaltString::encode_b64(salt.as_slice())
             .map_err(|_| PasswordError::Fault("bad salt"))?;
-        let pepper = self.peppers.current();
-        let params = self.params()?;
+        let peppers = self.peppers();
+        let pepper = peppers.current();
+        let params = self.params(pepper)?;
         let argon2 = argon2(pepper, params.clone())?;
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
@@ -114,10 +140,11 @@ impl Hasher {
         let fault = |_| PasswordError::Fault("the stored hash is not PHC");
         let hash = PasswordHash::new(phc).map_err(fault)?;
         let params = Params::try_from(&hash).map_err(fault)?;
-        if self.lacks_pepper(&params) {
+        let peppers = self.peppers();
+        if lacks_pepper(&peppers, &params) {
             return self.without_pepper(password, &params);
         }
-        let pepper = self.peppers.find(params.keyid());
+        let pepper = peppers.find(params.keyid());
         let argon2 = match pepper {
             Some(pepper) => argon2(pepper, params.clone())?,
             // From before there were peppers.
@@ -135,15 +162,11 @@ impl Hasher {
         // Outputs are compared in constant time.
         Ok(if seen != expected {
             Verdict::Wrong
-        } else if self.is_current(&params) {
+        } else if self.is_current(peppers.current(), &params) {
             Verdict::Right
         } else {
             Verdict::Outdated
         })
-    }
-
-    fn lacks_pepper(&self, params: &Params) -> bool {
-        !params.keyid().is_empty() && self.peppers.find(params.keyid()).is_none()
     }
 
     /// Nobody can be let in, and the answer must not tell that from a wrong password, nor by its time.
@@ -161,18 +184,18 @@ impl Hasher {
         Ok(Verdict::Wrong)
     }
 
-    fn is_current(&self, params: &Params) -> bool {
+    fn is_current(&self, pepper: &Pepper, params: &Params) -> bool {
         let cost = Argon2Cost {
             memory_kib: params.m_cost(),
             passes: params.t_cost(),
             lanes: params.p_cost(),
         };
-        cost == self.cost && params.keyid() == self.peppers.current().id()
+        cost == self.cost && params.keyid() == pepper.id()
     }
 
-    fn params(&self) -> Result<Params, PasswordError> {
+    fn params(&self, pepper: &Pepper) -> Result<Params, PasswordError> {
         let fault = |_| PasswordError::Fault("bad Argon2 parameters");
-        let key_id = KeyId::new(self.peppers.current().id()).map_err(fault)?;
+        let key_id = KeyId::new(pepper.id()).map_err(fault)?;
         ParamsBuilder::new()
             .m_cost(self.cost.memory_kib)
             .t_cost(self.cost.passes)
@@ -181,6 +204,10 @@ impl Hasher {
             .build()
             .map_err(fault)
     }
+}
+
+fn lacks_pepper(peppers: &Peppers, params: &Params) -> bool {
+    !params.keyid().is_empty() && peppers.find(params.keyid()).is_none()
 }
 
 thread_local! {
@@ -257,7 +284,10 @@ mod tests {
             "{}",
             hash.phc()
         );
-        assert_eq!(hash.pepper_id(), hex::encode(hasher.peppers.current().id()));
+        assert_eq!(
+            hash.pepper_id(),
+            hex::encode(hasher.peppers().current().id())
+        );
         let verify = |text: &str| hasher.verify(&password(text), hash.phc()).unwrap();
         assert_eq!(verify("Correct horse 1!"), Verdict::Right);
         assert_eq!(verify("correct horse 1!"), Verdict::Wrong);

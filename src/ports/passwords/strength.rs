@@ -1,6 +1,7 @@
 //! How easily a password is guessed: zxcvbn, which knows common words, names, dates, sequences and keyboard patterns.
 
 use aggregates::values::Password;
+use zeroize::Zeroizing;
 use zxcvbn::{Score, zxcvbn};
 
 /// The estimate's cost grows faster than the length. What comes after this many characters is not looked at.
@@ -12,6 +13,9 @@ const SUBSTITUTES_MAX: usize = 6;
 const MEASURED_CHARS_WITH_MANY: usize = 20;
 /// As long is what anybody may have measured, uncounted.
 const PLAIN_CHARS: usize = 16;
+/// What a long password may repeat, and different substitutes of its beginning: that too costs nearly nothing.
+const REPEATED_CHARS: usize = PLAIN_CHARS / 2;
+const SUBSTITUTES_OF_A_BEGINNING: usize = 2;
 /// Words of an identity that are shorter stand in good passwords by chance.
 const WORD_MIN_CHARS: usize = 3;
 
@@ -26,16 +30,37 @@ pub(super) fn is_guessable(password: &Password, identity: &[String]) -> bool {
         MEASURED_CHARS
     };
     let measured: String = password.expose().chars().take(chars).collect();
-    let measured = zeroize::Zeroizing::new(measured);
+    let measured = Zeroizing::new(measured);
     zxcvbn(&measured, &words(identity)).score() < Score::Two
 }
 
-/// The same of what is short and has few substitutes, which costs nearly nothing; `false` of everything else.
+/// The same of what is short and has few substitutes, which costs nearly nothing, and of what is long and follows from
+/// such a beginning; `false` of everything else.
 pub(super) fn is_plainly_guessable(password: &Password, identity: &[String]) -> bool {
     let text = password.expose();
     let is_short = text.chars().count() <= PLAIN_CHARS;
-    let substitutes = text.chars().filter(|one| SUBSTITUTES.contains(*one));
-    is_short && substitutes.count() <= SUBSTITUTES_MAX && is_guessable(password, identity)
+    if is_short {
+        let substitutes = text.chars().filter(|one| SUBSTITUTES.contains(*one));
+        return substitutes.count() <= SUBSTITUTES_MAX && is_guessable(password, identity);
+    }
+    if !goes_on(text) {
+        return false;
+    }
+    let beginning = Zeroizing::new(text.chars().take(PLAIN_CHARS).collect::<String>());
+    let substitutes = SUBSTITUTES.chars().filter(|one| beginning.contains(*one));
+    let are_few = substitutes.count() <= SUBSTITUTES_OF_A_BEGINNING;
+    are_few && is_guessable(&Password::new(&beginning), identity)
+}
+
+/// Whether all that is measured follows from its beginning: few characters over and over, or each the one behind the last.
+fn goes_on(text: &str) -> bool {
+    let chars: Zeroizing<Vec<u32>> =
+        Zeroizing::new(text.chars().take(MEASURED_CHARS).map(u32::from).collect());
+    let pairs = |apart: usize| chars.iter().zip(chars.iter().skip(apart));
+    let repeats = |apart| pairs(apart).all(|(one, other)| one == other);
+    let rises = pairs(1).all(|(one, other)| one.checked_add(1) == Some(*other));
+    let falls = pairs(1).all(|(one, other)| other.checked_add(1) == Some(*one));
+    rises || falls || (1..=REPEATED_CHARS).any(repeats)
 }
 
 fn words(identity: &[String]) -> Vec<&str> {
@@ -81,6 +106,39 @@ mod tests {
         for strong in ["Correct-horse-7", "Tr0ub4dor&3x", "Xkcd-Staple-936"] {
             assert!(!is_weak(strong), "{strong}");
         }
+    }
+
+    #[test]
+    fn what_is_long_and_follows_from_a_guessable_beginning_is_plainly_guessable() {
+        let is_plain = |text: &str| is_plainly_guessable(&Password::new(text), &[]);
+        let runs = ["a", "11", "abc", "qwerty", "password", "\u{e9}"].map(|run| run.repeat(30));
+        let runs = runs.iter().map(String::as_str);
+        let sequences = ["abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba"];
+        for weak in runs.chain(sequences) {
+            assert!(is_plain(weak), "{weak}");
+        }
+        for other in [
+            "aaaaaaaaaaaaaaaaXkcd-Staple-936",
+            "correct horse battery staple",
+            "7fX!q2Lp7fX!q2Lp7fX!q2Lp",
+        ] {
+            assert!(!is_plain(other), "{other}");
+        }
+        // Whoever asks for it often keeps nobody from anything.
+        let started = Instant::now();
+        for _ in 0..50 {
+            is_plain(&"4@".repeat(30_000));
+            is_plain(&SUBSTITUTES.repeat(3_000));
+            is_plain(
+                &SUBSTITUTES
+                    .chars()
+                    .take(8)
+                    .collect::<String>()
+                    .repeat(8_000),
+            );
+        }
+        let took = started.elapsed();
+        assert!(took < Duration::from_secs(10), "{took:?}");
     }
 
     #[test]

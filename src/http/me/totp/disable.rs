@@ -71,8 +71,9 @@ async fn allow(
     acting: &Acting,
 ) -> Result<(), Problem> {
     match app.config.tokens.totp_disable {
-        TotpDisablePolicy::Session => Ok(()),
-        TotpDisablePolicy::RecentAuth => caller.require_recent(),
+        // The factor may have been turned on in another session, and this one be opened before it by the password alone.
+        TotpDisablePolicy::Session if caller.used_second_factor() => Ok(()),
+        TotpDisablePolicy::Session | TotpDisablePolicy::RecentAuth => caller.require_recent(),
         TotpDisablePolicy::Code => {
             let body = body(app, request).await?;
             let code = one_of(body.code, body.recovery_code)?;

@@ -969,7 +969,7 @@ export interface paths {
         put?: never;
         /**
          * New tokens. The old ones are no longer good. The old refresh token may come again within the leeway, for a client
-         *     that lost the answer; after it, it ends the session.
+         *     that lost the answer, unless the person proved once more who they are since; after it, it ends the session.
          */
         post: operations["refresh_tokens"];
         delete?: never;
@@ -1302,6 +1302,12 @@ export interface components {
         /** @description The document. It is written piece by piece; this is its shape. */
         Export: {
             activity: components["schemas"]["Activity"][];
+            /**
+             * @description Texts of the person as the log has them, in its order: also former names and addresses, the devices of sessions
+             *     that are forgotten, and files that are deleted. What an operator moved from the database to the archive of the
+             *     log is not among them.
+             */
+            events: components["schemas"]["ExportedEvent"][];
             /** Format: date-time */
             exported_at: string;
             jobs: components["schemas"]["Job"][];
@@ -1313,6 +1319,18 @@ export interface components {
             /** @description Resumable uploads that are not finished. */
             uploads: components["schemas"]["OpenUpload"][];
             user: components["schemas"]["User"];
+        };
+        /** @description An event of the log that carries texts of the person. */
+        ExportedEvent: {
+            /** @description As it is described for this type, its sealed fields opened. */
+            data: Record<string, never>;
+            /** Format: uuid */
+            id: string;
+            /** @description `<kind>/<identifier>`, for example `session/…`. */
+            stream: string;
+            /** Format: date-time */
+            time: string;
+            type: string;
         };
         /** @description A session, with what its device said of itself. */
         ExportedSession: components["schemas"]["Session"] & {
@@ -1354,6 +1372,11 @@ export interface components {
              * @description The token's end, in seconds since the epoch.
              */
             exp: number;
+            /**
+             * Format: int64
+             * @description When it was issued, likewise, if that is known.
+             */
+            iat?: number | null;
             /** @description The server that issued it. */
             iss: string;
             /** @description What the account may do. */

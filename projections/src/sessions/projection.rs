@@ -1,0 +1,211 @@
+//! The table of sessions, and how events change it.
+
+use aggregates::forgotten_sessions::ForgottenSessionsEvent;
+use aggregates::session::SessionEvent;
+use chrono::{DateTime, Utc};
+use eventlog::{Change, Column, Kind, Projection, ProjectionError, RecordedEvent, Table, Value};
+
+use crate::support::{micros, parse, to_name, to_names};
+
+/// The projection.
+#[derive(Debug)]
+pub struct Sessions;
+
+static TABLES: &[&Table] = &[&TABLE];
+static TABLE: Table = Table {
+    name: "sessions",
+    columns: &[
+        Column {
+            name: "session_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "user_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "access_token_hash",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "access_expires_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "refresh_token_hash",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "refresh_expires_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "start_event_id",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "device_name",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "user_agent",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "ip",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "auth_methods",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "auth_time",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "created_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "expires_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "ended_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "end_reason",
+            kind: Kind::Text,
+        },
+        Column {
+            name: "tokens_issued_at",
+            kind: Kind::Int,
+        },
+    ],
+};
+const ACCESS_TOKEN_HASH: usize = 2;
+const ACCESS_EXPIRES_AT: usize = 3;
+const REFRESH_TOKEN_HASH: usize = 4;
+const REFRESH_EXPIRES_AT: usize = 5;
+const AUTH_TIME: usize = 11;
+const ENDED_AT: usize = 14;
+const END_REASON: usize = 15;
+const TOKENS_ISSUED_AT: usize = 16;
+
+impl Projection for Sessions {
+    fn name(&self) -> &'static str {
+        "sessions"
+    }
+
+    fn tables(&self) -> &'static [&'static Table] {
+        TABLES
+    }
+
+    fn project(
+        &self,
+        event: &RecordedEvent,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ProjectionError> {
+        match event.aggregate_type.as_str() {
+            "session" => {}
+            "forgotten_sessions" => return forget(event, changes),
+            _ => return Ok(()),
+        }
+        let update = |set| Change::Update {
+            table: &TABLE,
+            key: event.aggregate_id.as_str().into(),
+            set,
+        };
+        match parse(event)? {
+            started @ SessionEvent::SessionStarted { .. } => changes.push(Change::Upsert {
+                table: &TABLE,
+                row: started_row(event, started)?,
+            }),
+            SessionEvent::TokensIssued { tokens, at, .. } => changes.push(update(vec![
+                (ACCESS_TOKEN_HASH, tokens.access_token.as_str().into()),
+                (ACCESS_EXPIRES_AT, micros(tokens.access_expires_at)),
+                (REFRESH_TOKEN_HASH, tokens.refresh_token.as_str().into()),
+                (REFRESH_EXPIRES_AT, micros(tokens.refresh_expires_at)),
+                (TOKENS_ISSUED_AT, micros(at)),
+            ])),
+            SessionEvent::SessionRevoked { reason, at, .. } => {
+                changes.push(update(ended(at, &to_name(&reason)?)));
+            }
+            SessionEvent::SessionExpired { reason, at } => {
+                changes.push(update(ended(at, &to_name(&reason)?)));
+            }
+            SessionEvent::SessionReauthenticated { at, .. } => {
+                changes.push(update(vec![(AUTH_TIME, micros(at))]));
+            }
+            SessionEvent::SessionForgotten { .. } => changes.push(Change::Delete {
+                table: &TABLE,
+                key: event.aggregate_id.as_str().into(),
+            }),
+            SessionEvent::RefreshTokenReused { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+fn ended(at: DateTime<Utc>, reason: &str) -> Vec<(usize, Value)> {
+    vec![
+        (ENDED_AT, micros(at)),
+        (END_REASON, reason.into()),
+        (TOKENS_ISSUED_AT, Value::Int(None)),
+    ]
+}
+
+/// Each by its key: what else stands in the same batch, or comes when a rebuild is under way, makes no difference.
+fn forget(event: &RecordedEvent, changes: &mut Vec<Change>) -> Result<(), ProjectionError> {
+    let ForgottenSessionsEvent::EndedSessionsForgotten { sessions, .. } = parse(event)?;
+    changes.extend(sessions.iter().map(|session| Change::Delete {
+        table: &TABLE,
+        key: session.to_string().into(),
+    }));
+    Ok(())
+}
+
+/// The tokens come with the event that follows in the same append.
+fn started_row(
+    event: &RecordedEvent,
+    started: SessionEvent,
+) -> Result<Vec<Value>, ProjectionError> {
+    let SessionEvent::SessionStarted {
+        user_id,
+        device_name,
+        user_agent,
+        ip,
+        auth_methods,
+        auth_time,
+        expires_at,
+        at,
+        ..
+    } = started
+    else {
+        return Err(ProjectionError::new("not a SessionStarted".to_owned()));
+    };
+    let sealed = |field: Option<aggregates::values::Sealed>| {
+        Value::Text(field.map(|field| field.as_str().to_owned()))
+    };
+    Ok(vec![
+        event.aggregate_id.as_str().into(),
+        user_id.to_string().into(),
+        "".into(),
+        0.into(),
+        "".into(),
+        0.into(),
+        event.event_id.to_string().into(),
+        sealed(device_name),
+        sealed(user_agent),
+        sealed(ip),
+        to_names(&auth_methods)?.into(),
+        micros(auth_time),
+        micros(at),
+        micros(expires_at),
+        Value::Int(None),
+        Value::Text(None),
+        Value::Int(None),
+    ])
+}
