@@ -8,7 +8,7 @@ use gatelog::accounts::{self, NewAccount};
 use gatelog::administration;
 use gatelog::app::{Acting, App};
 use gatelog::config::{Config, Source};
-use gatelog::sign_in::{self, Device, FirstFactor, SignInError};
+use gatelog::sign_in::{self, Device, FirstFactor, Paid, SignInError};
 
 use super::*;
 use crate::support::engines::prepared;
@@ -49,8 +49,11 @@ async fn a_session_that_a_disabled_account_would_open_ends_at_once() {
         administration::disable(&app, user, reason, &acting, user)
             .await
             .unwrap();
-        let refused =
-            sign_in::open_session(&app, &late, Some(right.charge), &device, &acting).await;
+        let paid = Paid {
+            charge: Some(right.charge),
+            key: right.key,
+        };
+        let refused = sign_in::open_session(&app, &late, Some(paid), &device, &acting).await;
         let is_refused = matches!(refused, Err(SignInError::InvalidCredentials));
         assert!(is_refused, "{url}");
         let live = projections::sessions::not_ended(&app.database, user, 9).await;
