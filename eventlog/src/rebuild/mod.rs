@@ -16,9 +16,10 @@ use std::time::Duration;
 pub use verify::{Verified, verify};
 
 use beside::{Beside, Purpose};
-use lock::Lock;
+use lock::{Lock, With};
+use sqlx::PgConnection;
 
-use crate::checkpoint::tail_state;
+use crate::checkpoint::{BESIDE, tail_state};
 use crate::tail::Step;
 use crate::{Database, DbError, Log, Projection, ProjectionTail};
 
@@ -44,7 +45,7 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// One at a time.
-    #[error("another rebuild or comparison of it is under way")]
+    #[error("another rebuild or comparison of it, or a copy of the database, is under way")]
     Running,
     /// What was filled is gone: the lock was lost together with the connection that held it.
     #[error("another rebuild has taken over")]
@@ -186,7 +187,7 @@ async fn fill(database: &Database, tail: &ProjectionTail, goal: u64) -> Result<(
 /// Somebody who only looks whether there is one holds the lock for a moment.
 async fn locked(database: &Database, name: &str) -> Result<Lock, RebuildError> {
     for _ in 0..LOOKS {
-        if let Some(lock) = lock::take(database, name).await? {
+        if let Some(lock) = lock::take(database, name, With::Nobody).await? {
             return Ok(lock);
         }
         tokio::time::sleep(PAUSE).await;
@@ -194,12 +195,39 @@ async fn locked(database: &Database, name: &str) -> Result<Lock, RebuildError> {
     Err(RebuildError::Running)
 }
 
+/// PostgreSQL: none of these projections is rebuilt or compared as long as the connection lives. The name of the first
+/// that somebody is at.
+pub(crate) async fn keep_off(
+    connection: &mut PgConnection,
+    projections: &[&str],
+) -> Result<Option<String>, DbError> {
+    for name in projections {
+        let mut looks = 1;
+        while !lock::take_on(connection, name, With::Others).await? {
+            if looks == LOOKS {
+                return Ok(Some((*name).to_owned()));
+            }
+            looks += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    Ok(None)
+}
+
+/// The name of the live table, of one that a rebuild or a comparison has made beside it; of any other its own.
+pub fn live_name(table: &str) -> &str {
+    let beside = table.split_once(BESIDE);
+    beside
+        .filter(|(_, suffix)| ["rebuild", "verify", "former"].contains(suffix))
+        .map_or(table, |(live, _)| live)
+}
+
 /// Whether a projection is being rebuilt or compared at this moment, on whatever node.
 ///
 /// # Errors
 /// The database failed.
 pub async fn is_under_way(database: &Database, name: &str) -> Result<bool, DbError> {
-    Ok(lock::take(database, name).await?.is_none())
+    Ok(lock::take(database, name, With::Others).await?.is_none())
 }
 
 /// Rows of all the tables of a projection.
@@ -222,7 +250,7 @@ pub async fn rows(database: &Database, projection: &dyn Projection) -> Result<u6
 /// # Errors
 /// The database failed.
 pub async fn tidy(database: &Database, projection: Arc<dyn Projection>) -> Result<(), DbError> {
-    let Some(_lock) = lock::take(database, projection.name()).await? else {
+    let Some(_lock) = lock::take(database, projection.name(), With::Nobody).await? else {
         return Ok(());
     };
     for purpose in [Purpose::Rebuild, Purpose::Verify] {
