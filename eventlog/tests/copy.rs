@@ -12,11 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventlog::rebuild::{self, Mode, RebuildError};
-use eventlog::{
-    Change, Copied, CopyError, Database, Log, Projection, ProjectionError, RecordedEvent, Table,
-};
-use support::{Counts, ENGINES, append, database, open};
-use tokio::sync::watch;
+use eventlog::{Copied, CopyError, Database, Log};
+use support::{CODE, Counts, ENGINES, Slow, append, database, open};
 
 const TABLES: &[&str] = &[
     "events",
@@ -47,52 +44,19 @@ async fn fill(log: &Log, streams: usize) {
     }
 }
 
-/// [`Counts`], whose events wait at the first one of a rebuild until they may go on.
-#[derive(Debug)]
-struct Slow {
-    has_begun: watch::Sender<bool>,
-    may_go_on: AtomicBool,
-}
-
-impl Projection for Slow {
-    fn name(&self) -> &'static str {
-        "counts_inline"
-    }
-
-    fn tables(&self) -> &'static [&'static Table] {
-        Counts::INLINE.tables()
-    }
-
-    fn project(
-        &self,
-        event: &RecordedEvent,
-        changes: &mut Vec<Change>,
-    ) -> Result<(), ProjectionError> {
-        self.has_begun.send_replace(true);
-        while !self.may_go_on.load(Ordering::SeqCst) {
-            std::thread::yield_now();
-        }
-        Counts::INLINE.project(event, changes)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_copy_does_not_begin_beside_a_rebuild_that_could_swap_a_table_under_it() {
     let (source, _, _folder) = database("postgres").await;
     let log = open(&source).await;
     fill(&log, 3).await;
-    let slow = Arc::new(Slow {
-        has_begun: watch::Sender::new(false),
-        may_go_on: AtomicBool::new(false),
-    });
+    let slow = Arc::new(Slow::at(1));
     let rebuilding = tokio::spawn({
         let (source, log, slow) = (source.clone(), log.clone(), Arc::clone(&slow));
-        async move { rebuild::rebuild(&source, &log, slow, Mode::Inline).await }
+        async move { rebuild::rebuild(&source, &log, slow, Mode::Inline, &CODE).await }
     });
-    let mut begun = slow.has_begun.subscribe();
-    begun.wait_for(|begun| *begun).await.unwrap();
+    slow.reached().await;
     let beside = copy(&source).await;
-    slow.may_go_on.store(true, Ordering::SeqCst);
+    slow.go_on();
     rebuilding.await.unwrap().unwrap();
     assert_eq!(
         beside.err().unwrap().to_string(),
@@ -107,10 +71,12 @@ async fn keep_rebuilding(database: Database, log: Log, stop: Arc<AtomicBool>) ->
     let mut rebuilt = 0;
     while !stop.load(Ordering::SeqCst) {
         let counts = Arc::new(Counts::INLINE);
-        match rebuild::rebuild(&database, &log, counts, Mode::Inline).await {
-            Ok(_) => rebuilt += 1,
+        match rebuild::rebuild(&database, &log, counts, Mode::Inline, &CODE).await {
             Err(RebuildError::Running) => {}
-            Err(error) => panic!("{error}"),
+            done => {
+                done.unwrap();
+                rebuilt += 1;
+            }
         }
     }
     rebuilt
@@ -129,7 +95,7 @@ async fn no_copy_has_an_empty_or_half_a_read_model_while_others_rebuild_it() {
         while copies < 12 {
             let (_, target, _kept) = match copy(&source).await {
                 Err(CopyError::BeingRebuilt(_)) => continue,
-                copied => copied.unwrap(),
+                done => done.unwrap(),
             };
             assert_eq!(Counts::INLINE.rows(&target).await.len(), 300, "{engine}");
             copies += 1;
