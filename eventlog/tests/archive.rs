@@ -14,10 +14,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use eventlog::{
-    Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending, EventFilter, Log,
-    NewEvent, RecordedEvent, SegmentError, SegmentStore, Stretch, Tree, cloud_event_line,
-    leaf_hash, verify_inclusion,
+    Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending,
+    EventFilter, Log, NewEvent, RecordedEvent, SegmentError, SegmentStore, Stretch,
+    Tree, cloud_event_line, event_id, leaf_hash, verify_inclusion,
 };
 use support::{ENGINES, append, database, everything, open};
 
@@ -384,5 +385,38 @@ async fn one_archives_at_a_time() {
         tokio::time::timeout(std::time::Duration::from_secs(20), again)
             .await
             .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_archived_event_is_found_whose_command_was_named_days_before() {
+    for engine in ENGINES {
+        let (database, _memory, log, _folder) = fresh(engine).await;
+        fill(&log, "a", 60).await;
+        let named = |before: TimeDelta| {
+            let at = (log.now() - before).timestamp_millis();
+            let at = u64::try_from(at).unwrap();
+            uuid::Builder::from_unix_timestamp_millis(at, &[7; 10]).into_uuid()
+        };
+        let mut ids = Vec::new();
+        for (n, days) in [1, 20, 30].into_iter().enumerate() {
+            let mut late = ending(&format!("late-{n}"), 0, "Ended");
+            late.command_id = named(TimeDelta::days(days));
+            let events = log.append(late).await.unwrap();
+            ids.push((events[0].event_id, events[0].position));
+        }
+        fill(&log, "b", 200).await;
+        assert!(archive(&database, u64::MAX).await > 0);
+        assert_eq!(
+            count(&database, "events WHERE aggregate_id LIKE 'late%'").await,
+            0
+        );
+        let tree = Tree::new(database.clone());
+        for (id, position) in ids {
+            let found = tree.position_of(id).await.unwrap();
+            assert_eq!(found, Some(position), "{engine}");
+        }
+        let never = event_id(named(TimeDelta::days(1)), 1);
+        assert_eq!(tree.position_of(never).await.unwrap(), None);
     }
 }
