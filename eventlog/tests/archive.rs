@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use eventlog::{
     Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending,
-    EventFilter, Log, NewEvent, RecordedEvent, SegmentError, SegmentStore, Stretch,
+    EventFilter, Log, NewEvent, RecordedEvent, SCAN_POSITIONS, SegmentError, SegmentStore, Stretch,
     Tree, cloud_event_line, event_id, leaf_hash, verify_inclusion,
 };
 use support::{ENGINES, append, database, everything, open};
@@ -385,6 +385,40 @@ async fn one_archives_at_a_time() {
         tokio::time::timeout(std::time::Duration::from_secs(20), again)
             .await
             .unwrap();
+    }
+}
+
+/// However few of them the archive has in between.
+#[tokio::test]
+async fn a_step_looks_at_a_bounded_stretch_for_the_events_of_an_ended_stream() {
+    let (database, _memory, log, _folder) = fresh("sqlite").await;
+    log.append(append("rare", 0, 1)).await.unwrap();
+    for n in 0..80 {
+        log.append(append(&format!("s{n}"), 0, 255)).await.unwrap();
+    }
+    log.append(ending("rare", 1, "Ended")).await.unwrap();
+    log.append(append("last", 0, 256)).await.unwrap();
+    archive(&database, u64::MAX).await;
+    let own = log.read_stream("thing", "rare").await.unwrap();
+    let places: Vec<u64> = own.iter().map(|event| event.position).collect();
+    assert_eq!(places, [1, 20_402]);
+    let up_to = log.head().await.unwrap();
+    for filter in [
+        EventFilter {
+            stream: Some("thing/rare".to_owned()),
+            ..EventFilter::default()
+        },
+        EventFilter {
+            subject: Some("rare".to_owned()),
+            ..EventFilter::default()
+        },
+    ] {
+        for after in [0, 1] {
+            let step = log.read_lines(Stretch { after, up_to }, 100, &filter).await;
+            let step = step.unwrap();
+            assert_eq!(step.reached(), after + SCAN_POSITIONS, "{filter:?}");
+        }
+        assert_eq!(read_lines(&log, up_to, 100, &filter).await, lines(&own));
     }
 }
 
