@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use eventlog::{
-    Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending,
+    Append, AppendError, ArchiveError, ArchiveLock, CommitObserver, Database, DbError, Ending,
     EventFilter, Log, NewEvent, RecordedEvent, SCAN_POSITIONS, SegmentError, SegmentStore, Stretch,
     Tree, cloud_event_line, event_id, leaf_hash, verify_inclusion,
 };
@@ -452,5 +452,25 @@ async fn an_archived_event_is_found_whose_command_was_named_days_before() {
         }
         let never = event_id(named(TimeDelta::days(1)), 1);
         assert_eq!(tree.position_of(never).await.unwrap(), None);
+    }
+}
+
+/// One who hears of everything, so that the log reads everything.
+struct Hearing;
+
+impl CommitObserver for Hearing {
+    fn committed(&self, _: &[RecordedEvent]) {}
+}
+
+#[tokio::test]
+async fn a_log_is_followed_over_the_end_of_the_archive() {
+    for engine in ENGINES {
+        let (database, memory, log, _folder) = fresh(engine).await;
+        log.attach_observer(0, Arc::new(Hearing)).await.unwrap();
+        log.append(append("a", 0, 256)).await.unwrap();
+        archive(&database, u64::MAX).await;
+        let other = Database::clone(&database).with_archive(Arc::clone(&memory) as _);
+        open(&other).await.append(append("b", 0, 1)).await.unwrap();
+        assert_eq!(log.catch_up().await.unwrap(), 257, "{engine}");
     }
 }
