@@ -72,7 +72,11 @@ async fn serve_public(
     let failed = tokio::select! {
         _ = &mut server => anyhow::bail!("the listener ended, which it must not"),
         () = lifecycle::signal() => None,
-        name = lifecycle.failed_task() => Some(name),
+        name = lifecycle.failed_task() => {
+            Some(anyhow::anyhow!("the task {name:?} ended, which it must not"))
+        }
+        // What it knows of tokens and people may be wrong. Its next start holds the log against what was signed.
+        error = app.log.set_back() => Some(error.into()),
     };
     stop.cancel();
     app.live_streams.end();
@@ -82,11 +86,7 @@ async fn serve_public(
     {
         tracing::warn!("some requests did not finish in time and are cut off");
     }
-    failed.map_or(Ok(()), |name| {
-        Err(anyhow::anyhow!(
-            "the task {name:?} ended, which it must not"
-        ))
-    })
+    failed.map_or(Ok(()), Err)
 }
 
 /// The threads of the connections. A request that is not answered at once is handled by others, so that connections and

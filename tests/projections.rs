@@ -191,3 +191,96 @@ async fn append_unknown(url: &str) {
     log.shut_down().await;
     database.close().await;
 }
+
+/// Renews the tokens of a person's session, as another process would, some hundred times at once.
+async fn renew(url: &str, times: usize) {
+    let database = eventlog::Database::open(url).await.unwrap();
+    let options = eventlog::LogOptions::default();
+    let log = eventlog::Log::open(database.clone(), projections::inline(), options);
+    let log = log.await.unwrap();
+    let session = rows(url, "SELECT session_id FROM sessions").await[0].text(0);
+    let session = session.unwrap();
+    let stream = log.read_stream("session", &session).await.unwrap();
+    let issued = stream.last().unwrap();
+    let (mut tokens, mut version): (Value, _) = (
+        serde_json::from_str(&issued.payload).unwrap(),
+        issued.sequence,
+    );
+    for _ in 0..times.div_ceil(250) {
+        let events = (0..250).map(|_| {
+            let hash = || hex::encode(eventlog::leaf_hash(&uuid::Uuid::new_v4().to_string()));
+            let data = &mut tokens["TokensIssued"];
+            data["replaced_refresh"] = data["tokens"]["refresh_token"].take();
+            data["tokens"]["access_token"] = hash().into();
+            data["tokens"]["refresh_token"] = hash().into();
+            eventlog::NewEvent {
+                event_type: issued.event_type.clone(),
+                event_version: issued.event_version.clone(),
+                payload: tokens.to_string(),
+            }
+        });
+        let append = eventlog::Append {
+            aggregate_type: "session".to_owned(),
+            aggregate_id: session.clone(),
+            expected_version: version,
+            command_id: uuid::Uuid::now_v7(),
+            events: events.collect(),
+            metadata: eventlog::Metadata::default(),
+        };
+        version = log.append(append).await.unwrap().last().unwrap().sequence;
+    }
+    log.shut_down().await;
+    database.close().await;
+}
+
+const SPENT: &str = "spent_refresh_tokens";
+
+/// What a comparison says of the table, its digest among it.
+fn compared(server: &Server) -> String {
+    told(server, &["projections", "verify", SPENT])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_was_killed_goes_on_where_it_was_and_ends_like_one_that_ran_at_once() {
+    for (server, url, _folder) in servers(&[]).await {
+        server.register("ada@example.com").await;
+        server.sign_in("ada@example.com").await;
+        renew(&url, 12_000).await;
+        let rebuild = ["projections", "rebuild", SPENT];
+        let mut command = server.command(&rebuild);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut killed = command.spawn().unwrap();
+        let database = eventlog::Database::open(&url).await.unwrap();
+        let position = async || {
+            let sql = "SELECT position FROM tails WHERE name = 'spent_refresh_tokens__rebuild'";
+            let rows = database.query(sql, &[]).await.unwrap();
+            rows.first().map_or(0, |row| row.int(0).unwrap())
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while position().await == 0 {
+            assert!(Instant::now() < deadline, "{url}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        // PostgreSQL may still be at what it was told last.
+        while eventlog::rebuild::is_under_way(&database, SPENT)
+            .await
+            .unwrap()
+        {
+            assert!(Instant::now() < deadline, "{url}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let position = position().await;
+        assert!(position > 0 && position < 12_000, "{url}: {position}");
+        database.close().await;
+        let again = told(&server, &rebuild);
+        let from = format!("it went on from position {position},");
+        assert!(again.starts_with(&from), "{url}: {again}");
+        let resumed = compared(&server);
+        let at_once = told(&server, &rebuild);
+        assert!(!at_once.contains("went on"), "{url}: {at_once}");
+        assert_eq!(compared(&server), resumed, "{url}");
+        assert!(resumed.contains("12000 rows at position"), "{resumed}");
+    }
+}

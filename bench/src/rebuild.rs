@@ -63,7 +63,7 @@ async fn measure(
         seconds.push(started.elapsed().as_secs_f64());
         let sessions = || std::sync::Arc::new(projections::sessions::Sessions);
         let started = Instant::now();
-        rebuild(database, &log, sessions(), Mode::Inline).await?;
+        rebuild(database, &log, sessions(), Mode::Inline, &[0; 32]).await?;
         seconds.push(started.elapsed().as_secs_f64());
         let started = Instant::now();
         let verified = verify(database, &log, sessions(), Mode::Inline).await?;

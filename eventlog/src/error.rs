@@ -29,6 +29,12 @@ pub enum DbError {
     /// A segment of the archive is missing or damaged, or there is no store to read it from.
     #[error("the archive of the log: {0}")]
     Archive(String),
+    /// The log in the database is not the one any more that this process has followed up to a position: a standby took over
+    /// that did not have all of it, or a backup was restored.
+    #[error(
+        "the database was set back: the log in it is not the one any more that this server has followed up to position {0}"
+    )]
+    SetBack(u64),
     /// More waits for the SQLite writer than it takes on.
     #[error("too much waits to be written")]
     Busy,

@@ -9,6 +9,8 @@ use crate::AppendError;
 
 /// The largest payload of one event, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 60 * 1024;
+/// The largest payload that a log may hold: events from before the limit above are as large.
+const STORED_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 /// What an event's other texts may have together, in bytes.
 const NAMES_BYTES_MAX: usize = 512;
 /// The longest exported line, in bytes: an entry of a C2SP tlog-tiles bundle has a length of 16 bits. A payload and the
@@ -89,10 +91,19 @@ impl Append {
 impl NewEvent {
     /// What a database would refuse is refused here, where it concerns one caller and not a whole batch.
     pub(crate) fn check(&self) -> Result<(), AppendError> {
+        self.check_within(PAYLOAD_BYTES_MAX)
+    }
+
+    /// As [`Self::check`], of an event that some log holds already.
+    pub(crate) fn check_stored(&self) -> Result<(), AppendError> {
+        self.check_within(STORED_PAYLOAD_BYTES_MAX)
+    }
+
+    fn check_within(&self, payload_bytes: usize) -> Result<(), AppendError> {
         if self.event_type.contains('\0') || self.event_version.contains('\0') {
             return Err(AppendError::Invalid("the event's type"));
         }
-        if self.payload.len() > PAYLOAD_BYTES_MAX {
+        if self.payload.len() > payload_bytes {
             return Err(AppendError::Invalid("a payload is too large"));
         }
         if inner(&self.payload, &self.event_type).is_none() || self.payload.contains(['\n', '\r']) {

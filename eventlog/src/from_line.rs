@@ -55,7 +55,7 @@ impl RecordedEvent {
             payload: event.payload,
         };
         stored
-            .check()
+            .check_stored()
             .map_err(|_| LineError("its data is not an event's"))?;
         let event = Self {
             event_type: stored.event_type,

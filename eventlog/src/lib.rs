@@ -20,6 +20,7 @@ mod line;
 mod lines;
 mod log;
 mod merkle;
+mod news;
 mod noted;
 mod postgres;
 mod projection;

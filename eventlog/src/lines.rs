@@ -164,9 +164,11 @@ impl Log {
                 }
             }
         };
+        // However far apart the events of a stream are.
+        let after = stretch.after.max(first - 1);
         let archived = Stretch {
-            after: stretch.after.max(first - 1),
-            up_to: stretch.up_to.min(last),
+            after,
+            up_to: stretch.up_to.min(last).min(after + SCAN_POSITIONS),
         };
         Ok((archived.after < archived.up_to).then_some(archived))
     }

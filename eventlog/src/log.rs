@@ -13,6 +13,7 @@ use crate::batch::{Batch, Building, Pending};
 use crate::cache::AggregateCache;
 use crate::database::DatabaseKind;
 use crate::feed::{CommitObserver, Feed, head};
+use crate::news::follow;
 use crate::noted;
 use crate::postgres::PostgresAppender;
 use crate::snapshot::{Snapshots, Snapshotted};
@@ -23,8 +24,8 @@ use crate::{
     Append, AppendError, Database, DbError, Projection, RecordedEvent, Tree, repository, sqlite,
 };
 
-/// How often the head is read when nothing says that it moved.
-const POLL: Duration = Duration::from_millis(500);
+/// How often what could not be told is tried again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// How a log is opened.
 #[derive(Clone)]
@@ -186,6 +187,7 @@ impl Log {
         if self.inner.stop.is_cancelled() {
             return Err(DbError::Closed.into());
         }
+        self.inner.feed.check()?;
         let (reply, answer) = oneshot::channel();
         self.inner
             .queue
@@ -214,6 +216,7 @@ impl Log {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Arc<RecordedEvent>>, DbError> {
+        self.inner.feed.check()?;
         if let Some(events) = self.inner.feed.recent().after(after, limit) {
             return Ok(events);
         }
@@ -269,6 +272,12 @@ impl Log {
         observer: Arc<dyn CommitObserver>,
     ) -> Result<(), DbError> {
         self.inner.feed.attach(after, observer).await
+    }
+
+    /// Returns when the database was found to lack events that this process has followed: whatever it knows may be wrong by
+    /// then, nothing is appended any more, and it must end.
+    pub async fn set_back(&self) -> DbError {
+        self.inner.feed.set_back().await
     }
 
     /// Refuses new appends, and returns when those that wait are committed.
@@ -435,8 +444,11 @@ impl Writer {
         metrics::histogram!("gatelog_log_batch_events").record(float(batch.events.len() as u64));
         metrics::gauge!("gatelog_log_position").set(float(last));
         while let Err(error) = self.feed.deliver(&batch.events).await {
+            if matches!(error, DbError::SetBack(_)) {
+                return batch.fail(&AppendError::OutcomeUnknown);
+            }
             tracing::error!(%error, "the log's observers cannot be brought up to date; trying again");
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(RETRY).await;
         }
         self.last_written.fetch_max(last, Ordering::SeqCst);
         batch.answer();
@@ -447,50 +459,6 @@ impl Writer {
 #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
 fn float(number: u64) -> f64 {
     number as f64
-}
-
-/// Hears of other nodes' and processes' events: by NOTIFY where there is one, and by asking now and then.
-async fn follow(database: Database, feed: Arc<Feed>, stop: CancellationToken) {
-    let mut listener = None;
-    loop {
-        if listener.is_none() {
-            listener = listen(&database).await;
-        }
-        let is_stopped = tokio::select! {
-            () = stop.cancelled() => true,
-            () = notified(&mut listener) => false,
-            () = tokio::time::sleep(POLL) => false,
-        };
-        if is_stopped {
-            return;
-        }
-        if let Err(error) = feed.catch_up().await {
-            tracing::warn!(%error, "the head of the log cannot be read");
-        }
-    }
-}
-
-async fn listen(database: &Database) -> Option<sqlx::postgres::PgListener> {
-    let DatabaseKind::Postgres { options, .. } = &*database.kind else {
-        return None;
-    };
-    let pool = sqlx::postgres::PgPoolOptions::new()
-        .max_connections(1)
-        .connect_lazy_with((**options).clone());
-    let mut listener = sqlx::postgres::PgListener::connect_with(&pool).await.ok()?;
-    listener.listen("gatelog_log").await.ok()?;
-    Some(listener)
-}
-
-async fn notified(listener: &mut Option<sqlx::postgres::PgListener>) {
-    match listener {
-        Some(open) => {
-            if open.recv().await.is_err() {
-                *listener = None;
-            }
-        }
-        None => std::future::pending().await,
-    }
 }
 
 /// The one place that starts this crate's tasks; each ends when its log is shut down or dropped.

@@ -58,6 +58,8 @@ const SETTINGS: [(&str, &str); 7] = [
 pub(crate) struct PostgresAppender {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
+    /// Who serves it, or served the last one.
+    backend: Option<Backend>,
     head: Option<Head>,
     cautious: u32,
 }
@@ -67,6 +69,7 @@ impl PostgresAppender {
         Self {
             options: options.options(SETTINGS),
             connection: None,
+            backend: None,
             head: None,
             cautious: 0,
         }
@@ -161,11 +164,13 @@ impl PostgresAppender {
         }
     }
 
-    /// The connection may have been lost after the commit: a new one waits for the lock, behind whatever the
-    /// old one still does, and looks whether the events are there.
+    /// The connection may have been lost after the commit, or before it, while the database has not noticed: it may still
+    /// wait for a lock and commit later. So a new one ends the old one's backend, waits for the lock, and looks whether
+    /// the events are there.
     async fn find_out(&mut self, failed: Failed) -> Result<Batch, (Batch, AppendError)> {
         self.connection = None;
         self.head = None;
+        let lost = self.backend.take();
         let Failed {
             batch,
             error,
@@ -174,7 +179,7 @@ impl PostgresAppender {
         if !may_be_committed {
             return Err((batch, error.into()));
         }
-        match tokio::time::timeout(FIND_OUT, self.is_committed(&batch)).await {
+        match tokio::time::timeout(FIND_OUT, self.is_committed(&batch, lost)).await {
             Ok(true) => Ok(batch),
             Ok(false) => Err((batch, error.into())),
             Err(_) => Err((batch, AppendError::OutcomeUnknown)),
@@ -183,41 +188,92 @@ impl PostgresAppender {
 
     /// The batch is there when its first event is, at its own position: an event of the same name elsewhere is that
     /// of an earlier try.
-    async fn is_committed(&mut self, batch: &Batch) -> bool {
+    async fn is_committed(&mut self, batch: &Batch, lost: Option<Backend>) -> bool {
         let Some(first) = batch.events.first() else {
             return false;
         };
         loop {
-            match self.look_for(first.position, first.event_id).await {
-                Ok(Some(found)) => return found,
+            match self.look_for(first.position, first.event_id, lost).await {
+                Ok(Found::Known(found)) => return found,
                 // Archived since: nobody can tell any more.
-                Ok(None) => std::future::pending().await,
+                Ok(Found::Archived) => std::future::pending().await,
+                Ok(Found::StillRunning) => {}
                 Err(_) => self.connection = None,
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    async fn look_for(&mut self, position: u64, event_id: Uuid) -> Result<Option<bool>, DbError> {
+    async fn look_for(
+        &mut self,
+        position: u64,
+        event_id: Uuid,
+        lost: Option<Backend>,
+    ) -> Result<Found, DbError> {
         const SQL: &str = "SELECT COALESCE((SELECT event_id = $2 FROM events WHERE position = $1), \
             CASE WHEN EXISTS (SELECT 1 FROM log_segments WHERE last_position >= $1) THEN NULL ELSE FALSE END)";
         let connection = self.connect().await?;
+        if let Some(lost) = lost
+            && !lost.is_gone(connection).await?
+        {
+            return Ok(Found::StillRunning);
+        }
         lock_head(connection).await?;
-        let found = sqlx::query_scalar(SQL)
+        let found: Option<bool> = sqlx::query_scalar(SQL)
             .bind(position.cast_signed())
             .bind(event_id)
             .fetch_one(&mut *connection)
             .await?;
         sqlx::query("ROLLBACK").execute(&mut *connection).await?;
-        Ok(found)
+        Ok(found.map_or(Found::Archived, Found::Known))
     }
 
     async fn connect(&mut self) -> Result<&mut PgConnection, DbError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.options.connect().await?,
+        let connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            let mut connection = self.options.connect().await?;
+            self.backend = Some(Backend::of(&mut connection).await?);
+            connection
         };
         Ok(self.connection.insert(connection))
+    }
+}
+
+/// What is known of a batch whose answer was lost.
+enum Found {
+    /// Whether it is in the log.
+    Known(bool),
+    /// Its place is in the archive.
+    Archived,
+    /// Whoever was to commit it has not ended yet.
+    StillRunning,
+}
+
+/// The server's side of a connection: processes' numbers come again, but not with the same start.
+#[derive(Debug, Clone, Copy)]
+struct Backend {
+    pid: i32,
+    started_micros: i64,
+}
+
+impl Backend {
+    async fn of(connection: &mut PgConnection) -> Result<Self, DbError> {
+        const SQL: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint \
+                           FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+        let row = connection.fetch_one(SQL).await?;
+        Ok(Self {
+            pid: row.try_get(0)?,
+            started_micros: row.try_get(1)?,
+        })
+    }
+
+    /// Ends it, if it has not ended: whether it had. It is of this connection's own role.
+    async fn is_gone(self, connection: &mut PgConnection) -> Result<bool, DbError> {
+        const SQL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+            WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2";
+        let query = sqlx::query(SQL).bind(self.pid).bind(self.started_micros);
+        Ok(query.fetch_optional(connection).await?.is_none())
     }
 }
 

@@ -50,6 +50,30 @@ impl Recent {
         }
     }
 
+    /// Whether none of these events is at the place of another one.
+    pub(crate) fn agrees(&self, events: &[RecordedEvent]) -> bool {
+        let Ok(window) = self.0.read() else {
+            return true;
+        };
+        let Some(first) = window.events.front().map(|event| event.position) else {
+            return true;
+        };
+        events.iter().all(|event| {
+            let place = event.position.checked_sub(first);
+            let place = place.and_then(|place| usize::try_from(place).ok());
+            let kept = place.and_then(|place| window.events.get(place));
+            kept.is_none_or(|kept| kept.event_id == event.event_id)
+        })
+    }
+
+    /// Only the database knows the events up to now.
+    pub(crate) fn forget(&self) {
+        if let Ok(mut window) = self.0.write() {
+            let head = window.head;
+            window.begin_anew(head);
+        }
+    }
+
     /// At most `limit` events after a position; none when there are no more; `None` when only the database knows.
     pub(crate) fn after(&self, after: u64, limit: usize) -> Option<Vec<Arc<RecordedEvent>>> {
         let window = self.0.read().ok()?;
@@ -134,6 +158,21 @@ mod tests {
         recent.push(&events(23..=23, 1));
         assert_eq!(positions(&recent, 20, 5), None);
         assert_eq!(positions(&recent, 22, 5), Some(vec![23]));
+    }
+
+    #[test]
+    fn another_event_at_the_place_of_one_that_it_has_is_told() {
+        let recent = Recent::new(10);
+        let mut other = events(11..=12, 1);
+        other[1].event_id = Uuid::from_u128(1);
+        assert!(recent.agrees(&other), "it has none");
+        recent.push(&events(11..=14, 1));
+        assert!(recent.agrees(&events(9..=20, 1)));
+        assert!(recent.agrees(&other[..1]) && !recent.agrees(&other));
+        recent.forget();
+        assert!(recent.agrees(&other));
+        assert_eq!(positions(&recent, 11, 5), None);
+        assert_eq!(positions(&recent, 14, 5), Some(vec![]));
     }
 
     #[test]

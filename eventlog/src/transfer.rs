@@ -24,6 +24,9 @@ pub enum CopyError {
     /// The databases do not have the same tables.
     #[error("the table {0} is not the same in both databases: migrate both with the same version")]
     Differs(String),
+    /// A rebuild or a comparison would be in the way.
+    #[error("the read model {0} is being rebuilt or compared: try again when that has ended")]
+    BeingRebuilt(String),
     /// A type of a column that is not known.
     #[error("the table {0} has a column of a type that cannot be copied")]
     UnknownType(String),

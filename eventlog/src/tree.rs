@@ -11,8 +11,13 @@ use crate::proof::{Node, Span, consistency_spans, inclusion_spans};
 use crate::tiles::{TILE_HEIGHT, TILE_WIDTH, Tile};
 use crate::{Database, DbError, Engine, RecordedEvent, Row, Statement, archive};
 
-/// A command is appended well within this time of when it was named.
+/// Most commands are appended well within this time of when they were named.
 const APPENDED_WITHIN: TimeDelta = TimeDelta::minutes(10);
+/// The longest time between the naming of a command and its append: a resumable upload is named when it begins, and may be
+/// given so long before it ends.
+const NAMED_WITHIN: TimeDelta = TimeDelta::days(31);
+/// Positions of one step of looking for such a command.
+const LOOK: u64 = 65_536;
 /// Tiles of one step of filling in.
 const STEP: u64 = 32;
 
@@ -174,7 +179,7 @@ impl Tree {
     }
 
     /// Its stream may have ended and gone to the archive. There it is looked for around the time that its identifier
-    /// begins with.
+    /// begins with, and then in what came later.
     async fn archived_position_of(&self, event_id: Uuid) -> Result<Option<u64>, DbError> {
         let archived = archive::position(&self.database).await?;
         let millis = i64::try_from(event_id.as_u128() >> 80).ok();
@@ -184,10 +189,16 @@ impl Tree {
         };
         let after = position_before(&self.database, archived, at - APPENDED_WITHIN).await?;
         let up_to = position_before(&self.database, archived, at + APPENDED_WITHIN).await?;
+        let is_it = |event: &RecordedEvent| event.event_id == event_id;
         let mut found = Vec::new();
-        if after < up_to {
-            let is_it = |event: &RecordedEvent| event.event_id == event_id;
-            archive::scan(&self.database, after, up_to, 1, &mut found, is_it).await?;
+        archive::scan(&self.database, after, up_to, 1, &mut found, is_it).await?;
+        let (mut reached, mut last) = (up_to, up_to);
+        if found.is_empty() && up_to < archived {
+            last = position_before(&self.database, archived, at + NAMED_WITHIN).await?;
+        }
+        while found.is_empty() && reached < last {
+            let end = last.min(reached + LOOK);
+            reached = archive::scan(&self.database, reached, end, 1, &mut found, is_it).await?;
         }
         Ok(found.first().map(|event| event.position))
     }

@@ -14,10 +14,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use eventlog::{
-    Append, AppendError, ArchiveError, ArchiveLock, Database, DbError, Ending, EventFilter, Log,
-    NewEvent, RecordedEvent, SegmentError, SegmentStore, Stretch, Tree, cloud_event_line,
-    leaf_hash, verify_inclusion,
+    Append, AppendError, ArchiveError, ArchiveLock, CommitObserver, Database, DbError, Ending,
+    EventFilter, Log, NewEvent, RecordedEvent, SCAN_POSITIONS, SegmentError, SegmentStore, Stretch,
+    Tree, cloud_event_line, event_id, leaf_hash, verify_inclusion,
 };
 use support::{ENGINES, append, database, everything, open};
 
@@ -384,5 +385,92 @@ async fn one_archives_at_a_time() {
         tokio::time::timeout(std::time::Duration::from_secs(20), again)
             .await
             .unwrap();
+    }
+}
+
+/// However few of them the archive has in between.
+#[tokio::test]
+async fn a_step_looks_at_a_bounded_stretch_for_the_events_of_an_ended_stream() {
+    let (database, _memory, log, _folder) = fresh("sqlite").await;
+    log.append(append("rare", 0, 1)).await.unwrap();
+    for n in 0..80 {
+        log.append(append(&format!("s{n}"), 0, 255)).await.unwrap();
+    }
+    log.append(ending("rare", 1, "Ended")).await.unwrap();
+    log.append(append("last", 0, 256)).await.unwrap();
+    archive(&database, u64::MAX).await;
+    let own = log.read_stream("thing", "rare").await.unwrap();
+    let places: Vec<u64> = own.iter().map(|event| event.position).collect();
+    assert_eq!(places, [1, 20_402]);
+    let up_to = log.head().await.unwrap();
+    for filter in [
+        EventFilter {
+            stream: Some("thing/rare".to_owned()),
+            ..EventFilter::default()
+        },
+        EventFilter {
+            subject: Some("rare".to_owned()),
+            ..EventFilter::default()
+        },
+    ] {
+        for after in [0, 1] {
+            let step = log.read_lines(Stretch { after, up_to }, 100, &filter).await;
+            let step = step.unwrap();
+            assert_eq!(step.reached(), after + SCAN_POSITIONS, "{filter:?}");
+        }
+        assert_eq!(read_lines(&log, up_to, 100, &filter).await, lines(&own));
+    }
+}
+
+#[tokio::test]
+async fn an_archived_event_is_found_whose_command_was_named_days_before() {
+    for engine in ENGINES {
+        let (database, _memory, log, _folder) = fresh(engine).await;
+        fill(&log, "a", 60).await;
+        let named = |before: TimeDelta| {
+            let at = (log.now() - before).timestamp_millis();
+            let at = u64::try_from(at).unwrap();
+            uuid::Builder::from_unix_timestamp_millis(at, &[7; 10]).into_uuid()
+        };
+        let mut ids = Vec::new();
+        for (n, days) in [1, 20, 30].into_iter().enumerate() {
+            let mut late = ending(&format!("late-{n}"), 0, "Ended");
+            late.command_id = named(TimeDelta::days(days));
+            let events = log.append(late).await.unwrap();
+            ids.push((events[0].event_id, events[0].position));
+        }
+        fill(&log, "b", 200).await;
+        assert!(archive(&database, u64::MAX).await > 0);
+        assert_eq!(
+            count(&database, "events WHERE aggregate_id LIKE 'late%'").await,
+            0
+        );
+        let tree = Tree::new(database.clone());
+        for (id, position) in ids {
+            let found = tree.position_of(id).await.unwrap();
+            assert_eq!(found, Some(position), "{engine}");
+        }
+        let never = event_id(named(TimeDelta::days(1)), 1);
+        assert_eq!(tree.position_of(never).await.unwrap(), None);
+    }
+}
+
+/// One who hears of everything, so that the log reads everything.
+struct Hearing;
+
+impl CommitObserver for Hearing {
+    fn committed(&self, _: &[RecordedEvent]) {}
+}
+
+#[tokio::test]
+async fn a_log_is_followed_over_the_end_of_the_archive() {
+    for engine in ENGINES {
+        let (database, memory, log, _folder) = fresh(engine).await;
+        log.attach_observer(0, Arc::new(Hearing)).await.unwrap();
+        log.append(append("a", 0, 256)).await.unwrap();
+        archive(&database, u64::MAX).await;
+        let other = Database::clone(&database).with_archive(Arc::clone(&memory) as _);
+        open(&other).await.append(append("b", 0, 1)).await.unwrap();
+        assert_eq!(log.catch_up().await.unwrap(), 257, "{engine}");
     }
 }

@@ -488,7 +488,7 @@ async fn inline_is_the_same_as_a_tail_as_rebuilt_as_resumed_after_drops() {
         assert!(!inline.is_empty());
         assert_eq!(Counts::TAIL.rows(&database).await, inline, "{engine}: tail");
         let projection = Arc::new(Counts::TAIL);
-        let rebuilt = rebuild::rebuild(&database, &log, projection, Mode::Tail).await;
+        let rebuilt = rebuild::rebuild(&database, &log, projection, Mode::Tail, &[0; 32]).await;
         assert_eq!(rebuilt.unwrap().position, head, "{engine}");
         assert_eq!(
             Counts::TAIL.rows(&database).await,

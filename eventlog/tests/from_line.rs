@@ -138,3 +138,24 @@ fn what_an_export_would_write_in_another_way_is_refused() {
     }
     assert!(RecordedEvent::from_line(&format!("{line}\n")).is_err());
 }
+
+/// Appends have a lower limit by now than what older logs hold.
+#[test]
+fn a_line_of_a_payload_of_a_mebibyte_is_read_back_and_a_longer_one_is_refused() {
+    for (bytes, is_read) in [
+        (60 * 1024 + 1, true),
+        (1 << 20, true),
+        ((1 << 20) + 1, false),
+    ] {
+        let text = "x".repeat(bytes - r#"{"Done":{"a":""}}"#.len());
+        let line = [
+            r#"{"specversion":"1.0","id":"00000000-0000-0000-0000-0000000000ab","source":"gatelog","#,
+            r#""type":"Done","subject":"1","time":"2023-11-14T22:13:20.000001Z","#,
+            r#""datacontenttype":"application/json","data":{"a":""#,
+            &text,
+            r#""},"position":7,"stream":"user/1","version":2,"eventversion":"1.0","actor":"me"}"#,
+        ];
+        let read = RecordedEvent::from_line(&line.concat());
+        assert_eq!(read.is_ok(), is_read, "{bytes}");
+    }
+}

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use eventlog::rebuild::{self, Mode, RebuildError};
 use eventlog::{Database, Log, LogOptions, Projection, ProjectionTail};
-use support::{Counts, ENGINES, append, database, event, open};
+use support::{CODE, Counts, ENGINES, Slow, append, database, event, open};
 use tokio_util::sync::CancellationToken;
 
 fn inline() -> Arc<dyn Projection> {
@@ -83,7 +83,7 @@ async fn an_inline_projection_is_rebuilt_while_two_nodes_write_and_read() {
         let readers = [&database, &other]
             .map(|database| tokio::spawn(read(database.clone(), Arc::clone(&stop))));
         for _ in 0..3 {
-            let rebuilt = rebuild::rebuild(&rebuilder, &log, inline(), Mode::Inline).await;
+            let rebuilt = rebuild::rebuild(&rebuilder, &log, inline(), Mode::Inline, &CODE).await;
             assert!(rebuilt.unwrap().position > 0, "{engine}");
             // The prepared statements of everybody go on with the new table.
             let before = mine.head().await.unwrap();
@@ -163,7 +163,7 @@ async fn a_wrong_row_is_found_told_of_and_mended_by_a_rebuild() {
             ["counts_inline b", "counts_inline c", "counts_inline x"]
         );
         assert_ne!(found.live, found.log);
-        let rebuilt = rebuild::rebuild(&database, &log, inline(), Mode::Inline)
+        let rebuilt = rebuild::rebuild(&database, &log, inline(), Mode::Inline, &CODE)
             .await
             .unwrap();
         assert_eq!((rebuilt.position, rebuilt.rows), (8, 4), "{engine}");
@@ -190,13 +190,13 @@ async fn a_rebuilt_tail_goes_on_and_a_paused_one_stays_where_it_is() {
         let at = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
         database.pause_tail("counts_tail", at).await.unwrap();
         log.append(append("b", 0, 2)).await.unwrap();
-        let rebuilt = rebuild::rebuild(&database, &log, tail(), Mode::Tail)
+        let rebuilt = rebuild::rebuild(&database, &log, tail(), Mode::Tail, &CODE)
             .await
             .unwrap();
         assert_eq!((rebuilt.position, rebuilt.rows), (3, 1), "{engine}");
         database.resume_tail("counts_tail").await.unwrap();
         running.wait_for(5).await;
-        let rebuilt = rebuild::rebuild(&database, &log, tail(), Mode::Tail)
+        let rebuilt = rebuild::rebuild(&database, &log, tail(), Mode::Tail, &CODE)
             .await
             .unwrap();
         assert_eq!((rebuilt.position, rebuilt.rows), (5, 2), "{engine}");
@@ -231,7 +231,7 @@ async fn a_rebuild_that_cannot_take_an_event_leaves_everything_as_it_was() {
             "INSERT INTO counts_tail (stream, events) VALUES ('x', 1)",
         )
         .await;
-        let refused = rebuild::rebuild(&database, &log, tail(), Mode::Tail).await;
+        let refused = rebuild::rebuild(&database, &log, tail(), Mode::Tail, &CODE).await;
         assert!(
             matches!(refused, Err(RebuildError::Event { position: 2, .. })),
             "{engine}: {refused:?}"
@@ -250,7 +250,7 @@ async fn a_rebuild_that_cannot_take_an_event_leaves_everything_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_one_rebuild_runs_and_one_that_was_killed_leaves_nothing() {
+async fn only_one_rebuild_runs_and_one_that_was_killed_leaves_nothing_for_long() {
     for engine in ENGINES {
         let (database, url, _folder) = database(engine).await;
         let log = open(&database).await;
@@ -259,8 +259,8 @@ async fn only_one_rebuild_runs_and_one_that_was_killed_leaves_nothing() {
         }
         let other = Database::open(&url).await.unwrap();
         let (one, two) = tokio::join!(
-            rebuild::rebuild(&database, &log, inline(), Mode::Inline),
-            rebuild::rebuild(&other, &log, inline(), Mode::Inline),
+            rebuild::rebuild(&database, &log, inline(), Mode::Inline, &CODE),
+            rebuild::rebuild(&other, &log, inline(), Mode::Inline, &CODE),
         );
         let done = [&one, &two].into_iter().filter(|one| one.is_ok()).count();
         let refused = |one| matches!(one, &Err(RebuildError::Running));
@@ -268,7 +268,7 @@ async fn only_one_rebuild_runs_and_one_that_was_killed_leaves_nothing() {
             done == 2 || (done == 1 && (refused(&one) || refused(&two))),
             "{engine}: {one:?} {two:?}"
         );
-        let killed = rebuild::rebuild(&database, &log, inline(), Mode::Inline);
+        let killed = rebuild::rebuild(&database, &log, inline(), Mode::Inline, &CODE);
         let _ = tokio::time::timeout(Duration::from_millis(30), killed).await;
         // The lock of a connection that was dropped ends when PostgreSQL notices.
         while rebuild::is_under_way(&database, "counts_inline")
@@ -277,7 +277,10 @@ async fn only_one_rebuild_runs_and_one_that_was_killed_leaves_nothing() {
         {
             tokio::task::yield_now().await;
         }
-        rebuild::tidy(&database, inline()).await.unwrap();
+        let later = log.now() + TimeDelta::hours(25);
+        rebuild::tidy(&database, inline(), &CODE, later)
+            .await
+            .unwrap();
         assert_eq!(
             left_over(&database, engine).await,
             Vec::<String>::new(),
@@ -313,7 +316,7 @@ async fn indexes_have_their_own_names_again_before_a_migration_runs() {
         "counts_by_events",
         "counts_by_events__rebuilt",
     ] {
-        let rebuilt = rebuild::rebuild(&database, &log, inline(), Mode::Inline).await;
+        let rebuilt = rebuild::rebuild(&database, &log, inline(), Mode::Inline, &CODE).await;
         assert_eq!(rebuilt.unwrap().rows, 1);
         assert_eq!(names().await, [expected]);
     }
@@ -330,4 +333,102 @@ async fn indexes_have_their_own_names_again_before_a_migration_runs() {
     drop(database.migrate().await);
     assert_eq!(names().await, ["counts_by_events"]);
     assert_eq!(Counts::INLINE.rows(&database).await.len(), 1);
+}
+
+/// A rebuild is ended in its second transaction: up to which position its tables are filled.
+async fn ended(database: &Database, log: &Log) -> u64 {
+    let slow = Arc::new(Slow::at(2_100));
+    let rebuilding = tokio::spawn({
+        let (database, log, slow) = (database.clone(), log.clone(), Arc::clone(&slow));
+        async move { rebuild::rebuild(&database, &log, slow, Mode::Inline, &CODE).await }
+    });
+    slow.reached().await;
+    rebuilding.abort();
+    slow.go_on();
+    assert!(rebuilding.await.unwrap_err().is_cancelled());
+    while rebuild::is_under_way(database, "counts_inline")
+        .await
+        .unwrap()
+    {
+        tokio::task::yield_now().await;
+    }
+    // What was being written has been written by now.
+    execute(database, "DELETE FROM snapshots").await;
+    let sql = "SELECT position FROM tails WHERE name = 'counts_inline__rebuild'";
+    let rows = database.query(sql, &[]).await.unwrap();
+    u64::try_from(rows[0].int(0).unwrap()).unwrap()
+}
+
+async fn went_on_from(database: &Database, log: &Log, code: &[u8; 32]) -> Option<u64> {
+    let rebuilt = rebuild::rebuild(database, log, inline(), Mode::Inline, code);
+    let rebuilt = rebuilt.await.unwrap();
+    let found = rebuild::verify(database, log, inline(), Mode::Inline).await;
+    assert_eq!(found.unwrap().different, 0);
+    rebuilt.went_on_from
+}
+
+/// A log of two transactions of a rebuild.
+async fn filled(engine: &str) -> (Database, Log, Option<tempfile::TempDir>) {
+    let (database, _, folder) = database(engine).await;
+    let log = open(&database).await;
+    for n in 0..11 {
+        log.append(append(&format!("s{n}"), 0, 200)).await.unwrap();
+    }
+    (database, log, folder)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_rebuild_that_was_ended_is_gone_on_with() {
+    for engine in ENGINES {
+        let (database, log, _folder) = filled(engine).await;
+        let index = "CREATE INDEX counts_by_events ON counts_inline (events)";
+        execute(&database, index).await;
+        let position = ended(&database, &log).await;
+        assert!(position >= 2_000, "{engine}: {position}");
+        let soon = log.now() + TimeDelta::hours(1);
+        let tidied = rebuild::tidy(&database, inline(), &CODE, soon).await;
+        tidied.unwrap();
+        let verified = rebuild::verify(&database, &log, inline(), Mode::Inline).await;
+        assert_eq!(verified.unwrap().different, 0, "{engine}: beside it");
+        // A part of what comes after the last event may be there already.
+        let made = "CREATE INDEX counts_by_events__rebuilt ON counts_inline__rebuild (events)";
+        execute(&database, made).await;
+        log.append(append("later", 0, 3)).await.unwrap();
+        let from = went_on_from(&database, &log, &CODE).await;
+        assert_eq!(from, Some(position), "{engine}");
+        assert_eq!(Counts::INLINE.rows(&database).await.len(), 12, "{engine}");
+        let left = left_over(&database, engine).await;
+        assert_eq!(left, Vec::<String>::new(), "{engine}");
+        let from = went_on_from(&database, &log, &CODE).await;
+        assert_eq!(from, None, "{engine}: the next one");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_rebuild_begins_anew_where_another_one_was_of_other_code_or_another_table() {
+    for engine in ENGINES {
+        let (database, log, _folder) = filled(engine).await;
+        ended(&database, &log).await;
+        let from = went_on_from(&database, &log, &[8; 32]).await;
+        assert_eq!(from, None, "{engine}: other code");
+        for sql in [
+            "CREATE INDEX counts_by_events ON counts_inline (events)",
+            "DROP TABLE counts_inline__rebuild",
+            "UPDATE tails SET position = 2300 WHERE name = 'counts_inline__rebuild'",
+            "UPDATE tails SET failed_position = 2101 WHERE name = 'counts_inline__rebuild'",
+        ] {
+            ended(&database, &log).await;
+            execute(&database, sql).await;
+            let from = went_on_from(&database, &log, &CODE).await;
+            assert_eq!(from, None, "{engine}: {sql}");
+        }
+        for (code, hours) in [([8; 32], 1), (CODE, 25)] {
+            ended(&database, &log).await;
+            let later = log.now() + TimeDelta::hours(hours);
+            let tidied = rebuild::tidy(&database, inline(), &code, later).await;
+            tidied.unwrap();
+            let left = left_over(&database, engine).await;
+            assert_eq!(left, Vec::<String>::new(), "{engine}: {hours}");
+        }
+    }
 }

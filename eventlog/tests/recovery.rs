@@ -16,7 +16,10 @@ use eventlog::testing::TestPostgres;
 use eventlog::{
     AppendError, Database, Log, LogOptions, ReactError, Reactor, ReactorTail, RecordedEvent,
 };
+use sqlx::{Connection as _, Executor as _};
 use support::{ENGINES, append, check_history, database, everything, open, seen};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -212,4 +215,84 @@ async fn what_no_database_would_take_is_refused_before_it_can_harm_others() {
         assert!(matches!(nul, Err(AppendError::Invalid(_))), "{engine}");
         fine.unwrap();
     }
+}
+
+/// Stands between the log and PostgreSQL, and can lose a connection on the log's side alone, as a network does.
+struct Between {
+    address: std::net::SocketAddr,
+    cut: watch::Sender<u64>,
+}
+
+impl Between {
+    async fn start(server: std::net::SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = watch::Sender::new(0);
+        let cuts = cut.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                let mut far = TcpStream::connect(server).await.unwrap();
+                let mut cut = cuts.subscribe();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = cut.changed() => {
+                            drop(near);
+                            // The database goes on as if somebody were there.
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, cut }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_as_not_written_is_not_committed_later() {
+    let (database, url, _) = database("postgres").await;
+    let direct = url.rsplit_once('@').unwrap().1;
+    let (server, name) = direct.split_once('/').unwrap();
+    let between = Between::start(server.parse().unwrap()).await;
+    let through = format!("postgres://postgres@{}/{name}", between.address);
+    let log = open(&Database::open(&through).await.unwrap()).await;
+    log.append(append("a", 0, 1)).await.unwrap();
+    // A table that the append writes, so that it waits before it comes to the head.
+    let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
+    let hold = "BEGIN; LOCK TABLE counts_inline IN ACCESS EXCLUSIVE MODE";
+    holder.execute(hold).await.unwrap();
+    let appending = tokio::spawn({
+        let log = log.clone();
+        async move { log.append(append("b", 0, 1)).await }
+    });
+    // From when it waits until it has ended, however it does.
+    let is_at_it = async || {
+        let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'WITH stream%'";
+        database.query(sql, &[]).await.unwrap()[0].int(0).unwrap() == 1
+    };
+    let until = async |wanted: bool| {
+        while is_at_it().await != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(15);
+    tokio::time::timeout(patience, until(true)).await.unwrap();
+    between.cut.send_modify(|cuts| *cuts += 1);
+    let answered = appending.await.unwrap();
+    assert!(
+        matches!(answered, Err(AppendError::Database(_))),
+        "{answered:?}"
+    );
+    holder.execute("COMMIT").await.unwrap();
+    tokio::time::timeout(patience, until(false)).await.unwrap();
+    let appended = log.append(append("c", 0, 1)).await.unwrap();
+    assert_eq!(appended[0].position, 2);
+    let streams: Vec<String> = everything(&log)
+        .await
+        .into_iter()
+        .map(|event| event.aggregate_id)
+        .collect();
+    assert_eq!(streams, ["a", "c"]);
 }

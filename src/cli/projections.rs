@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use eventlog::rebuild::{self, Mode, Verified};
+use eventlog::rebuild::{self, Mode, Rebuilt, Verified};
 use eventlog::{Projection, TailState};
 
 use crate::app::Core;
 use crate::config::Config;
 use crate::policies;
-use crate::ports::clock;
+use crate::ports::{clock, program};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -70,11 +70,9 @@ async fn execute(core: &Core, command: Command) -> anyhow::Result<String> {
         Command::Verify { name, .. } => verify(core, name.as_deref()).await,
         Command::Rebuild { name } => {
             let (projection, mode) = find(&name)?;
-            let rebuilt = rebuild::rebuild(&core.database, &core.log, projection, mode).await?;
-            let (position, rows) = (rebuilt.position, rebuilt.rows);
-            Ok(format!(
-                "{name} is rebuilt up to position {position}: {rows} rows\n"
-            ))
+            let program = program::digest().await?;
+            let rebuilt = rebuild::rebuild(&core.database, &core.log, projection, mode, &program);
+            Ok(told_rebuilt(&name, &rebuilt.await?))
         }
         Command::Pause { name } => {
             let is_new = core.database.pause_tail(tail(&name)?, clock::now()).await?;
@@ -221,6 +219,17 @@ async fn verify(core: &Core, name: Option<&str>) -> anyhow::Result<String> {
     }
     super::print(&text)?;
     bail!("not what the log makes: {}", wrong.join(", "))
+}
+
+fn told_rebuilt(name: &str, rebuilt: &Rebuilt) -> String {
+    let (position, rows) = (rebuilt.position, rebuilt.rows);
+    let text = format!("{name} is rebuilt up to position {position}: {rows} rows\n");
+    match rebuilt.went_on_from {
+        Some(position) => {
+            format!("it went on from position {position}, where another one had ended\n{text}")
+        }
+        None => text,
+    }
 }
 
 fn told(name: &str, verified: &Verified) -> String {

@@ -30,6 +30,7 @@ impl From<DbError> for Problem {
             | DbError::NotCommitted(_)
             | DbError::Closed
             | DbError::Io(_)
+            | DbError::SetBack(_)
             | DbError::Archive(_) => Self::unavailable(error),
             DbError::Migrate(_)
             | DbError::Decode(_)

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::Context as _;
-use eventlog::{Database, Expected, ImportError, Imported, RecordedEvent};
+use eventlog::{Database, Expected, ImportError, Imported, RecordedEvent, Upcasters};
 use tokio::sync::mpsc;
 
 /// Events, and bytes of their lines, of one step.
@@ -32,8 +32,9 @@ pub async fn import(
     };
     let (steps, chunks) = mpsc::channel(AHEAD);
     let reader = tokio::task::spawn_blocking(move || read(BufReader::new(input), &steps));
-    let inline = projections::inline();
-    let imported = database.import(&inline, chunks, expected).await?;
+    let upcasters = Upcasters::new(aggregates::upcasters());
+    let imported = database.import(projections::inline(), &upcasters, chunks, expected);
+    let imported = imported.await?;
     reader.await?;
     Ok(imported)
 }

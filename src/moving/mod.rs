@@ -5,7 +5,7 @@ pub mod lines;
 pub mod tables;
 
 use anyhow::{Context as _, bail};
-use eventlog::{Copied, Database};
+use eventlog::{Copied, Database, rebuild};
 
 /// Opens a database and brings its schema up to date.
 ///
@@ -29,13 +29,15 @@ pub async fn copy(from: &Database, to: &Database) -> anyhow::Result<Copied> {
             .table_names()
             .await?
             .into_iter()
-            .filter(|name| !known.contains(&name.as_str()))
+            .filter(|name| !known.contains(&rebuild::live_name(name)))
             .collect();
         if !unknown.is_empty() {
             bail!("tables that are not Gatelog's: {}", unknown.join(", "));
         }
     }
-    let copied = from.copy_to(to, &tables::copied()).await?;
+    let read_models = [projections::inline(), projections::tails()].concat();
+    let read_models: Vec<&str> = read_models.iter().map(|one| one.name()).collect();
+    let copied = from.copy_to(to, &tables::copied(), &read_models).await?;
     let lines = to.recompute_root().await.context("reading the copy")?;
     let head = to.head_and_root().await?;
     let original = (copied.position, copied.root);

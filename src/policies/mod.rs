@@ -26,12 +26,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{CommandContext, ReactError, Reactor, ReactorTail, RecordedEvent, unreadable};
+use eventlog::{
+    CommandContext, ReactError, Reactor, ReactorTail, RecordedEvent, rebuild, unreadable,
+};
 use serde::de::DeserializeOwned;
 
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
-use crate::ports::clock;
+use crate::ports::{clock, program};
 use crate::{last_seen, mail, tails, token_check, uploads, webhooks};
 
 /// The names of the reactors.
@@ -173,8 +175,9 @@ fn start_watching_tails(app: &Arc<App>, lifecycle: &Lifecycle) {
     });
     let name = "remove what killed rebuilds and former versions have left";
     chore(app, lifecycle, name, 3600, |app| async move {
+        let code = program::digest().await.map_err(|error| error.to_string())?;
         for projection in [projections::inline(), projections::tails()].concat() {
-            let tidied = eventlog::rebuild::tidy(&app.database, projection).await;
+            let tidied = rebuild::tidy(&app.database, projection, &code, clock::now()).await;
             tidied.map_err(|error| error.to_string())?;
         }
         let swept = app.log.sweep_snapshots().await;

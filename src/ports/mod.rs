@@ -6,5 +6,6 @@ pub mod clock;
 pub mod http_client;
 pub mod ids;
 pub mod passwords;
+pub mod program;
 mod segments;
 pub mod totp;

@@ -6,7 +6,7 @@ use eventlog::Database;
 use gatelog::moving::tables;
 
 use super::support::Server;
-use super::support::engines::{count, servers};
+use super::support::engines::{count, servers, write};
 use super::{failed, fresh_postgres, goes_on, ran, settled};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,5 +112,22 @@ async fn what_servers_write_meanwhile_is_not_torn() {
             assert_eq!(users, count(&to, registered).await, "{url}");
             assert!(position > 1);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_rebuild_has_left_is_in_nobodys_way() {
+    for (server, url, folder) in servers(&[]).await {
+        server.register("one@example.com").await;
+        write(&url, "CREATE TABLE sessions__rebuild (id TEXT)").await;
+        let begun = "INSERT INTO tails (name, position) VALUES ('sessions__rebuild', 1)";
+        write(&url, begun).await;
+        let to = format!("sqlite://{}", folder.path().join("to.db").display());
+        ran(&mut server.command(&["log", "copy", "--to", &to]));
+        let left = "SELECT COUNT(*) FROM tails WHERE name LIKE '%rebuild'";
+        assert_eq!((count(&url, left).await, count(&to, left).await), (1, 0));
+        write(&url, "CREATE TABLE strange__rebuild (id TEXT)").await;
+        let why = failed(&mut server.command(&["log", "copy", "--to", &to]));
+        assert!(why.contains("not Gatelog's: strange__rebuild"), "{why}");
     }
 }

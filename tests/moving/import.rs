@@ -4,10 +4,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use eventlog::Database;
+use chrono::DateTime;
+use eventlog::{Database, Expected, RecordedEvent, cloud_event_line};
+use gatelog::moving::lines;
+use uuid::Uuid;
 
 use super::support::Server;
-use super::support::engines::{count, servers};
+use super::support::engines::{count, rows, servers};
 use super::{failed, fresh_postgres, ran, settled};
 
 fn at(folder: &Path, url: &str) -> Server {
@@ -125,4 +128,87 @@ async fn what_is_not_a_whole_log_is_refused_and_nothing_is_left_of_it() {
         assert!(is_done, "{why}");
     }
     drop(url);
+}
+
+/// In which kind of stream an event is that has been written in several versions.
+const KINDS: &[(&str, &str)] = &[("SessionExpired", "session")];
+
+/// The golden file of an event and a version, in a line of an export.
+fn golden_line(
+    position: u64,
+    stream: (&str, &str, u64),
+    event_type: &str,
+    version: &str,
+) -> String {
+    let file = format!("aggregates/golden/{event_type}@{version}.json");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let stored: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let (aggregate_type, aggregate_id, sequence) = stream;
+    cloud_event_line(&RecordedEvent {
+        position,
+        event_id: Uuid::from_u128(u128::from(position)),
+        recorded_at: DateTime::UNIX_EPOCH,
+        aggregate_type: aggregate_type.to_owned(),
+        aggregate_id: aggregate_id.to_owned(),
+        sequence,
+        event_type: event_type.to_owned(),
+        event_version: version.to_owned(),
+        payload: stored.to_string(),
+        metadata: "{}".to_owned(),
+        leaf_hash: [0; 32],
+    })
+}
+
+/// The versions of each event that has more than one.
+fn versions() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("aggregates/golden");
+    let files = std::fs::read_dir(folder).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let split = |name: String| {
+        let (event_type, version) = name.trim_end_matches(".json").split_once('@').unwrap();
+        (event_type.to_owned(), version.to_owned())
+    };
+    let mut all: Vec<(String, String)> = names.map(split).collect();
+    all.sort();
+    let has_several = |one: &&(String, String)| all.iter().filter(|x| x.0 == one.0).count() > 1;
+    all.iter().filter(has_several).cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_with_events_of_older_versions_is_imported_like_one_of_newer_ones() {
+    const SESSION: &str = "01970000-0000-7000-8000-000000000002";
+    let folder = tempfile::tempdir().unwrap();
+    let (mut log, mut n) = (Vec::new(), 0);
+    let start = ("session", SESSION, 1);
+    log.push(golden_line(1, start, "SessionStarted", "1.0"));
+    for (event_type, version) in versions() {
+        let kind = KINDS.iter().find(|(known, _)| *known == event_type);
+        let kind = kind.expect("in which kind of stream it is").1;
+        n += 1;
+        let (stream, sequence) = match (kind, n) {
+            ("session", 1) => (SESSION.to_owned(), 2),
+            _ => (Uuid::from_u128(n).to_string(), 1),
+        };
+        let stream = (kind, stream.as_str(), sequence);
+        log.push(golden_line(
+            log.len() as u64 + 1,
+            stream,
+            &event_type,
+            &version,
+        ));
+    }
+    assert!(n > 1 && log[1].contains("\"eventversion\":\"1.0\""));
+    let file = folder.path().join("old.ndjson");
+    std::fs::write(&file, log.join("\n") + "\n").unwrap();
+    for url in targets(folder.path(), "old").await {
+        let database = Database::open(&url).await.unwrap();
+        database.migrate().await.unwrap();
+        let imported = lines::import(&database, &file, Expected::default()).await;
+        assert_eq!(imported.unwrap().size, log.len() as u64, "{url}");
+        database.close().await;
+        let ended = rows(&url, "SELECT end_reason FROM sessions").await;
+        assert_eq!(ended.len(), 1);
+        assert_eq!(ended[0].text(0).unwrap(), "expired", "{url}");
+    }
 }

@@ -82,6 +82,21 @@ async fn a_server_does_not_start_behind_what_it_signed_until_somebody_answers_fo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_ends_when_its_database_is_set_back_under_it() {
+    for mut audited in Audited::on_both_engines(&[]).await {
+        register(&audited.server, "bob").await;
+        audited.verify_live(&audited.vkey).is_good();
+        set_back(&audited.url).await;
+        let ended = audited.server.wait();
+        let said = audited.server.log();
+        assert_eq!(ended.code(), Some(1), "{said}");
+        assert!(said.contains("the database was set back"), "{said}");
+        let said = refused_start(&audited.server);
+        assert!(said.contains("accept-rollback"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_does_not_start_on_another_history() {
     for (mut server, url, folder) in prepared(&[]).await {
         server.launch().await;

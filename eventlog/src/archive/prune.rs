@@ -8,6 +8,8 @@ use super::position;
 
 /// Streams of one look.
 const STREAMS: i64 = 500;
+/// Positions of one look: whatever is in the table of them is read, and no statement may take long.
+const LOOK: u64 = 100_000;
 /// Events of one transaction; those of one stream go together.
 const EVENTS: u64 = 1000;
 
@@ -46,16 +48,8 @@ impl Database {
         let archived = position(self).await?;
         let mut pruned = Pruned::default();
         for ending in endings {
-            let mut after = 0;
-            loop {
-                let ended = find(self, ending, after, archived).await?;
-                let Some(last) = ended.last() else { break };
-                after = last.place;
-                for group in groups(ended) {
-                    let (streams, events) = remove(self, &group).await?;
-                    pruned.streams += streams;
-                    pruned.events += events;
-                }
+            for (after, up_to) in looks(archived) {
+                prune(self, ending, after, up_to, &mut pruned).await?;
             }
         }
         Ok(pruned)
@@ -74,13 +68,42 @@ impl Database {
     }
 }
 
-/// The streams of a type whose last event ends them and is archived. A stream that has a summary already is one that got
+/// The archive in stretches, each behind a position and up to another one.
+fn looks(archived: u64) -> impl Iterator<Item = (u64, u64)> {
+    let step = usize::try_from(LOOK).unwrap_or(usize::MAX);
+    let begins = (0..archived).step_by(step);
+    begins.map(move |after| (after, archived.min(after + LOOK)))
+}
+
+/// Removes the streams that end within a stretch.
+async fn prune(
+    database: &Database,
+    ending: &Ending,
+    mut after: u64,
+    up_to: u64,
+    pruned: &mut Pruned,
+) -> Result<(), DbError> {
+    loop {
+        let ended = find(database, ending, after, up_to).await?;
+        let Some(last) = ended.last() else {
+            return Ok(());
+        };
+        after = last.place;
+        for group in groups(ended) {
+            let (streams, events) = remove(database, &group).await?;
+            pruned.streams += streams;
+            pruned.events += events;
+        }
+    }
+}
+
+/// The streams of a type whose last event ends them and is within an archived stretch. A stream that has a summary already is one that got
 /// a last event since.
 async fn find(
     database: &Database,
     ending: &Ending,
     after: u64,
-    archived: u64,
+    up_to: u64,
 ) -> Result<Vec<Ended>, DbError> {
     let names: Vec<String> = (5..)
         .take(ending.event_types.len())
@@ -102,7 +125,7 @@ async fn find(
     let mut params: Vec<Value> = vec![
         ending.aggregate_type.into(),
         after.into(),
-        archived.into(),
+        up_to.into(),
         STREAMS.into(),
     ];
     params.extend(ending.event_types.iter().map(|name| Value::from(*name)));
@@ -163,4 +186,22 @@ async fn remove(database: &Database, group: &[Ended]) -> Result<(u64, u64), DbEr
     let affected = database.execute(statements).await?;
     let events = affected.iter().skip(1).step_by(2).sum();
     Ok((group.len() as u64, events))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_archived_position_is_looked_at_once_and_few_at_a_time() {
+        for archived in [0, 1, LOOK, LOOK + 1, 5 * LOOK - 1] {
+            let mut reached = 0;
+            for (after, up_to) in looks(archived) {
+                assert_eq!(after, reached);
+                assert!(after < up_to && up_to - after <= LOOK, "{after} {up_to}");
+                reached = up_to;
+            }
+            assert_eq!(reached, archived);
+        }
+    }
 }

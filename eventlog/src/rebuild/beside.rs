@@ -16,7 +16,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    fn suffix(self) -> &'static str {
+    pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::Rebuild => "rebuild",
             Self::Verify => "verify",
@@ -35,12 +35,17 @@ struct Names {
 pub(super) struct Beside {
     projection: Arc<dyn Projection>,
     names: Names,
+    pub(super) purpose: Purpose,
 }
 
 impl Beside {
     pub(super) fn new(projection: Arc<dyn Projection>, purpose: Purpose) -> Self {
         let names = names(projection.as_ref(), purpose);
-        Self { projection, names }
+        Self {
+            projection,
+            names,
+            purpose,
+        }
     }
 
     /// Each table of the projection, and the one beside it.

@@ -18,13 +18,29 @@ pub(super) enum Lock {
     Connection(#[expect(dead_code, reason = "closing it gives the lock back")] Box<PgConnection>),
 }
 
+/// With whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum With {
+    /// Whoever rebuilds or compares.
+    Nobody,
+    /// Whoever only wants that nobody does.
+    Others,
+}
+
 /// The lock of a projection; none when somebody has it.
-pub(super) async fn take(database: &Database, name: &str) -> Result<Option<Lock>, DbError> {
-    const SQL: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))";
+pub(super) async fn take(
+    database: &Database,
+    name: &str,
+    with: With,
+) -> Result<Option<Lock>, DbError> {
     match &*database.kind {
         DatabaseKind::Sqlite { path, .. } => {
             let file = File::create(beside(path, name))?;
-            match file.try_lock() {
+            let locked = match with {
+                With::Nobody => file.try_lock(),
+                With::Others => file.try_lock_shared(),
+            };
+            match locked {
                 Ok(()) => Ok(Some(Lock::File(file))),
                 Err(std::fs::TryLockError::WouldBlock) => Ok(None),
                 Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
@@ -32,14 +48,24 @@ pub(super) async fn take(database: &Database, name: &str) -> Result<Option<Lock>
         }
         DatabaseKind::Postgres { options, .. } => {
             let mut connection = options.connect().await?;
-            let row = sqlx::query(SQL)
-                .bind(format!("gatelog projection {name}"))
-                .fetch_one(&mut connection)
-                .await?;
-            let is_ours: bool = row.try_get(0)?;
+            let is_ours = take_on(&mut connection, name, with).await?;
             Ok(is_ours.then(|| Lock::Connection(Box::new(connection))))
         }
     }
+}
+
+/// PostgreSQL: the lock on a connection, as long as that lives; false when somebody has it.
+pub(super) async fn take_on(
+    connection: &mut PgConnection,
+    name: &str,
+    with: With,
+) -> Result<bool, DbError> {
+    let sql = match with {
+        With::Nobody => "SELECT pg_try_advisory_lock(hashtextextended($1, 0))",
+        With::Others => "SELECT pg_try_advisory_lock_shared(hashtextextended($1, 0))",
+    };
+    let query = sqlx::query(sql).bind(format!("gatelog projection {name}"));
+    Ok(query.fetch_one(connection).await?.try_get(0)?)
 }
 
 fn beside(path: &std::path::Path, name: &str) -> PathBuf {

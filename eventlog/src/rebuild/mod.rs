@@ -2,10 +2,12 @@
 //!
 //! A rebuild fills new tables beside the live ones from the first event on, and when it has caught up it puts them in
 //! their place, in one transaction. Until then everybody reads and writes the live ones, afterwards the new ones. A
-//! rebuild that is killed leaves the live tables as they were; the next one begins anew.
+//! rebuild that is killed leaves the live tables as they were; the next one goes on where it was, if it is by the same
+//! code and of a table of the same form.
 
 mod beside;
 mod lock;
+mod resume;
 pub(crate) mod schema;
 mod swap;
 mod verify;
@@ -16,11 +18,14 @@ use std::time::Duration;
 pub use verify::{Verified, verify};
 
 use beside::{Beside, Purpose};
-use lock::Lock;
+use chrono::{DateTime, Utc};
+use lock::{Lock, With};
+use resume::{KEPT, Origin};
+use sqlx::PgConnection;
 
-use crate::checkpoint::tail_state;
+use crate::checkpoint::{BESIDE, tail_state};
 use crate::tail::Step;
-use crate::{Database, DbError, Log, Projection, ProjectionTail};
+use crate::{Database, DbError, Hash, Log, Projection, ProjectionTail};
 
 /// Events of one transaction of a rebuild.
 const STEP: usize = 2_000;
@@ -44,7 +49,7 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// One at a time.
-    #[error("another rebuild or comparison of it is under way")]
+    #[error("another rebuild or comparison of it, or a copy of the database, is under way")]
     Running,
     /// What was filled is gone: the lock was lost together with the connection that held it.
     #[error("another rebuild has taken over")]
@@ -81,13 +86,17 @@ pub enum RebuildError {
 /// What a rebuild did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rebuilt {
+    /// From which position it went on, after one that was killed there.
+    pub went_on_from: Option<u64>,
     /// Up to which position.
     pub position: u64,
     /// Rows of the tables.
     pub rows: u64,
 }
 
-/// Fills the projection's tables anew and puts them in the place of the live ones.
+/// Fills the projection's tables anew and puts them in the place of the live ones. One that was killed, or met a database
+/// that failed, is gone on with by the next one of the same `code`: a digest, of which two that are equal make the same
+/// rows.
 ///
 /// # Errors
 /// See [`RebuildError`].
@@ -96,6 +105,7 @@ pub async fn rebuild(
     log: &Log,
     projection: Arc<dyn Projection>,
     mode: Mode,
+    code: &Hash,
 ) -> Result<Rebuilt, RebuildError> {
     let _lock = locked(database, projection.name()).await?;
     if !projection.not_from_events().is_empty() {
@@ -103,14 +113,39 @@ pub async fn rebuild(
     }
     let tables = Arc::new(Beside::new(Arc::clone(&projection), Purpose::Rebuild));
     schema::check(database, projection.as_ref()).await?;
-    schema::remove(database, &tables).await?;
+    let origin = Origin::new(database, projection.as_ref(), code, log.now()).await?;
+    let goal = goal(database, log, projection.name(), mode).await?;
+    let went_on_from = begin(database, &tables, &origin, goal).await?;
     let filled = fill_and_swap(database, log, projection.name(), &tables, mode).await;
-    // What was live until now, or what was filled in vain.
-    schema::remove(database, &tables).await?;
+    // What was live until now, or what was filled in vain. The next one goes on with anything else.
+    if matches!(filled, Ok(_) | Err(RebuildError::Event { .. })) {
+        schema::remove(database, &tables).await?;
+    }
     Ok(Rebuilt {
+        went_on_from,
         position: filled?,
         rows: rows(database, projection.as_ref()).await?,
     })
+}
+
+/// Makes empty tables, unless a rebuild like this one has left some that are filled no further than `goal`: up to which
+/// position they are.
+async fn begin(
+    database: &Database,
+    tables: &Beside,
+    origin: &Origin,
+    goal: u64,
+) -> Result<Option<u64>, DbError> {
+    let left = origin.left(database, tables, DateTime::UNIX_EPOCH).await?;
+    if let Some(position) = left.filter(|position| *position <= goal) {
+        let tables_beside = tables.name();
+        tracing::info!(tables_beside, position, "a rebuild that was ended goes on");
+        origin.renew(database, tables).await?;
+        return Ok(Some(position));
+    }
+    schema::remove(database, tables).await?;
+    schema::create(database, tables, Some(origin)).await?;
+    Ok(None)
 }
 
 async fn fill_and_swap(
@@ -120,7 +155,7 @@ async fn fill_and_swap(
     tables: &Arc<Beside>,
     mode: Mode,
 ) -> Result<u64, RebuildError> {
-    let tail = begin(database, log, tables).await?;
+    let tail = filling(database, log, tables).await?;
     fill(database, &tail, goal(database, log, name, mode).await?).await?;
     schema::create_indexes(database, tables).await?;
     for _ in 0..SWAPS {
@@ -137,13 +172,12 @@ async fn fill_and_swap(
     Err(RebuildError::InUse)
 }
 
-/// Empty tables, and the tail that fills them.
-async fn begin(
+/// The tail that fills the tables.
+async fn filling(
     database: &Database,
     log: &Log,
     tables: &Arc<Beside>,
 ) -> Result<ProjectionTail, DbError> {
-    schema::create(database, tables).await?;
     let projection: Arc<dyn Projection> = Arc::<Beside>::clone(tables);
     let tail = ProjectionTail::new(database.clone(), log.clone(), projection).await?;
     Ok(tail.with_step(STEP))
@@ -186,7 +220,7 @@ async fn fill(database: &Database, tail: &ProjectionTail, goal: u64) -> Result<(
 /// Somebody who only looks whether there is one holds the lock for a moment.
 async fn locked(database: &Database, name: &str) -> Result<Lock, RebuildError> {
     for _ in 0..LOOKS {
-        if let Some(lock) = lock::take(database, name).await? {
+        if let Some(lock) = lock::take(database, name, With::Nobody).await? {
             return Ok(lock);
         }
         tokio::time::sleep(PAUSE).await;
@@ -194,12 +228,39 @@ async fn locked(database: &Database, name: &str) -> Result<Lock, RebuildError> {
     Err(RebuildError::Running)
 }
 
+/// PostgreSQL: none of these projections is rebuilt or compared as long as the connection lives. The name of the first
+/// that somebody is at.
+pub(crate) async fn keep_off(
+    connection: &mut PgConnection,
+    projections: &[&str],
+) -> Result<Option<String>, DbError> {
+    for name in projections {
+        let mut looks = 1;
+        while !lock::take_on(connection, name, With::Others).await? {
+            if looks == LOOKS {
+                return Ok(Some((*name).to_owned()));
+            }
+            looks += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    Ok(None)
+}
+
+/// The name of the live table, of one that a rebuild or a comparison has made beside it; of any other its own.
+pub fn live_name(table: &str) -> &str {
+    let beside = table.split_once(BESIDE);
+    beside
+        .filter(|(_, suffix)| ["rebuild", "verify", "former"].contains(suffix))
+        .map_or(table, |(live, _)| live)
+}
+
 /// Whether a projection is being rebuilt or compared at this moment, on whatever node.
 ///
 /// # Errors
 /// The database failed.
 pub async fn is_under_way(database: &Database, name: &str) -> Result<bool, DbError> {
-    Ok(lock::take(database, name).await?.is_none())
+    Ok(lock::take(database, name, With::Others).await?.is_none())
 }
 
 /// Rows of all the tables of a projection.
@@ -217,16 +278,25 @@ pub async fn rows(database: &Database, projection: &dyn Projection) -> Result<u6
     Ok(rows)
 }
 
-/// Removes what killed rebuilds and comparisons have left of a projection, unless one is under way.
+/// Removes what killed rebuilds and comparisons have left of a projection, unless one is under way. What a rebuild by the
+/// same `code` can go on with is kept for a day.
 ///
 /// # Errors
 /// The database failed.
-pub async fn tidy(database: &Database, projection: Arc<dyn Projection>) -> Result<(), DbError> {
-    let Some(_lock) = lock::take(database, projection.name()).await? else {
+pub async fn tidy(
+    database: &Database,
+    projection: Arc<dyn Projection>,
+    code: &Hash,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let Some(_lock) = lock::take(database, projection.name(), With::Nobody).await? else {
         return Ok(());
     };
-    for purpose in [Purpose::Rebuild, Purpose::Verify] {
-        schema::remove(database, &Beside::new(Arc::clone(&projection), purpose)).await?;
+    let origin = Origin::new(database, projection.as_ref(), code, now).await?;
+    let rebuilt = Beside::new(Arc::clone(&projection), Purpose::Rebuild);
+    let kept = origin.left(database, &rebuilt, now - KEPT).await?;
+    if kept.is_none() {
+        schema::remove(database, &rebuilt).await?;
     }
-    Ok(())
+    schema::remove(database, &Beside::new(projection, Purpose::Verify)).await
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::RebuildError;
-use super::beside::{Beside, beside};
+use super::beside::{Beside, Purpose, beside};
+use super::resume::Origin;
 use crate::{Database, DbError, Engine, Projection, Row, Statement, Table};
 
 /// Ends the name of an index that was made for a table beside a live one. On SQLite, which cannot rename an index, a
@@ -57,8 +58,12 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Makes the empty tables, with what finds a row by its key.
-pub(super) async fn create(database: &Database, tables: &Beside) -> Result<(), DbError> {
+/// Makes the empty tables, with what finds a row by its key; with an origin, so that another rebuild may go on with them.
+pub(super) async fn create(
+    database: &Database,
+    tables: &Beside,
+    origin: Option<&Origin>,
+) -> Result<(), DbError> {
     let mut statements: Vec<Statement> = Vec::new();
     for (live, copy) in tables.pairs() {
         match database.engine() {
@@ -70,8 +75,12 @@ pub(super) async fn create(database: &Database, tables: &Beside) -> Result<(), D
                 )));
                 let indexes = indexes(database, live).await?;
                 for index in indexes.iter().filter(|index| index.is_primary) {
-                    statements.push(plain(create_index(index, copy)));
-                    let name = &index.name;
+                    let name = &match tables.purpose {
+                        Purpose::Rebuild => index.name.clone(),
+                        // Beside one that may have been left by a rebuild.
+                        Purpose::Verify => beside(&index.live, tables.purpose.suffix()),
+                    };
+                    statements.push(plain(create_index(index, name, copy)));
                     statements.push(plain(format!(
                         "ALTER TABLE {} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name}",
                         copy.name
@@ -80,17 +89,34 @@ pub(super) async fn create(database: &Database, tables: &Beside) -> Result<(), D
             }
         }
     }
-    let begin = "INSERT INTO tails (name, position) VALUES ($1, 0)".to_owned();
-    statements.push((begin, vec![tables.name().into()]));
+    statements.push(begin(tables.name(), origin));
     database.execute(statements).await.map(drop)
 }
 
-/// Makes the other indexes, each in a transaction of its own, and what plans are made from.
+fn begin(name: &str, origin: Option<&Origin>) -> Statement {
+    const BEGIN: &str = "INSERT INTO tails (name, position) VALUES ($1, 0)";
+    const TO_GO_ON: &str =
+        "INSERT INTO tails (name, position, fingerprint, begun_at) VALUES ($1, 0, $2, $3)";
+    let Some(origin) = origin else {
+        return (BEGIN.to_owned(), vec![name.into()]);
+    };
+    let fingerprint = origin.fingerprint.as_str().into();
+    let begun_at = origin.begun_at.timestamp_micros().into();
+    (
+        TO_GO_ON.to_owned(),
+        vec![name.into(), fingerprint, begun_at],
+    )
+}
+
+/// Makes the other indexes, each in a transaction of its own, and what plans are made from. Those that are there are
+/// whole.
 pub(super) async fn create_indexes(database: &Database, tables: &Beside) -> Result<(), DbError> {
     for (live, copy) in tables.pairs() {
+        let made = indexes(database, copy).await?;
+        let made: BTreeSet<String> = made.into_iter().map(|index| index.live).collect();
         for index in indexes(database, live).await? {
-            if !index.is_primary {
-                let create = plain(create_index(&index, copy));
+            if !index.is_primary && !made.contains(&index.name) {
+                let create = plain(create_index(&index, &index.name, copy));
                 let patient = patience(database.engine()).into_iter();
                 database.execute(patient.chain([create]).collect()).await?;
             }
@@ -146,9 +172,14 @@ async fn remove_table(database: &Database, name: &str) -> Result<(), DbError> {
     database.execute(vec![drop_it]).await.map(drop)
 }
 
-async fn exists(database: &Database, table: &str) -> Result<bool, DbError> {
-    const SQL: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1";
-    Ok(!database.query(SQL, &[table.into()]).await?.is_empty())
+pub(super) async fn exists(database: &Database, table: &str) -> Result<bool, DbError> {
+    let sql = match database.engine() {
+        Engine::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1",
+        Engine::Postgres => {
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = CURRENT_SCHEMA AND tablename = $1"
+        }
+    };
+    Ok(!database.query(sql, &[table.into()]).await?.is_empty())
 }
 
 fn plain(sql: String) -> Statement {
@@ -193,12 +224,32 @@ fn index(engine: Engine, row: &Row) -> Result<Index, DbError> {
     })
 }
 
-fn create_index(index: &Index, copy: &Table) -> String {
+fn create_index(index: &Index, name: &str, copy: &Table) -> String {
     let unique = if index.is_unique { "UNIQUE " } else { "" };
     format!(
-        "CREATE {unique}INDEX {} ON {} {}",
-        index.name, copy.name, index.rest
+        "CREATE {unique}INDEX {name} ON {} {}",
+        copy.name, index.rest
     )
+}
+
+/// What makes a live table the one that it is: its columns, constraints and indexes, in texts of the engine.
+pub(super) async fn describe(database: &Database, live: &Table) -> Result<Vec<String>, DbError> {
+    let sql = match database.engine() {
+        Engine::Sqlite => {
+            "SELECT sql FROM sqlite_master WHERE tbl_name = $1 AND sql IS NOT NULL ORDER BY 1"
+        }
+        Engine::Postgres => {
+            "SELECT attnum::text || ' ' || attname || ' ' || format_type(atttypid, atttypmod) || ' ' || \
+               attnotnull::text || ' ' || COALESCE(pg_get_expr(adbin, adrelid), '') FROM pg_attribute \
+               LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
+               WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped \
+             UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass($1) \
+             UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = to_regclass($1) \
+             ORDER BY 1"
+        }
+    };
+    let rows = database.query(sql, &[live.name.into()]).await?;
+    rows.iter().map(|row| row.text(0)).collect()
 }
 
 /// SQLite has no `LIKE`: the statement that made the live table, with another name in it.

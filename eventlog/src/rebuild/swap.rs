@@ -86,9 +86,13 @@ impl Swap {
         }
     }
 
-    fn changes(&self, events: &[RecordedEvent]) -> Result<Vec<Change>, DbError> {
+    /// What the events make that follow on `position`. One that is missing would be missing in the tables for good.
+    fn changes(&self, position: u64, events: &[RecordedEvent]) -> Result<Vec<Change>, DbError> {
         let mut changes = Vec::new();
-        for event in events {
+        for (event, wanted) in events.iter().zip(position + 1..) {
+            if event.position != wanted {
+                return Err(DbError::decode("a log with a gap"));
+            }
             let projected = self.newest.project(event, &mut changes);
             projected.map_err(|error| DbError::Event(error.to_string()))?;
         }
@@ -107,8 +111,8 @@ impl Swap {
             loop {
                 let events = sqlite::read_all(&transaction, position, STRETCH)?;
                 let Some(last) = events.last() else { break };
+                sqlite::apply(&transaction, &self.changes(position, &events)?)?;
                 position = last.position;
-                sqlite::apply(&transaction, &self.changes(&events)?)?;
             }
         } else {
             transaction.execute(&own(LEAVE), params![self.name, at])?;
@@ -174,8 +178,8 @@ impl Swap {
             let Some(last) = events.last() else {
                 return Err(DbError::decode("a head beyond its events"));
             };
+            postgres::apply(connection, &self.changes(position, &events)?).await?;
             position = last.position;
-            postgres::apply(connection, &self.changes(&events)?).await?;
         }
         Ok(position)
     }

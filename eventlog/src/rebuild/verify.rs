@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use super::beside::{Beside, Purpose};
-use super::{Mode, RebuildError, begin, fill, locked, schema};
+use super::{Mode, RebuildError, fill, filling, locked, schema};
 use crate::database::DatabaseKind;
 use crate::{Database, DbError, Engine, Hash, Kind, Log, Projection, Row, Table, Value};
 
@@ -62,7 +62,8 @@ async fn compare(
     tables: &Arc<Beside>,
     mode: Mode,
 ) -> Result<Verified, RebuildError> {
-    let tail = begin(database, log, tables).await?;
+    schema::create(database, tables, None).await?;
+    let tail = filling(database, log, tables).await?;
     let reached = match mode {
         Mode::Inline => "SELECT position FROM log_head".to_owned(),
         Mode::Tail => {

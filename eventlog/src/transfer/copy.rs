@@ -24,14 +24,21 @@ pub struct Copied {
 
 impl Database {
     /// Copies the head of the log and `tables` into an empty, migrated database, all as they are at one moment. The
-    /// source may be written to meanwhile; of that nothing is copied.
+    /// source may be written to meanwhile; of that nothing is copied. On PostgreSQL none of `projections` is rebuilt or
+    /// compared meanwhile. What rebuilds have made beside the live tables stays behind.
     ///
     /// # Errors
     /// See [`CopyError`].
-    pub async fn copy_to(&self, target: &Self, tables: &[&str]) -> Result<Copied, CopyError> {
+    pub async fn copy_to(
+        &self,
+        target: &Self,
+        tables: &[&str],
+        projections: &[&str],
+    ) -> Result<Copied, CopyError> {
         let mut shapes = Vec::with_capacity(tables.len() + 1);
         // First, because segments must not be beyond the head.
-        for table in ["log_head"].iter().chain(tables) {
+        let all = [&["log_head"], tables].concat();
+        for table in &all {
             let from = shape(self, table).await?;
             let to = shape(target, table).await?;
             if !from.fits(&to) {
@@ -39,7 +46,7 @@ impl Database {
             }
             shapes.push((from, to));
         }
-        let mut source = Snapshot::begin(self).await?;
+        let mut source = Snapshot::begin(self, &all, projections).await?;
         let mut writer = Target::begin(target).await?;
         check_empty(&mut writer, tables).await?;
         writer.execute("DELETE FROM log_head", &[]).await?;
@@ -47,6 +54,7 @@ impl Database {
         for (from, to) in &shapes {
             rows += copy_table(&mut source, &mut writer, from, to).await?;
         }
+        source.end().await?;
         let heads = writer.query("SELECT position, root FROM log_head").await?;
         let copied = copied(&heads, rows)?;
         writer.commit().await?;
@@ -83,13 +91,15 @@ async fn copy_table(
     from: &Shape,
     to: &Shape,
 ) -> Result<u64, DbError> {
-    let mut sql = from.select();
-    // What follows on one another is written in that order.
-    for (table, order) in [("events", "position"), ("log_segments", "last_position")] {
-        if from.name == table {
-            sql = format!("{sql} ORDER BY {order}");
-        }
-    }
+    let which = match from.name.as_str() {
+        // What follows on one another is written in that order.
+        "events" => " ORDER BY position",
+        "log_segments" => " ORDER BY last_position",
+        // The checkpoints of rebuilds are of tables that are not copied.
+        "tails" => " WHERE name NOT LIKE '%!_!_%' ESCAPE '!'",
+        _ => "",
+    };
+    let sql = from.select() + which;
     let mut rows = source.rows(&sql);
     let (mut chunk, mut bytes, mut count) = (Vec::with_capacity(ROWS), 0, 0);
     while let Some(row) = rows.try_next().await? {

@@ -8,6 +8,7 @@ use super::CopyError;
 use super::table::{Shape, shape};
 use super::target::Target;
 use crate::batch::Head;
+use crate::upcast::{Upcasters, newest};
 use crate::{
     Database, DbError, Hash, LineError, Projection, ProjectionError, RecordedEvent, Value, fold,
 };
@@ -63,17 +64,19 @@ pub struct Imported {
 }
 
 impl Database {
-    /// Imports what comes from `chunks` until that closes, and the inline projections of it, in one transaction. Tails
-    /// follow when they run.
+    /// Imports what comes from `chunks` until that closes, as it stands, and the inline projections of it in its newest
+    /// form, in one transaction. Tails follow when they run.
     ///
     /// # Errors
     /// See [`ImportError`]; then nothing was written.
     pub async fn import(
         &self,
-        inline: &[Arc<dyn Projection>],
+        inline: Vec<Arc<dyn Projection>>,
+        upcasters: &Upcasters,
         mut chunks: mpsc::Receiver<Result<Vec<RecordedEvent>, ImportError>>,
         expected: Expected,
     ) -> Result<Imported, ImportError> {
+        let inline = newest(inline, upcasters);
         let events = shape(self, "events").await.map_err(database_error)?;
         let mut target = Target::begin(self).await?;
         if !target
@@ -85,7 +88,7 @@ impl Database {
         }
         let mut head = Head::default();
         while let Some(chunk) = chunks.recv().await {
-            import(&mut target, &events, inline, &mut head, &chunk?).await?;
+            import(&mut target, &events, &inline, &mut head, &chunk?).await?;
         }
         let imported = Imported {
             size: head.position(),

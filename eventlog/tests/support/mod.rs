@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventlog::testing::TestPostgres;
 use eventlog::{
     Append, Change, Column, Database, Kind, Log, LogOptions, Metadata, NewEvent, Projection,
     ProjectionError, RecordedEvent, Table, Value,
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Both engines.
@@ -196,6 +198,63 @@ impl Projection for Counts {
             }
         });
         Ok(())
+    }
+}
+
+/// What the code is known by that rebuilds.
+pub const CODE: [u8; 32] = [7; 32];
+
+/// [`Counts::INLINE`], which stands still at an event until it may go on.
+#[derive(Debug)]
+pub struct Slow {
+    at: u64,
+    has_reached: watch::Sender<bool>,
+    may_go_on: AtomicBool,
+}
+
+impl Slow {
+    /// At this position.
+    pub fn at(position: u64) -> Self {
+        Self {
+            at: position,
+            has_reached: watch::Sender::new(false),
+            may_go_on: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns when it stands still.
+    pub async fn reached(&self) {
+        let mut reached = self.has_reached.subscribe();
+        reached.wait_for(|reached| *reached).await.unwrap();
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.may_go_on.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Projection for Slow {
+    fn name(&self) -> &'static str {
+        Counts::INLINE.name()
+    }
+
+    fn tables(&self) -> &'static [&'static Table] {
+        Counts::INLINE.tables()
+    }
+
+    fn project(
+        &self,
+        event: &RecordedEvent,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ProjectionError> {
+        if event.position == self.at {
+            self.has_reached.send_replace(true);
+            while !self.may_go_on.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+        }
+        Counts::INLINE.project(event, changes)
     }
 }
 
