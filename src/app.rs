@@ -151,7 +151,8 @@ impl App {
             log,
             vault,
         } = Core::open(&config).await?;
-        let notary = Notary::open(database.clone(), &config.log).await?;
+        let blobs = Blobs::open(&config.media.storage)?;
+        let notary = Notary::open(database.clone(), blobs.clone(), &config.log).await?;
         let peppers = Peppers::load(&config.master_keys, &config.passwords);
         let peppers = peppers.with_former(vault.kept_peppers().await?);
         tell_about_missing_peppers(&vault, &peppers).await?;
@@ -169,7 +170,7 @@ impl App {
             idempotency: Idempotency::new(database.clone(), vault.clone()),
             finishing: TaskTracker::new(),
             passwords: Passwords::new(&config.passwords, peppers)?,
-            blobs: Blobs::open(&config.media.storage)?,
+            blobs,
             uploads: Turns::default(),
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
             tails: Tails::default(),
