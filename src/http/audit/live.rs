@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 use zeroize::Zeroizing;
 
-use super::events::{Format, filter, position};
+use super::events::{Format, filter, not_beyond, position};
 use crate::app::App;
 use crate::http::caller::{Auditor, MayAudit, bearer, may_audit};
 use crate::http::extract::Params;
@@ -106,6 +106,7 @@ pub struct LiveSelection {
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "malformed-request"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "position-beyond-head"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
@@ -117,6 +118,7 @@ pub async fn follow(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let begin = start(&headers, query.after)?;
+    not_beyond(begin, app.log.head().await?)?;
     let format = query.format.unwrap_or_default();
     let parts = [query.r#type, query.subject, query.stream, query.actor];
     let follower = Follower {
