@@ -1,6 +1,7 @@
 //! Sends the log to each sink: one task a sink, so that none waits for another; in order, at least once.
 //!
-//! The same message goes out again until the receiver takes it: what was tried keeps its end, and with it its identifier.
+//! The same message goes out again until the receiver takes it: its end is noted before it is sent, and whoever sends it
+//! again reads up to there, so that it keeps its lines and its identifier.
 //! On several nodes the one that has the sink's lease sends. When a node that has stalled goes on after its lease, the
 //! receiver may get a message twice, with the same identifier, and the sink's position does not go back.
 
@@ -108,6 +109,30 @@ enum Next {
     End,
 }
 
+/// What goes out at once.
+#[derive(Default)]
+struct Batch {
+    /// The positions of the first and the last line.
+    ends: Option<(u64, u64)>,
+    lines: usize,
+    /// The lines in the sink's format, each with its line end; empty when none has a place in it.
+    body: String,
+    /// How far the log was looked at.
+    reached: u64,
+}
+
+impl Batch {
+    fn take(&mut self, lines: &Lines, format: WebhookFormat) {
+        for (position, _) in lines.iter() {
+            let (first, _) = self.ends.unwrap_or((position, position));
+            self.ends = Some((first, position));
+        }
+        self.lines += lines.len();
+        self.body.push_str(&body(lines, format));
+        self.reached = lines.reached();
+    }
+}
+
 /// Sends to one sink.
 struct Sender {
     app: Arc<App>,
@@ -175,23 +200,30 @@ impl Sender {
         let head = *self.head.borrow_and_update();
         self.lag(head, delivery.position);
         let after = delivery.position.max(self.passed);
-        if after >= head {
+        // Another node, which tried it, may know more than this one does yet.
+        let is_tried = delivery.tried_up_to > after;
+        let up_to = if is_tried { delivery.tried_up_to } else { head };
+        if after >= up_to {
             return Ok(Next::Idle);
         }
-        self.step(&sink, &delivery, Stretch { after, up_to: head })
-            .await
+        let batch = self.read(&sink, Stretch { after, up_to }, is_tried).await?;
+        if batch.body.is_empty() {
+            return self.pass(&delivery, batch.reached).await;
+        }
+        if !is_tried && !deliveries::begin(&app, self.id, &delivery, batch.reached, now).await? {
+            return Ok(self.lost());
+        }
+        self.step(&sink, &delivery, batch).await
     }
 
-    /// Looks at the next events, and sends them if the sink wants any.
-    async fn step(
-        &mut self,
+    /// The next events that the sink wants. A message that was tried before is read to its end, however many steps of
+    /// the log that takes now: it may be archived since, or have been found from elsewhere on.
+    async fn read(
+        &self,
         sink: &WebhookSinkRow,
-        delivery: &Delivery,
-        mut stretch: Stretch,
-    ) -> Result<Next, super::WebhooksError> {
-        if delivery.tried_up_to > stretch.after {
-            stretch.up_to = delivery.tried_up_to.min(stretch.up_to);
-        }
+        stretch: Stretch,
+        is_tried: bool,
+    ) -> Result<Batch, DbError> {
         let event_types = match sink.format {
             WebhookFormat::Ocsf if sink.event_types.is_empty() => crate::ocsf::event_types(),
             WebhookFormat::Ocsf | WebhookFormat::CloudEvents => sink.event_types.clone(),
@@ -200,32 +232,64 @@ impl Sender {
             event_types,
             ..EventFilter::default()
         };
-        let log = &self.app.log;
-        let lines = log.read_lines(stretch, MESSAGE_EVENTS, &filter).await?;
-        let reached = lines.reached();
-        let body = body(&lines, sink.format);
-        if body.is_empty() {
-            self.passed = reached;
-            // What was tried and not taken lies behind it, and is not forgotten.
-            if delivery.failed_at == 0 && reached - delivery.position >= UNWRITTEN {
-                deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
+        let mut batch = Batch::default();
+        let mut rest = stretch;
+        loop {
+            let limit = MESSAGE_EVENTS - batch.lines;
+            let lines = self.app.log.read_lines(rest, limit, &filter).await?;
+            batch.take(&lines, sink.format);
+            rest.after = batch.reached;
+            if !is_tried || batch.lines >= MESSAGE_EVENTS || rest.after >= rest.up_to {
+                return Ok(batch);
             }
-            return Ok(Next::GoOn);
         }
-        match self.send(sink, delivery, &lines, body).await {
+    }
+
+    /// Goes on behind what holds nothing for the sink.
+    async fn pass(
+        &mut self,
+        delivery: &Delivery,
+        reached: u64,
+    ) -> Result<Next, super::WebhooksError> {
+        self.passed = reached;
+        // What was tried and not taken lies behind it, and is not forgotten.
+        if delivery.tried_up_to == 0 && reached - delivery.position >= UNWRITTEN {
+            deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
+        }
+        Ok(Next::GoOn)
+    }
+
+    /// Another node has the sink, or may have.
+    fn lost(&mut self) -> Next {
+        (self.passed, self.leased_until) = (0, DateTime::UNIX_EPOCH);
+        Next::Wait(LOOK)
+    }
+
+    /// Sends a message.
+    async fn step(
+        &mut self,
+        sink: &WebhookSinkRow,
+        delivery: &Delivery,
+        batch: Batch,
+    ) -> Result<Next, super::WebhooksError> {
+        let reached = batch.reached;
+        match self.send(sink, delivery, batch).await {
             Ok(()) => {
                 metrics::counter!("gatelog_webhook_messages_total", "outcome" => "taken")
                     .increment(1);
                 let moved =
                     deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
-                self.passed = if moved { reached } else { 0 };
+                if !moved {
+                    return Ok(self.lost());
+                }
+                self.passed = reached;
                 self.lag(*self.head.borrow(), reached);
                 Ok(Next::GoOn)
             }
             Err(error) => {
                 metrics::counter!("gatelog_webhook_messages_total", "outcome" => "failed")
                     .increment(1);
-                self.failed(delivery, reached, &error).await
+                self.failed(delivery, &error).await
             }
         }
     }
@@ -234,8 +298,7 @@ impl Sender {
         &self,
         sink: &WebhookSinkRow,
         delivery: &Delivery,
-        lines: &Lines,
-        body: String,
+        batch: Batch,
     ) -> Result<(), DeliveryError> {
         let fault = |error: &dyn std::fmt::Display| DeliveryError::Unreachable(error.to_string());
         let vault = &self.app.vault;
@@ -248,10 +311,8 @@ impl Sender {
         let secrets = vault.webhook_secrets(self.id).await;
         let secrets = secrets.map_err(|error| fault(&error))?;
         let now = clock::now();
-        let ends = |mut all: Box<dyn Iterator<Item = u64> + '_>| (all.next(), all.last());
-        let (first, last) = ends(Box::new(lines.iter().map(|(position, _)| position)));
-        let first = first.unwrap_or_default();
-        let id = format!("{}.{first}-{}", self.id, last.unwrap_or(first));
+        let (first, last) = batch.ends.unwrap_or_default();
+        let (id, body) = (format!("{}.{first}-{last}", self.id), batch.body);
         let timestamp = now.timestamp();
         let signing = secrets.iter().filter(|(id, _)| signs(sink, *id, now));
         let signatures: Vec<String> = in_order(signing, sink)
@@ -274,7 +335,6 @@ impl Sender {
     async fn failed(
         &mut self,
         delivery: &Delivery,
-        reached: u64,
         error: &DeliveryError,
     ) -> Result<Next, super::WebhooksError> {
         let config = &self.app.config.webhooks;
@@ -284,13 +344,12 @@ impl Sender {
         let text: String = error.to_string().chars().take(200).collect();
         let failure = Failure {
             position: delivery.position,
-            tried_up_to: reached,
             attempts,
             due_at: now + delay(config.retry_seconds, attempts, ids::jitter()),
             error: &text,
         };
         if !deliveries::note_failure(&self.app, self.id, &failure, now).await? {
-            return Ok(Next::Wait(LOOK));
+            return Ok(self.lost());
         }
         if !is_gone && attempts < config.attempts {
             tracing::warn!(sink = %self.id, attempts, error = text, "a webhook was not taken and will be sent again");
