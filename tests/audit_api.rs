@@ -272,57 +272,6 @@ async fn pages_of_any_size_walk_through_everything_exactly_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_has_read_more_than_there_is_is_told_so() {
-    for (server, _) in support::on_both_engines(&[]).await {
-        let auditor = server.auditor("eve@example.org").await;
-        let page: Value = server.get_json("/v1/audit/events?limit=1", &auditor).await;
-        let head = page["head"].as_u64().unwrap();
-        for beyond in [head + 1, 9_223_372_036_854_775_807] {
-            for (accept, path) in [
-                ("application/json", format!("?after={beyond}")),
-                (
-                    "application/json",
-                    format!("?after={beyond}&type=UserErased&since=2026-01-01T00:00:00Z"),
-                ),
-                ("application/x-ndjson", format!("?after={beyond}")),
-                ("text/event-stream", format!("/live?after={beyond}")),
-            ] {
-                let path = format!("/v1/audit/events{path}");
-                let request = server.request(Method::GET, &path).bearer_auth(&auditor);
-                let answer = request.header("accept", accept).send().await.unwrap();
-                let told = support::engines::outcome(answer).await;
-                assert_eq!(
-                    told,
-                    support::engines::refused(409, "position-beyond-head"),
-                    "{path}"
-                );
-            }
-            let request = server.request(Method::GET, "/v1/audit/events/live?after=0");
-            let request = request
-                .bearer_auth(&auditor)
-                .header("last-event-id", beyond);
-            let told = support::engines::outcome(request.send().await.unwrap()).await;
-            assert_eq!(told, support::engines::refused(409, "position-beyond-head"));
-            for verb in ["tail", "export"] {
-                let after = format!("--after={beyond}");
-                let ran = server.command(&["events", verb, &after]).output().unwrap();
-                let said = String::from_utf8(ran.stderr).unwrap();
-                assert!(
-                    !ran.status.success() && said.contains("it was set back"),
-                    "{said}"
-                );
-            }
-        }
-        let live = format!("/v1/audit/events/live?after={head}");
-        assert_eq!(server.get(&live, &auditor).await.status(), 200);
-        let page: Value = server
-            .get_json(&format!("/v1/audit/events?after={head}"), &auditor)
-            .await;
-        assert_eq!(page["items"], json!([]));
-    }
-}
-
 #[tokio::test]
 async fn a_parameter_that_is_not_of_its_form_is_refused_and_never_a_fault() {
     let server = Server::start().await;
