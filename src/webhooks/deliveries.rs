@@ -1,6 +1,8 @@
 //! How far each sink has come, in the database: which node sends to it, what it tries and when again. Every write is
 //! fenced: it happens only while this node has the sink and the position is the one that it knew.
 
+use std::collections::HashMap;
+
 use aggregates::values::WebhookSinkId;
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{DbError, Row, Statement};
@@ -59,6 +61,27 @@ pub async fn find(app: &App, sink: WebhookSinkId) -> Result<Option<Delivery>, Db
                        FROM webhook_deliveries WHERE webhook_sink_id = $1";
     let rows = app.database.query(SQL, &[sink.to_string().into()]).await?;
     rows.first().map(from_row).transpose()
+}
+
+/// How far each sink that there is has come.
+///
+/// # Errors
+/// The database failed.
+pub async fn positions(app: &App) -> Result<HashMap<WebhookSinkId, u64>, DbError> {
+    const SQL: &str = "SELECT webhook_sink_id, position FROM webhook_deliveries WHERE webhook_sink_id IN \
+                       (SELECT webhook_sink_id FROM webhook_sinks)";
+    let params: [eventlog::Value; 0] = [];
+    let rows = app.database.query(SQL, &params).await?;
+    let parsed = rows.iter().map(|row| {
+        let sink = row.text(0)?.parse();
+        let sink = sink.map_err(|_| DbError::decode("a webhook sink's identifier"))?;
+        let position = u64::try_from(row.int(1)?);
+        Ok((
+            sink,
+            position.map_err(|_| DbError::decode("a negative number"))?,
+        ))
+    });
+    parsed.collect()
 }
 
 fn from_row(row: &Row) -> Result<Delivery, DbError> {

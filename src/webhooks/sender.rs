@@ -5,8 +5,9 @@
 //! On several nodes the one that has the sink's lease sends. When a node that has stalled goes on after its lease, the
 //! receiver may get a message twice, with the same identifier, and the sink's position does not go back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aggregates::values::WebhookSinkId;
@@ -32,6 +33,8 @@ const MESSAGE_EVENTS: usize = 256;
 const UNWRITTEN: u64 = 20_000;
 /// How often is looked for new sinks, and how long a sink waits at most before it looks again.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the stored position follows what was passed.
+const NOTED: TimeDelta = TimeDelta::seconds(10);
 /// The longest wait between two tries.
 const LONGEST_SECONDS: u64 = 3600;
 /// Secrets that sign one message.
@@ -46,23 +49,26 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
 /// Keeps one task for each active sink.
 async fn supervise(app: &Arc<App>, stop: &CancellationToken) {
     let mut tasks = JoinSet::new();
-    let mut running: HashMap<WebhookSinkId, tokio::task::AbortHandle> = HashMap::new();
+    let mut running: HashMap<WebhookSinkId, Running> = HashMap::new();
+    let mut shown = HashSet::new();
     while !stop.is_cancelled() {
         while tasks.try_join_next().is_some() {}
-        running.retain(|_, task| !task.is_finished());
+        running.retain(|_, task| !task.handle.is_finished());
         match webhook_sinks::in_state(&app.database, "active").await {
             Ok(sinks) => {
                 for sink in sinks {
                     let id = sink.webhook_sink_id;
                     running.entry(id).or_insert_with(|| {
                         let sender = Sender::new(app, id);
-                        tasks.spawn(sender.run(stop.clone()))
+                        let passed = Arc::clone(&sender.passed);
+                        let handle = tasks.spawn(sender.run(stop.clone()));
+                        Running { handle, passed }
                     });
                 }
             }
             Err(error) => tracing::warn!(%error, "the webhook sinks cannot be read"),
         }
-        if let Err(error) = measure(app).await {
+        if let Err(error) = measure(app, &running, &mut shown).await {
             tracing::warn!(%error, "the webhook sinks cannot be measured");
         }
         stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
@@ -73,28 +79,40 @@ async fn supervise(app: &Arc<App>, stop: &CancellationToken) {
     }
 }
 
-/// Sinks that nobody sends to fall behind, and are shown to.
-async fn measure(app: &App) -> Result<(), DbError> {
+/// The task of a sink.
+struct Running {
+    handle: tokio::task::AbortHandle,
+    /// How far it has looked; 0 when another node sends.
+    passed: Arc<AtomicU64>,
+}
+
+/// Shows how far each sink is behind, whatever becomes of it: it is sent to here or by another node, it waits for its next
+/// try, it is paused or parked. One that was removed is behind no more.
+async fn measure(
+    app: &App,
+    running: &HashMap<WebhookSinkId, Running>,
+    shown: &mut HashSet<WebhookSinkId>,
+) -> Result<(), DbError> {
     let head = *app.log.watch_head().borrow();
-    for state in ["paused", "parked"] {
-        let sinks = webhook_sinks::in_state(&app.database, state).await?;
-        if state == "parked" {
-            #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
-            metrics::gauge!("gatelog_webhook_sinks_parked").set(sinks.len() as f64);
-        }
-        for sink in sinks {
-            let delivery = deliveries::find(app, sink.webhook_sink_id).await?;
-            let position = delivery.map_or(0, |delivery| delivery.position);
-            show_lag(sink.webhook_sink_id, head, position);
-        }
+    let parked = webhook_sinks::in_state(&app.database, "parked").await?;
+    #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
+    metrics::gauge!("gatelog_webhook_sinks_parked").set(parked.len() as f64);
+    let positions = deliveries::positions(app).await?;
+    for gone in shown.iter().filter(|sink| !positions.contains_key(sink)) {
+        show_lag(*gone, 0);
     }
+    for (sink, position) in &positions {
+        let passed = running.get(sink);
+        let passed = passed.map_or(0, |task| task.passed.load(Ordering::Relaxed));
+        show_lag(*sink, head.saturating_sub(passed.max(*position)));
+    }
+    *shown = positions.into_keys().collect();
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
-fn show_lag(sink: WebhookSinkId, head: u64, position: u64) {
-    let behind = head.saturating_sub(position) as f64;
-    metrics::gauge!("gatelog_webhook_lag_events", "sink" => sink.to_string()).set(behind);
+fn show_lag(sink: WebhookSinkId, behind: u64) {
+    metrics::gauge!("gatelog_webhook_lag_events", "sink" => sink.to_string()).set(behind as f64);
 }
 
 /// What to do after a turn.
@@ -139,8 +157,10 @@ struct Sender {
     id: WebhookSinkId,
     head: watch::Receiver<u64>,
     /// How far this task has looked behind the stored position, and found nothing for the sink.
-    passed: u64,
+    passed: Arc<AtomicU64>,
     leased_until: DateTime<Utc>,
+    /// When the stored position is next brought to what was passed.
+    note_at: DateTime<Utc>,
 }
 
 impl Sender {
@@ -149,8 +169,9 @@ impl Sender {
             head: app.log.watch_head(),
             app: Arc::clone(app),
             id,
-            passed: 0,
+            passed: Arc::default(),
             leased_until: DateTime::UNIX_EPOCH,
+            note_at: DateTime::UNIX_EPOCH,
         }
     }
 
@@ -198,13 +219,12 @@ impl Sender {
             return Ok(Next::Wait(wait.min(LOOK)));
         }
         let head = *self.head.borrow_and_update();
-        self.lag(head, delivery.position);
-        let after = delivery.position.max(self.passed);
+        let after = delivery.position.max(self.passed.load(Ordering::Relaxed));
         // Another node, which tried it, may know more than this one does yet.
         let is_tried = delivery.tried_up_to > after;
         let up_to = if is_tried { delivery.tried_up_to } else { head };
         if after >= up_to {
-            return Ok(Next::Idle);
+            return self.note(&delivery, after, now).await;
         }
         let batch = self.read(&sink, Stretch { after, up_to }, is_tried).await?;
         if batch.body.is_empty() {
@@ -251,7 +271,7 @@ impl Sender {
         delivery: &Delivery,
         reached: u64,
     ) -> Result<Next, super::WebhooksError> {
-        self.passed = reached;
+        self.passed.store(reached, Ordering::Relaxed);
         // What was tried and not taken lies behind it, and is not forgotten.
         if delivery.tried_up_to == 0 && reached - delivery.position >= UNWRITTEN {
             deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
@@ -259,9 +279,24 @@ impl Sender {
         Ok(Next::GoOn)
     }
 
+    /// There is nothing to send. Now and then the stored position follows, for the other nodes and for the next start.
+    async fn note(
+        &mut self,
+        delivery: &Delivery,
+        reached: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Next, super::WebhooksError> {
+        if delivery.tried_up_to == 0 && reached > delivery.position && now >= self.note_at {
+            self.note_at = now + NOTED;
+            deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
+        }
+        Ok(Next::Idle)
+    }
+
     /// Another node has the sink, or may have.
     fn lost(&mut self) -> Next {
-        (self.passed, self.leased_until) = (0, DateTime::UNIX_EPOCH);
+        self.passed.store(0, Ordering::Relaxed);
+        self.leased_until = DateTime::UNIX_EPOCH;
         Next::Wait(LOOK)
     }
 
@@ -282,8 +317,7 @@ impl Sender {
                 if !moved {
                     return Ok(self.lost());
                 }
-                self.passed = reached;
-                self.lag(*self.head.borrow(), reached);
+                self.passed.store(reached, Ordering::Relaxed);
                 Ok(Next::GoOn)
             }
             Err(error) => {
@@ -375,15 +409,11 @@ impl Sender {
         }
         let taken = deliveries::take(&self.app, self.id, now).await?;
         if !taken {
-            self.passed = 0;
+            self.passed.store(0, Ordering::Relaxed);
             return Ok(false);
         }
         self.leased_until = now + TimeDelta::seconds(20);
         Ok(true)
-    }
-
-    fn lag(&self, head: u64, position: u64) {
-        show_lag(self.id, head, position.max(self.passed));
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod again;
+mod lag;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
