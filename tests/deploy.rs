@@ -154,6 +154,67 @@ fn every_setting_that_exists_is_in_the_readme() {
     assert_eq!(asked(sample), BTreeSet::from(["A_NEW_SETTING"]));
 }
 
+/// Names of metrics in a text, without what a histogram adds to its own.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let ours =
+        words.filter(|word| word.starts_with("gatelog_") || word.starts_with("media_worker_"));
+    let plain = |word: &str| {
+        let ends = ["_bucket", "_count", "_sum"];
+        let end = ends.iter().find_map(|end| word.strip_suffix(end));
+        end.unwrap_or(word).to_owned()
+    };
+    ours.map(plain).collect()
+}
+
+/// The metrics that the sources below a folder tell.
+fn measured(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            measured(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            for kind in ["gauge!(", "counter!(", "histogram!("] {
+                let calls = source.split(kind).skip(1);
+                let names = calls.filter_map(|call| call.split('"').nth(1));
+                found.extend(names.map(str::to_owned));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_metric_of_the_alert_rules_exists() {
+    const RULES: &str = "deploy/prometheus/gatelog.rules.yml";
+    let (mut known, rules) = (BTreeSet::new(), read(RULES));
+    for folder in ["src", "eventlog/src"] {
+        measured(Path::new(folder), &mut known);
+    }
+    let expressions: Vec<&str> = rules
+        .split("      - alert: ")
+        .skip(1)
+        .map(|rule| {
+            let (_, rest) = rule.split_once("expr: ").unwrap();
+            let (_, about) = rest.split_once("annotations:").unwrap();
+            assert!(rest.contains("labels: { severity: "), "{rule}");
+            assert!(
+                about.contains("summary: ") && about.contains("description: "),
+                "{rule}"
+            );
+            rest.split("labels: {").next().unwrap()
+        })
+        .collect();
+    assert!(expressions.len() > 8, "{expressions:?}");
+    let named: BTreeSet<String> = expressions.iter().flat_map(|text| metrics(text)).collect();
+    assert!(named.len() > 8, "{named:?}");
+    let missing: Vec<_> = named.difference(&known).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let sample = metrics("rate(gatelog_http_request_seconds_count[5m]) > gatelog_nothing");
+    let missing: Vec<_> = sample.difference(&known).collect();
+    assert_eq!(missing, ["gatelog_nothing"]);
+}
+
 /// What each service has to take away.
 const TAKEN_AWAY: &[&str] = &[
     "User=gatelog",
