@@ -103,7 +103,7 @@ pub async fn rebuild(
     }
     let tables = Arc::new(Beside::new(Arc::clone(&projection), Purpose::Rebuild));
     schema::check(database, projection.as_ref()).await?;
-    schema::remove(database, &tables).await?;
+    remove_all(database, &projection).await?;
     let filled = fill_and_swap(database, log, projection.name(), &tables, mode).await;
     // What was live until now, or what was filled in vain.
     schema::remove(database, &tables).await?;
@@ -225,8 +225,13 @@ pub async fn tidy(database: &Database, projection: Arc<dyn Projection>) -> Resul
     let Some(_lock) = lock::take(database, projection.name()).await? else {
         return Ok(());
     };
+    remove_all(database, &projection).await
+}
+
+/// What both kinds leave: the indexes of their tables have the same names.
+async fn remove_all(database: &Database, projection: &Arc<dyn Projection>) -> Result<(), DbError> {
     for purpose in [Purpose::Rebuild, Purpose::Verify] {
-        schema::remove(database, &Beside::new(Arc::clone(&projection), purpose)).await?;
+        schema::remove(database, &Beside::new(Arc::clone(projection), purpose)).await?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use super::beside::{Beside, Purpose};
-use super::{Mode, RebuildError, begin, fill, locked, schema};
+use super::{Mode, RebuildError, begin, fill, locked, remove_all, schema};
 use crate::database::DatabaseKind;
 use crate::{Database, DbError, Engine, Hash, Kind, Log, Projection, Row, Table, Value};
 
@@ -49,7 +49,7 @@ pub async fn verify(
     let _lock = locked(database, projection.name()).await?;
     schema::check(database, projection.as_ref()).await?;
     let tables = Arc::new(Beside::new(Arc::clone(&projection), Purpose::Verify));
-    schema::remove(database, &tables).await?;
+    remove_all(database, &projection).await?;
     let verified = compare(database, log, projection.as_ref(), &tables, mode).await;
     schema::remove(database, &tables).await?;
     verified
