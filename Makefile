@@ -48,10 +48,10 @@ chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, and ve
 	cargo build --locked --workspace --bins
 	CHAOS_ROUNDS=200 cargo nextest run --locked -p gatelog --test chaos
 
-soak: ## A million events on each engine, with eight writers and eight consumers
+soak: ## A million events on each engine (CONSUMERS_ENGINE=sqlite or postgres: on one), eight writers and eight consumers
 	scripts/setup test
 	cargo build --locked --release --workspace --bins
-	CONSUMERS_EVENTS=1000000 cargo nextest run --locked --release -p gatelog --test consumers
+	CONSUMERS_EVENTS=1000000 cargo nextest run --locked --release -p gatelog --test consumers --success-output final
 
 setup: ## Install what is missing
 	scripts/setup test

@@ -1,9 +1,11 @@
-//! Reads the log behind the last position, proves that nothing is missing, and keeps how far it has come.
+//! Reads the log behind the last position as far as it is signed, proves that it is what was signed, and keeps how far it
+//! has come.
 
 use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -48,17 +50,8 @@ fn handle(event: &Value) {
     let _ = event;
 }
 
-/// Reads up to the log's head, or to `up_to`.
-pub async fn read(
-    url: &str,
-    token: &str,
-    file: &str,
-    up_to: Option<u64>,
-) -> Result<State, Failure> {
-    let mut state: State = match std::fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes)?,
-        Err(_) => State::default(),
-    };
+/// Reads up to a position.
+async fn read(url: &str, token: &str, state: &mut State, up_to: u64) -> Result<(), Failure> {
     let address = format!("{url}/v1/audit/events?after={}", state.size);
     let request = reqwest::Client::new().get(address).bearer_auth(token);
     let request = request.header("accept", "application/x-ndjson");
@@ -67,7 +60,7 @@ pub async fn read(
     'reading: while let Some(chunk) = answer.chunk().await? {
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            if up_to.is_some_and(|end| state.size >= end) {
+            if state.size >= up_to {
                 break 'reading;
             }
             let line: Vec<u8> = rest.drain(..=end).collect();
@@ -80,33 +73,71 @@ pub async fn read(
             state.push(line);
         }
     }
-    let draft = format!("{file}.draft");
-    std::fs::write(&draft, serde_json::to_vec(&state)?)?;
-    std::fs::rename(draft, file)?;
-    Ok(state)
+    Ok(())
 }
 
-/// The size and the root that the server has signed.
-pub async fn checkpoint(url: &str, token: &str) -> Result<(u64, String), Failure> {
+/// The size and the root of a checkpoint (C2SP tlog-checkpoint), if the key, `name+id+base64`, has signed it.
+fn opened(note: &str, key: &str) -> Result<(u64, String), Failure> {
+    let mut parts = key.trim().splitn(3, '+');
+    let mut part = || parts.next().ok_or("no key of a signed note");
+    let (name, id, encoded) = (part()?, hex::decode(part()?)?, STANDARD.decode(part()?)?);
+    let [1, key @ ..] = encoded.as_slice() else {
+        return Err("no Ed25519 key of a signed note".into());
+    };
+    let key = UnparsedPublicKey::new(&ED25519, key);
+    let (text, signatures) = note.rsplit_once("\n\n").ok_or("no signed note")?;
+    let text = format!("{text}\n");
+    let is_signature = |line: &str| {
+        let own = line.strip_prefix("\u{2014} ")?.strip_prefix(name)?;
+        let bytes = STANDARD.decode(own.trim()).ok()?;
+        let signature = bytes.strip_prefix(id.as_slice())?;
+        key.verify(text.as_bytes(), signature).ok()
+    };
+    if !signatures.lines().any(|line| is_signature(line).is_some()) {
+        return Err("the checkpoint is not signed by the key".into());
+    }
+    let mut lines = text.lines();
+    if lines.next() != Some(name) {
+        return Err("the checkpoint is of another log".into());
+    }
+    let size = lines.next().ok_or("no size")?.parse()?;
+    Ok((size, lines.next().ok_or("no root")?.to_owned()))
+}
+
+async fn checkpoint(url: &str, token: &str, key: &str) -> Result<(u64, String), Failure> {
     let request = reqwest::Client::new().get(format!("{url}/v1/audit/log/checkpoint"));
     let note = request
         .bearer_auth(token)
         .send()
         .await?
         .error_for_status()?;
-    let note = note.text().await?;
-    let mut lines = note.lines().skip(1);
-    let size = lines.next().ok_or("no size")?.parse()?;
-    Ok((size, lines.next().ok_or("no root")?.to_owned()))
+    opened(&note.text().await?, key)
+}
+
+/// Reads as far as the log is signed, holds what was read against that, and keeps the state.
+pub async fn verified(url: &str, token: &str, file: &str, key: &str) -> Result<State, Failure> {
+    let mut state: State = match std::fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(_) => State::default(),
+    };
+    let (size, root) = checkpoint(url, token, key).await?;
+    read(url, token, &mut state, size).await?;
+    if (state.size, state.root()) != (size, root) {
+        return Err("what was read is not what the server has signed".into());
+    }
+    let draft = format!("{file}.draft");
+    std::fs::write(&draft, serde_json::to_vec(&state)?)?;
+    std::fs::rename(draft, file)?;
+    Ok(state)
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, token, file] = arguments.as_slice() else {
-        return Err("usage: consume URL TOKEN STATE".into());
+    let [url, token, file, key] = arguments.as_slice() else {
+        return Err("usage: consume URL TOKEN STATE KEY".into());
     };
-    let state = read(url, token, file, None).await?;
+    let state = verified(url, token, file, key).await?;
     writeln!(std::io::stdout(), "{} {}", state.size, state.root())?;
     Ok(())
 }

@@ -151,7 +151,8 @@ impl App {
             log,
             vault,
         } = Core::open(&config).await?;
-        let notary = Notary::open(database.clone(), &config.log).await?;
+        let blobs = Blobs::open(&config.media.storage)?;
+        let notary = Notary::open(database.clone(), blobs.clone(), &config.log).await?;
         let peppers = vault.peppers(&config.passwords).await?;
         tell_about_missing_peppers(&vault, &peppers).await?;
         let node_id = ids::new_id();
@@ -169,7 +170,7 @@ impl App {
             finishing: TaskTracker::new(),
             passwords: Passwords::new(&config.passwords, peppers)?
                 .learning(vault.clone(), config.passwords.clone()),
-            blobs: Blobs::open(&config.media.storage)?,
+            blobs,
             uploads: Turns::default(),
             read_models: ReadModels::new(&database, &log, projections::tails()).await?,
             tails: Tails::default(),

@@ -251,9 +251,9 @@ async fn pages_of_any_size_walk_through_everything_exactly_once() {
                 assert_eq!(after, expected, "limit {limit}");
             }
         }
-        let beyond = audited.page("?after=9223372036854775807").await;
-        assert_eq!(beyond["items"], json!([]));
-        assert_eq!(beyond["next_after"], 9_223_372_036_854_775_807_u64);
+        let at_head = audited.page(&format!("?after={head}")).await;
+        assert_eq!(at_head["items"], json!([]));
+        assert_eq!(at_head["next_after"], head);
         // A filter's pages go on behind the last event that they took.
         let (mut after, mut count) = (0, 0);
         loop {

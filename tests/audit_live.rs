@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use support::engines::{fill, servers};
 use support::{PATIENCE, Server, access_token};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -97,7 +98,7 @@ impl Live {
     }
 }
 
-/// A block of the stream (HTML, section 9.2.6).
+/// A block of the stream with an event (HTML, section 9.2.6).
 fn parse(block: &str) -> (u64, String) {
     let field = |name: &str| {
         let mut values = block.lines().filter_map(|line| line.strip_prefix(name));
@@ -296,6 +297,107 @@ async fn one_stream_too_many_is_refused_until_another_ends() {
         }
     };
     tokio::time::timeout(SOON, freed).await.unwrap();
+}
+
+/// The blocks of a stream up to the one with this identifier.
+async fn blocks(response: &mut Response, last: u64) -> Vec<String> {
+    let mut text = String::new();
+    let end = format!("id: {last}\n");
+    while !text
+        .split_inclusive("\n\n")
+        .any(|block| block.contains(&end) && block.ends_with("\n\n"))
+    {
+        let chunk = tokio::time::timeout(PATIENCE, response.chunk());
+        text.push_str(std::str::from_utf8(&chunk.await.unwrap().unwrap().unwrap()).unwrap());
+    }
+    let blocks = text
+        .split_terminator("\n\n")
+        .filter(|block| !block.starts_with(':'));
+    blocks.map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_filter_takes_little_says_how_far_it_has_looked() {
+    for (mut server, url, _folder) in servers(&[]).await {
+        let auditor = server.auditor("eve@example.org").await;
+        server.kill();
+        fill(&url, 45_000).await;
+        server.launch().await;
+        server.register("bob@example.com").await;
+        let found = exported(&server, &auditor, "?type=UserRegistered").await;
+        let (first, last) = (found[0].0, found[1].0);
+        assert!(last > 45_000, "{last}");
+        let live = format!("{LIVE}?type=UserRegistered");
+        let mut response = server.get(&live, &auditor).await;
+        let seen = blocks(&mut response, last).await;
+        // A step that finds something says how far by that.
+        let looked: Vec<u64> = (2..=last / 20_000).map(|n| n * 20_000).collect();
+        let ids: Vec<String> = looked.iter().map(|id| format!("id: {id}")).collect();
+        let events = [(first, &found[0].1), (last, &found[1].1)]
+            .map(|(id, line)| format!("id: {id}\ndata: {line}"));
+        let expected = [&events[..1], &ids[..], &events[1..]].concat();
+        assert_eq!(seen, expected, "{url}");
+        // Who comes back with it goes on there.
+        let mut live = Live::open(
+            &server,
+            &auditor,
+            "?type=UserRegistered",
+            looked.last().copied(),
+        )
+        .await;
+        assert_eq!(live.next().await.unwrap(), found[1]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_read_more_than_there_is_is_told_so() {
+    for (server, _) in support::on_both_engines(&[]).await {
+        let auditor = server.auditor("eve@example.org").await;
+        let page: Value = server.get_json("/v1/audit/events?limit=1", &auditor).await;
+        let head = page["head"].as_u64().unwrap();
+        for beyond in [head + 1, 9_223_372_036_854_775_807] {
+            for (accept, path) in [
+                ("application/json", format!("?after={beyond}")),
+                (
+                    "application/json",
+                    format!("?after={beyond}&type=UserErased&since=2026-01-01T00:00:00Z"),
+                ),
+                ("application/x-ndjson", format!("?after={beyond}")),
+                ("text/event-stream", format!("/live?after={beyond}")),
+            ] {
+                let path = format!("/v1/audit/events{path}");
+                let request = server.request(Method::GET, &path).bearer_auth(&auditor);
+                let answer = request.header("accept", accept).send().await.unwrap();
+                let told = support::engines::outcome(answer).await;
+                assert_eq!(
+                    told,
+                    support::engines::refused(409, "position-beyond-head"),
+                    "{path}"
+                );
+            }
+            let request = server.request(Method::GET, "/v1/audit/events/live?after=0");
+            let request = request
+                .bearer_auth(&auditor)
+                .header("last-event-id", beyond);
+            let told = support::engines::outcome(request.send().await.unwrap()).await;
+            assert_eq!(told, support::engines::refused(409, "position-beyond-head"));
+            for verb in ["tail", "export"] {
+                let after = format!("--after={beyond}");
+                let ran = server.command(&["events", verb, &after]).output().unwrap();
+                let said = String::from_utf8(ran.stderr).unwrap();
+                assert!(
+                    !ran.status.success() && said.contains("it was set back"),
+                    "{said}"
+                );
+            }
+        }
+        let live = format!("/v1/audit/events/live?after={head}");
+        assert_eq!(server.get(&live, &auditor).await.status(), 200);
+        let page: Value = server
+            .get_json(&format!("/v1/audit/events?after={head}"), &auditor)
+            .await;
+        assert_eq!(page["items"], json!([]));
+    }
 }
 
 #[tokio::test]

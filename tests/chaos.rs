@@ -1,6 +1,7 @@
-//! kill -9 of the server, of PostgreSQL and of the archiving at any moment of an append, a projection, a tile's writing
-//! or an archiving. After each: everything that was acknowledged stands where it was acknowledged, history was only
-//! added to, it verifies against what was signed before, and whoever follows the log has missed nothing.
+//! kill -9 of the server, of the archiving and of a rebuild, and the immediate end of PostgreSQL, at any moment of an
+//! append, a projection, a tile's writing, an archiving or a rebuild. After each: everything that was acknowledged stands
+//! where it was acknowledged, history was only added to, it verifies against what was signed before, every read model is
+//! as the log makes it, and whoever follows the log has missed nothing.
 //! `CHAOS_ROUNDS` says how many kills each engine gets (`make chaos`: 200), `CHAOS_SEED` repeats a run.
 #![allow(
     clippy::unwrap_used,
@@ -14,8 +15,9 @@
 
 mod support;
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,11 +26,17 @@ use eventlog::testing::TestPostgres;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use support::chance::Chance;
-use support::{PASSWORD, Server, kill_amid};
+use support::{PASSWORD, Server};
 use tokio::task::JoinHandle;
 
 const ROUNDS: u64 = 10;
 const PERSON: &str = "ada@example.com";
+/// A PNG by its first bytes.
+const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and nothing else";
+/// Read models that are rebuilt, one that follows the log and one that is written with it.
+const REBUILT: [&str; 2] = ["media", "sessions"];
+/// How often a command that has ended before it was killed is started again.
+const TRIES: u32 = 8;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
@@ -68,7 +76,7 @@ impl Writer {
         Some((position, answer.json().await.unwrap_or_default()))
     }
 
-    /// Signs in, refreshes some times and signs out, over and over. A refresh whose answer was lost is the end of that
+    /// Signs in, uploads a file, refreshes some times and signs out, over and over. A refresh whose answer was lost is the end of that
     /// session for this client; another sign-in is not.
     async fn run(self) -> Vec<Acknowledged> {
         let mut acknowledged = Vec::new();
@@ -88,6 +96,13 @@ impl Writer {
         };
         let session = signed_in["session"]["id"].as_str().unwrap().to_owned();
         acknowledged.push((position, session.clone()));
+        let upload = self
+            .client
+            .post(format!("{}/v1/media?name=a.png", self.base));
+        let token = signed_in["access_token"].as_str().unwrap();
+        let upload = upload.bearer_auth(token).body(PICTURE);
+        let (position, media) = self.send(upload).await?;
+        acknowledged.push((position, media["id"].as_str().unwrap().to_owned()));
         for _ in 0..40 {
             if self.is_over() {
                 return Some(());
@@ -139,6 +154,24 @@ fn position(line: &str) -> u64 {
     event["position"].as_u64().unwrap()
 }
 
+/// What is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Server,
+    Archiving,
+    Rebuild,
+    Postgres,
+}
+
+/// How often each was alive when it was killed.
+#[derive(Debug, Default)]
+struct Kills {
+    server: u32,
+    archiving: u32,
+    rebuild: u32,
+    postgres: u32,
+}
+
 /// A server, and what is known of its log.
 struct Run<'a> {
     server: Server,
@@ -148,6 +181,7 @@ struct Run<'a> {
     chance: Chance,
     acknowledged: Vec<Acknowledged>,
     known: Vec<String>,
+    kills: Kills,
 }
 
 impl Run<'_> {
@@ -159,8 +193,7 @@ impl Run<'_> {
         self.server.command(&[&["log"], arguments].concat())
     }
 
-    /// Each kind of kill in its turn, at any moment.
-    async fn round(&mut self, number: u64) {
+    async fn round(&mut self, victim: Victim) {
         let is_over = Arc::new(AtomicBool::new(false));
         let writing: Vec<JoinHandle<_>> = (0..3)
             .map(|_| {
@@ -177,16 +210,26 @@ impl Run<'_> {
             })
             .collect();
         let moment = Duration::from_millis(50 + self.chance.below(700));
-        match number % if self.postgres.is_some() { 4 } else { 2 } {
-            0 => {
+        match victim {
+            Victim::Server => {
                 tokio::time::sleep(moment).await;
                 self.kill_server().await;
             }
-            1 => self.kill_archiving(moment).await,
-            _ => {
+            Victim::Archiving => {
+                let archive = ["log", "archive", "--before", "1000000000"];
+                self.kills.archiving += self.kill_running(&archive, moment).await;
+            }
+            Victim::Rebuild => {
+                let name = REBUILT[usize::try_from(self.chance.below(2)).unwrap()];
+                let rebuild = ["projections", "rebuild", name];
+                self.kills.rebuild += self.kill_running(&rebuild, moment).await;
+            }
+            Victim::Postgres => {
                 tokio::time::sleep(moment).await;
                 let postgres = self.postgres.unwrap();
+                // Fails where there is nothing to end.
                 postgres.kill().unwrap();
+                self.kills.postgres += 1;
                 postgres.restart().unwrap();
             }
         }
@@ -201,10 +244,7 @@ impl Run<'_> {
 
     /// With a tile that was half written, now and then.
     async fn kill_server(&mut self) {
-        let status = format!("/proc/{}/status", self.server.process_id());
-        let status = std::fs::read_to_string(status).unwrap();
-        assert!(!status.contains("State:\tZ"), "it has died before");
-        self.server.kill();
+        self.kills.server += u32::from(self.server.kill_alive());
         let tile = self.server.data.join("log/tile/0/000");
         if self.chance.below(2) == 0
             && let Ok(bytes) = std::fs::read(&tile)
@@ -214,13 +254,29 @@ impl Run<'_> {
         self.server.launch().await;
     }
 
-    async fn kill_archiving(&self, moment: Duration) {
-        kill_amid(|| self.log(&["archive", "--before", "1000000000"]), moment).await;
+    /// Kills a command while it runs. Where it was quicker, it is killed earlier the next time.
+    async fn kill_running(&self, arguments: &[&str], latest: Duration) -> u32 {
+        // None of them runs for long.
+        let moment = latest / 4;
+        for n in 0..TRIES {
+            let mut command = self.server.command(arguments);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut running = command.spawn().unwrap();
+            tokio::time::sleep(moment / (n + 1)).await;
+            running.kill().unwrap();
+            if running.wait().unwrap().signal() == Some(9) {
+                return 1;
+            }
+        }
+        0
     }
 
     fn check(&mut self) {
         let (folder, kept) = (self.path("export"), self.path("checkpoint"));
         let folder_text = folder.display().to_string();
+        let mut compare = self.server.command(&["projections", "verify", "--all"]);
+        let compare = compare.stdout(Stdio::null()).stderr(Stdio::piped());
+        let compare = compare.spawn().unwrap();
         ran(self.log(&["export", "--dir", &folder_text]));
         let mut verify = self.log(&["verify", "--vkey", &self.vkey, "--export", &folder_text]);
         verify.arg("--keep").arg(&kept);
@@ -228,6 +284,9 @@ impl Run<'_> {
             verify.arg("--older").arg(&kept);
         }
         ran(verify);
+        let compared = compare.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&compared.stderr);
+        assert!(compared.status.success(), "{said}");
         let lines = std::fs::read_to_string(folder.join("events.ndjson")).unwrap();
         let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
         assert!(lines.starts_with(&self.known), "history was rewritten");
@@ -248,7 +307,11 @@ fn ran(mut command: Command) {
 
 async fn survives(settings: &[(&str, &str)], postgres: Option<&TestPostgres>) {
     let (_, chance) = Chance::from_environment("CHAOS_SEED");
-    let settings = [settings, &[("ACCESS_TOKEN_TTL", "86400")]].concat();
+    let own = [
+        ("ACCESS_TOKEN_TTL", "86400"),
+        ("MEDIA_QUOTA_FILES", "1000000"),
+    ];
+    let settings = [settings, &own].concat();
     let server = Server::start_with(&settings).await;
     server.register(PERSON).await;
     let auditor = server.auditor("eve@example.org").await;
@@ -261,13 +324,36 @@ async fn survives(settings: &[(&str, &str)], postgres: Option<&TestPostgres>) {
         chance,
         acknowledged: Vec::new(),
         known: Vec::new(),
+        kills: Kills::default(),
     };
     let end = Arc::default();
     let following = tokio::spawn(follow(run.server.base.clone(), auditor, Arc::clone(&end)));
-    for number in 0..setting("CHAOS_ROUNDS").unwrap_or(ROUNDS) {
-        run.round(number).await;
+    let mut victims = vec![Victim::Server, Victim::Archiving, Victim::Rebuild];
+    victims.extend(postgres.map(|_| Victim::Postgres));
+    // Each in turn, so that none is left out by chance.
+    let rounds = setting("CHAOS_ROUNDS").unwrap_or(ROUNDS);
+    for victim in victims.into_iter().cycle().take(rounds as usize) {
+        run.round(victim).await;
     }
+    let Kills {
+        server,
+        archiving,
+        rebuild,
+        ..
+    } = run.kills;
+    println!("{rounds} rounds, hit alive: {:?}", run.kills);
+    assert!(
+        server > 0 && archiving > 0 && rebuild > 0,
+        "{:?}",
+        run.kills
+    );
+    assert_eq!(run.kills.postgres > 0, postgres.is_some());
     assert!(run.known.len() > 50, "nobody wrote");
+    let has_uploads = run
+        .known
+        .iter()
+        .any(|line| line.contains("\"MediaStored\""));
+    assert!(has_uploads, "no read model had anything to follow");
     end.set(run.known.len() as u64).unwrap();
     let followed = following.await.unwrap();
     assert_eq!(followed[..run.known.len()], run.known[..]);

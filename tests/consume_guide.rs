@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gatelog::notary::note::{KeyKind, SigningKey};
+use serde_json::{Value, json};
 use support::engines::{count, rows, servers};
 use support::{PATIENCE, Server};
 
@@ -57,13 +59,15 @@ fn compiled(folder: &Path) -> PathBuf {
     to
 }
 
-/// What a program prints: how many lines it has read in all, and their root.
-fn run(command: &mut Command, arguments: &[&str]) -> (u64, String) {
-    let output = command.args(arguments).output().unwrap();
+/// What a program prints: how many lines it has read in all, and their root; or why it ends.
+fn run(command: &mut Command) -> Result<(u64, String), String> {
+    let output = command.output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(output.status.success(), "{said}");
+    if !output.status.success() {
+        return Err(said);
+    }
     let (size, root) = said.trim().split_once(' ').unwrap();
-    (size.parse().unwrap(), root.to_owned())
+    Ok((size.parse().unwrap(), root.to_owned()))
 }
 
 /// The head and the root that the server keeps.
@@ -95,56 +99,106 @@ async fn write(server: &Server, url: &str, names: std::ops::Range<u32>) -> (u64,
     kept(url).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_program_comes_to_the_root_of_the_server_and_goes_on_where_it_stopped() {
-    let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("consume.py");
-    std::fs::write(&script, program("python")).unwrap();
-    let module = compiled(folder.path());
-    let file = |name: &str, n: usize| {
-        folder
-            .path()
-            .join(format!("{name}{n}.json"))
-            .display()
-            .to_string()
-    };
-    for (n, (server, url, _folder)) in servers(&[]).await.into_iter().enumerate() {
-        let auditor = server.auditor("eve@example.com").await;
-        for names in [0..10, 10..13] {
-            let expected = write(&server, &url, names).await;
-            let base = server.base.as_str();
-            let python = run(
-                Command::new("python3").arg(&script),
-                &[base, &auditor, &file("py", n)],
-            );
-            assert_eq!(python, expected);
-            let node = run(
-                Command::new("node").arg(&module),
-                &[base, &auditor, &file("ts", n)],
-            );
-            assert_eq!(node, expected);
-            let rust = consume::read(base, &auditor, &file("rs", n), None)
-                .await
-                .unwrap();
-            assert_eq!((rust.size, rust.root()), expected);
-            compare_with_checkpoint(&server, &auditor, &script, &module).await;
+/// The programs in a folder, with what they need beside them, and each one's own state.
+struct Programs {
+    folder: tempfile::TempDir,
+    commands: [(&'static str, PathBuf); 2],
+}
+
+impl Programs {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("consume.py");
+        std::fs::write(&script, program("python")).unwrap();
+        let verifier = format!("{}/examples/verify/verify.py", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(verifier, folder.path().join("verify.py")).unwrap();
+        let module = compiled(folder.path());
+        let commands = [("python3", script), ("node", module)];
+        Self { folder, commands }
+    }
+
+    fn state(&self, program: &str) -> PathBuf {
+        self.folder.path().join(format!("{program}.json"))
+    }
+
+    /// What each comes to, or why it ends.
+    async fn run(
+        &self,
+        server: &Server,
+        auditor: &str,
+        key: &str,
+    ) -> Vec<Result<(u64, String), String>> {
+        let mut all = Vec::new();
+        for (program, path) in &self.commands {
+            let state = self.state(program);
+            let mut command = Command::new(program);
+            command
+                .arg(path)
+                .args([&server.base, auditor])
+                .arg(state)
+                .arg(key);
+            all.push(run(&mut command));
+        }
+        let state = self.state("rust").display().to_string();
+        let rust = consume::verified(&server.base, auditor, &state, key).await;
+        let rust = rust.map(|state| (state.size, state.root()));
+        all.push(rust.map_err(|error| error.to_string()));
+        all
+    }
+
+    /// Each remembers another history.
+    fn spoil(&self) {
+        for program in ["python3", "node", "rust"] {
+            let state = std::fs::read(self.state(program)).unwrap();
+            let mut state: Value = serde_json::from_slice(&state).unwrap();
+            let peak = &mut state["peaks"][0];
+            *peak = if peak.is_string() {
+                json!("00".repeat(32))
+            } else {
+                json!(vec![0; 32])
+            };
+            std::fs::write(self.state(program), state.to_string()).unwrap();
+        }
+    }
+
+    /// Everybody ends, for this reason.
+    #[track_caller]
+    fn refused(all: &[Result<(u64, String), String>], reason: &str) {
+        assert_eq!(all.len(), 3);
+        for one in all {
+            let why = one.as_ref().unwrap_err();
+            assert!(why.contains(reason), "{why}");
         }
     }
 }
 
-/// Each program, from the beginning, against what the server has signed.
-async fn compare_with_checkpoint(server: &Server, auditor: &str, script: &Path, module: &Path) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let base = server.base.as_str();
-    let (size, root) = consume::checkpoint(base, auditor).await.unwrap();
-    let rust = consume::read(base, auditor, &file("rs"), Some(size))
-        .await
-        .unwrap();
-    assert_eq!((rust.size, rust.root()), (size, root.clone()));
-    for (program, path) in [("python3", script), ("node", module)] {
-        let arguments = [base, auditor, &file(program), "--checkpoint"];
-        let (read, found) = run(Command::new(program).arg(path), &arguments);
-        assert!(read >= size && (read > size || found == root), "{program}");
+#[tokio::test(flavor = "multi_thread")]
+async fn each_program_comes_to_the_signed_root_and_goes_on_where_it_stopped() {
+    for (server, url, _folder) in servers(&[]).await {
+        let programs = Programs::new();
+        let auditor = server.auditor("eve@example.com").await;
+        let key = server.get("/v1/audit/log/key", &auditor).await;
+        let key = key.text().await.unwrap();
+        let key = key.trim();
+        for names in [0..10, 10..13] {
+            let expected = write(&server, &url, names).await;
+            for came_to in programs.run(&server, &auditor, key).await {
+                assert_eq!(came_to.as_ref(), Ok(&expected));
+            }
+        }
+        let all = programs.run(&server, &auditor, &foreign(key)).await;
+        Programs::refused(&all, "not signed by the key");
+        // What was read before is not what the log has now.
+        programs.spoil();
+        write(&server, &url, 13..14).await;
+        let all = programs.run(&server, &auditor, key).await;
+        Programs::refused(&all, "not what the server has signed");
     }
+}
+
+/// Another key of the same name.
+fn foreign(key: &str) -> String {
+    let name = key.split('+').next().unwrap();
+    let other = SigningKey::new(name, KeyKind::Note, &[7; 32]).unwrap();
+    other.public().to_string()
 }

@@ -237,6 +237,55 @@ async fn the_guide_has_every_member_of_readyz() {
     }
 }
 
+/// The metrics that an expression asks for, without what a histogram adds to its own name.
+fn asked_for(expression: &str) -> BTreeSet<&str> {
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let ours =
+        words.filter(|word| word.starts_with("gatelog_") || word.starts_with("media_worker_"));
+    let plain = |word| {
+        let ends = ["_bucket", "_count", "_sum"];
+        ends.iter()
+            .find_map(|end| str::strip_suffix(word, end))
+            .unwrap_or(word)
+    };
+    ours.map(plain).collect()
+}
+
+#[test]
+fn every_metric_of_the_alert_rules_exists() {
+    const RULES: &str = "deploy/prometheus/gatelog.rules.yml";
+    let rules = read(RULES);
+    let folders = ["src", "eventlog/src"];
+    let texts = folders.iter().flat_map(|folder| sources(Path::new(folder)));
+    let texts: Vec<String> = texts.collect();
+    let known: BTreeSet<&str> = texts.iter().flat_map(|text| metrics(text)).collect();
+    let expressions: Vec<&str> = rules
+        .split("      - alert: ")
+        .skip(1)
+        .map(|rule| {
+            let (_, rest) = rule.split_once("expr: ").unwrap();
+            let (_, about) = rest.split_once("annotations:").unwrap();
+            assert!(rest.contains("labels: { severity: "), "{rule}");
+            assert!(
+                about.contains("summary: ") && about.contains("description: "),
+                "{rule}"
+            );
+            rest.split("labels: {").next().unwrap()
+        })
+        .collect();
+    assert!(expressions.len() > 8, "{expressions:?}");
+    let named: BTreeSet<&str> = expressions
+        .iter()
+        .flat_map(|text| asked_for(text))
+        .collect();
+    assert!(named.len() > 8, "{named:?}");
+    let missing: Vec<_> = named.difference(&known).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let sample = asked_for("rate(gatelog_http_request_seconds_count[5m]) > gatelog_nothing");
+    let missing: Vec<_> = sample.difference(&known).collect();
+    assert_eq!(missing, [&"gatelog_nothing"]);
+}
+
 /// What each service has to take away.
 const TAKEN_AWAY: &[&str] = &[
     "User=gatelog",

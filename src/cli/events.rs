@@ -1,5 +1,6 @@
 //! `gatelog events`: the log, one exported line an event.
 
+use anyhow::bail;
 use clap::Subcommand;
 use eventlog::{EventFilter, Stretch};
 use futures::TryStreamExt as _;
@@ -60,6 +61,9 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 /// Prints up to the head; the position reached.
 async fn export(core: &Core, after: u64) -> anyhow::Result<u64> {
     let up_to = core.log.head().await?;
+    if after > up_to {
+        bail!("the log ends at {up_to}, before position {after}: it was set back");
+    }
     let stretch = Stretch { after, up_to };
     let mut chunks = core
         .log
@@ -67,7 +71,7 @@ async fn export(core: &Core, after: u64) -> anyhow::Result<u64> {
     while let Some(lines) = chunks.try_next().await? {
         super::print(&lines.into_text())?;
     }
-    Ok(up_to.max(after))
+    Ok(up_to)
 }
 
 async fn tail(core: &Core, mut after: u64) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::notary::checkpoint::Proof;
 use crate::notary::rollback::{Acceptance, accept};
 use crate::notary::{Notary, Signed};
+use crate::ports::blobs::Blobs;
 use crate::ports::clock;
 
 pub use offline::{Verify, verify};
@@ -75,15 +76,16 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 }
 
 async fn with(core: &Core, config: &Config, command: Command) -> anyhow::Result<()> {
+    let blobs = Blobs::open(&config.media.storage)?;
     if let Command::AcceptRollback { reason, origin } = command {
         let at = clock::now();
         let acceptance = Acceptance { reason, origin, at };
-        let key = accept(&core.database, &config.log, &acceptance).await?;
+        let key = accept(&core.database, &blobs, &config.log, &acceptance).await?;
         return super::print(&format!(
             "a new log begins; give its key to everybody who verifies it:\n{key}\n"
         ));
     }
-    let notary = Notary::open(core.database.clone(), &config.log).await?;
+    let notary = Notary::open(core.database.clone(), blobs, &config.log).await?;
     let head = core.log.head().await?;
     match command {
         Command::Vkey => {

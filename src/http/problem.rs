@@ -90,6 +90,8 @@ kinds! {
         "The job has already succeeded or failed, so it cannot be cancelled.";
     Conflict => "conflict", CONFLICT, "Conflict",
         "Other requests changed the same thing at the same moment, several times over. Read it again and repeat the call if it still makes sense.";
+    PositionBeyondHead => "position-beyond-head", CONFLICT, "Position beyond the head",
+        "The log has fewer events than the caller has read: it was set back, such as by restoring an older backup. What was read behind the head is no longer the log's, and other events will have its positions. Do not go on from there; find out what was lost, and begin again from a position up to which both agree.";
     IdempotencyReplay => "idempotency-replay", CONFLICT, "Answer not stored",
         "A request with this Idempotency-Key has already succeeded, and its answer held a token, which is shown only once and never stored. Nothing was done again.";
     IdempotencyInProgress => "idempotency-in-progress", CONFLICT, "Still in progress",

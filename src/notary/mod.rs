@@ -1,8 +1,8 @@
 //! The notary: signs the log's checkpoints, and never two that contradict each other.
 //!
-//! What was signed last is kept in the database and in a file beside the key, each before a signature is given out. At
-//! the start and before each signature the tree must hold both: where the database is behind or another, nothing is
-//! signed and the server does not start. Checkpoints become known by the database's row alone, which only moves
+//! What was signed last is kept in the database, in a file beside the key and, for the nodes that know nothing of it, in
+//! the blob store, each before a signature is given out. At the start and before each signature the tree must hold all
+//! three: where the database is behind or another, nothing is signed and the server does not start. Checkpoints become known by the database's row alone, which only moves
 //! forwards, so that several nodes give out one order of checkpoints. A log has one key: a node with another one serves
 //! what others sign.
 
@@ -11,21 +11,25 @@ pub mod files;
 pub mod note;
 pub mod record;
 pub mod rollback;
+mod shared;
 pub mod tile_path;
 pub mod upkeep;
 pub mod verify;
 pub mod witness;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eventlog::{Database, DbError, Log, Tree, TreeHead};
 use tokio::sync::{Mutex, watch};
 
 use crate::config::LogConfig;
+use crate::ports::blobs::Blobs;
 use checkpoint::Checkpoint;
 use note::{SigningKey, VerifierKey};
 use record::Record;
+use shared::SharedRecord;
 
 /// How often a checkpoint of another node is looked for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -54,6 +58,12 @@ pub enum NotaryError {
          changed. Restore a good backup, or see `gatelog log accept-rollback` in docs/guides/verify-the-log.md"
     )]
     Differs(u64),
+    /// A witness has seen what this log is not.
+    #[error(
+        "the witness refuses the checkpoint: it has seen {0} events of another history. Nothing is signed until it \
+         signs again; see `gatelog log accept-rollback` in docs/guides/verify-the-log.md"
+    )]
+    Refused(u64),
     /// The stored tiles do not give the root that the appends arrived at.
     #[error("the tiles of the Merkle tree do not give its root: the database is damaged")]
     Damaged,
@@ -63,6 +73,9 @@ pub enum NotaryError {
     /// A file of the notary.
     #[error("{0}")]
     File(String),
+    /// What other nodes have signed cannot be known.
+    #[error("what was signed last cannot be read from or written to the blob store: {0}")]
+    Store(String),
     /// The database.
     #[error(transparent)]
     Database(#[from] DbError),
@@ -86,6 +99,9 @@ pub struct Notary {
     tree: Tree,
     database: Database,
     record: Record,
+    shared: SharedRecord,
+    /// Whether a witness was seen to refuse this log.
+    is_refused: AtomicBool,
     /// One signature at a time.
     turn: Mutex<()>,
     latest: watch::Sender<Option<Arc<Signed>>>,
@@ -96,14 +112,25 @@ pub struct Notary {
 }
 
 impl Notary {
-    /// The notary of a log, once the tree is seen to hold what was signed.
+    /// The notary of a log, once the tree is seen to hold what was signed. A blob store that is away keeps it from
+    /// signing alone.
     ///
     /// # Errors
     /// It does not, or the database or the file cannot be read.
-    pub async fn open(database: Database, config: &LogConfig) -> Result<Self, NotaryError> {
-        let notary = Self::unchecked(database, config);
+    pub async fn open(
+        database: Database,
+        blobs: Blobs,
+        config: &LogConfig,
+    ) -> Result<Self, NotaryError> {
+        let notary = Self::unchecked(database, blobs, config);
         let row = notary.row().await?;
         notary.check(row.as_ref()).await?;
+        match notary.open_shared(row.as_ref()).await {
+            Err(error @ (NotaryError::Store(_) | NotaryError::Refused(_))) => {
+                tracing::error!(%error, "no checkpoint is signed for now");
+            }
+            other => other?,
+        }
         if let Some(signed) = row {
             if signed.key != *notary.key.public() {
                 tracing::warn!(
@@ -117,12 +144,14 @@ impl Notary {
     }
 
     /// As [`Self::open`], without a look at what was signed.
-    fn unchecked(database: Database, config: &LogConfig) -> Self {
+    fn unchecked(database: Database, blobs: Blobs, config: &LogConfig) -> Self {
         Self {
             key: Arc::clone(&config.signing_key),
             tree: Tree::new(database.clone()),
             database,
             record: Record::new(config.record_file.clone()),
+            shared: SharedRecord::new(blobs, config.signing_key.public()),
+            is_refused: AtomicBool::new(false),
             turn: Mutex::default(),
             latest: watch::Sender::new(None),
             cosigned: watch::Sender::new(None),
@@ -207,13 +236,78 @@ impl Notary {
             {
                 return self.adopt(signed).await;
             }
+            let (head, known) = self.claim().await?;
             let signed = self.sign_head(head);
             self.advance_record(&signed).await?;
             if self.publish(row.as_ref(), &signed).await? {
+                // What is left there is no fault, and goes the next time.
+                let _ = self.shared.forget_before(head.size, &known).await;
                 return self.adopt(signed).await;
             }
         }
         Err(NotaryError::NotYet)
+    }
+
+    /// Looks at what every node has signed. A store that has nothing of this key yet gets what this node knows.
+    async fn open_shared(&self, row: Option<&Signed>) -> Result<(), NotaryError> {
+        let (_, known) = self.check_shared().await?;
+        let own = self.key.public();
+        let row = row.filter(|signed| signed.key == *own);
+        let row = row.map(|signed| signed.checkpoint.tree);
+        let recorded = self.record.read()?.map(|(checkpoint, _)| checkpoint);
+        let recorded = recorded.filter(|recorded| recorded.origin == own.name());
+        let recorded = recorded.map(|recorded| recorded.tree);
+        let last = row.into_iter().chain(recorded).max_by_key(|tree| tree.size);
+        match last.filter(|_| known.is_empty()) {
+            Some(last) => self.shared.add(last).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The head, once every node that looks before it signs can see that it is about to be signed, and all that is on
+    /// record. Of two that claim what cannot both be held, the later one sees the other's claim.
+    async fn claim(&self) -> Result<(TreeHead, Vec<TreeHead>), NotaryError> {
+        let (head, mut before) = self.check_shared().await?;
+        if !before.contains(&head) {
+            self.shared.add(head).await?;
+            before.push(head);
+        }
+        let known = self.shared.read().await?;
+        if known.trees.iter().any(|tree| !before.contains(tree)) {
+            self.check_shared().await?;
+        }
+        Ok((head, known.trees))
+    }
+
+    /// The head of a tree that holds everything that any node has signed with this key, and what that is.
+    async fn check_shared(&self) -> Result<(TreeHead, Vec<TreeHead>), NotaryError> {
+        let known = self.shared.read().await?;
+        self.is_refused
+            .store(known.refused.is_some(), Ordering::Relaxed);
+        if let Some(seen) = known.refused {
+            return Err(NotaryError::Refused(seen));
+        }
+        // Read last, as in `check`.
+        let head = self.tree.head().await?;
+        self.holds(head, known.trees.iter().copied()).await?;
+        Ok((head, known.trees))
+    }
+
+    /// No node signs any more: a witness has seen more than there is, or something else.
+    async fn refuse(&self, seen: u64) -> Result<(), NotaryError> {
+        if !self.is_refused.load(Ordering::Relaxed) {
+            self.shared.refuse(seen).await?;
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The witness has signed a checkpoint of this size.
+    async fn accepted(&self, size: u64) -> Result<(), NotaryError> {
+        if self.is_refused.load(Ordering::Relaxed) {
+            self.shared.accept(size).await?;
+        }
+        Ok(())
     }
 
     fn sign_head(&self, tree: TreeHead) -> Signed {

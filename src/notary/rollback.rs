@@ -9,8 +9,10 @@ use eventlog::{Database, Statement, TreeHead};
 
 use super::checkpoint::Checkpoint;
 use super::note::{SigningKey, VerifierKey};
-use super::{Notary, NotaryError, Signed, row};
+use super::shared::SharedRecord;
+use super::{Notary, NotaryError, row};
 use crate::config::{LogConfig, make_signing_key};
+use crate::ports::blobs::Blobs;
 
 /// What an operator accepts.
 #[derive(Debug, Clone)]
@@ -29,15 +31,16 @@ pub struct Acceptance {
 /// There is nothing to accept, the new name or key is the former one, or something failed.
 pub async fn accept(
     database: &Database,
+    blobs: &Blobs,
     config: &LogConfig,
     acceptance: &Acceptance,
 ) -> anyhow::Result<VerifierKey> {
-    let notary = Notary::unchecked(database.clone(), config);
+    let notary = Notary::unchecked(database.clone(), blobs.clone(), config);
     if was_cut_off(&notary).await? {
         notary.record.retire("retired")?;
         return Ok(notary.key.public().clone());
     }
-    let former = former(&notary).await?;
+    let former = former(&notary, blobs).await?;
     let head = notary.tree.head().await?;
     if former.key == *config.signing_key.public() && is_held(&notary, &former).await? {
         bail!("the log holds everything that was signed: there is nothing to accept");
@@ -56,7 +59,7 @@ pub async fn accept(
     if let Some(folder) = config.tiles_dir.as_deref().filter(|folder| folder.exists()) {
         std::fs::rename(folder, folder.with_added_extension(&suffix))?;
     }
-    // Last: as long as it is there, the former key signs nothing.
+    // Last: as long as it is there, the former key signs nothing. Its record in the blob store stays.
     notary.record.retire(&format!("signed-{suffix}"))?;
     Ok(key.public().clone())
 }
@@ -73,32 +76,62 @@ async fn was_cut_off(notary: &Notary) -> anyhow::Result<bool> {
     Ok(accepted && recorded.origin != key.name())
 }
 
+/// A log that ends here.
+struct Former {
+    key: VerifierKey,
+    checkpoint: Checkpoint,
+}
+
 /// The last checkpoint that was signed, as far as anybody knows.
-async fn former(notary: &Notary) -> anyhow::Result<Signed> {
-    let stored = row(&notary.database).await?;
-    let recorded = notary.record.read()?.map(|(checkpoint, note)| Signed {
-        checkpoint,
-        note,
-        key: notary.key.public().clone(),
+async fn former(notary: &Notary, blobs: &Blobs) -> anyhow::Result<Former> {
+    let own = notary.key.public();
+    let stored = row(&notary.database).await?.map(|signed| Former {
+        key: signed.key,
+        checkpoint: signed.checkpoint,
     });
-    let all = stored.into_iter().chain(recorded);
-    let last = all.max_by_key(|signed| signed.checkpoint.tree.size);
+    let recorded = notary.record.read()?.map(|(checkpoint, _)| Former {
+        key: own.clone(),
+        checkpoint,
+    });
+    let other = stored.as_ref().map(|former| &former.key);
+    let mut all = Vec::new();
+    for key in [Some(own), other.filter(|key| *key != own)]
+        .into_iter()
+        .flatten()
+    {
+        let known = SharedRecord::new(blobs.clone(), key).read().await?;
+        all.extend(known.trees.into_iter().map(|tree| Former {
+            key: key.clone(),
+            checkpoint: Checkpoint {
+                origin: key.name().to_owned(),
+                tree,
+            },
+        }));
+    }
+    let all = all.into_iter().chain(recorded).chain(stored);
+    let last = all.max_by_key(|former| former.checkpoint.tree.size);
     last.context("nothing was ever signed: there is nothing to accept")
 }
 
-async fn is_held(notary: &Notary, former: &Signed) -> Result<bool, NotaryError> {
+async fn is_held(notary: &Notary, former: &Former) -> Result<bool, NotaryError> {
     let row = row(&notary.database).await?;
-    match notary.check(row.as_ref()).await {
-        Ok(head) => Ok(head.size >= former.checkpoint.tree.size),
-        Err(NotaryError::Behind { .. } | NotaryError::Differs(_)) => Ok(false),
-        Err(error) => Err(error),
+    let held = async {
+        let head = notary.check(row.as_ref()).await?;
+        notary.check_shared().await?;
+        Ok(head.size >= former.checkpoint.tree.size)
+    };
+    match held.await {
+        Err(NotaryError::Behind { .. } | NotaryError::Differs(_) | NotaryError::Refused(_)) => {
+            Ok(false)
+        }
+        other => other,
     }
 }
 
 /// Our own key is made anew, whether it was the log's or not; one that is the operator's they must have replaced.
 fn new_key(
     config: &LogConfig,
-    former: &Signed,
+    former: &Former,
     acceptance: &Acceptance,
 ) -> anyhow::Result<SigningKey> {
     if config.key_is_own {
@@ -129,7 +162,7 @@ fn next_origin(origin: &str) -> String {
 }
 
 fn remember(
-    former: &Signed,
+    former: &Former,
     head: TreeHead,
     new_key: &VerifierKey,
     acceptance: &Acceptance,

@@ -59,12 +59,26 @@ impl Upkeep {
     /// Files are written whatever the witness says.
     async fn try_turn(&mut self) -> Result<(), WitnessError> {
         let notary = &self.app.notary;
-        let signed = notary.keep_up(&self.app.log).await?;
+        let signed = match notary.keep_up(&self.app.log).await {
+            Err(NotaryError::Refused(seen)) => {
+                self.ask_again().await?;
+                return Err(NotaryError::Refused(seen).into());
+            }
+            other => other?,
+        };
         let cosigned = self.cosign(&signed).await;
         let published = self.app.notary.cosigned();
         let published = published.filter(|_| cosigned.is_ok()).unwrap_or(signed);
         self.write_files(&published).await?;
         cosigned
+    }
+
+    /// A witness that signs again what was signed last lets the log go on.
+    async fn ask_again(&mut self) -> Result<(), WitnessError> {
+        match self.app.notary.latest() {
+            Some(signed) => self.cosign(&signed).await,
+            None => Ok(()),
+        }
     }
 
     async fn cosign(&mut self, signed: &Signed) -> Result<(), WitnessError> {
@@ -74,10 +88,28 @@ impl Upkeep {
             return Ok(());
         }
         if let Some(witness) = &mut self.witness {
-            let cosigned = witness.cosign(notary.tree(), signed).await?;
+            let cosigned = match witness.cosign(notary.tree(), signed).await {
+                Err(error) => {
+                    self.refused(&error).await?;
+                    return Err(error);
+                }
+                Ok(cosigned) => cosigned,
+            };
+            notary.accepted(signed.checkpoint.tree.size).await?;
             notary.keep_cosigned(cosigned);
         }
         Ok(())
+    }
+
+    /// Whether what the witness has seen can be this log at all. On several nodes it may only have been shown more.
+    async fn refused(&self, error: &WitnessError) -> Result<(), NotaryError> {
+        let notary = &self.app.notary;
+        let seen = match error {
+            WitnessError::Forked(seen) => *seen,
+            WitnessError::Ahead(seen) if notary.tree().head().await?.size < *seen => *seen,
+            _ => return Ok(()),
+        };
+        notary.refuse(seen).await
     }
 
     async fn write_files(&mut self, signed: &Signed) -> Result<(), NotaryError> {

@@ -27,7 +27,10 @@ pub enum WitnessError {
     /// The witness has seen more of this log than there is.
     #[error("the witness has seen {0} events of this log, more than there are")]
     Ahead(u64),
-    /// The witness has seen another history, or does not know this log.
+    /// The witness has seen another tree of so many events.
+    #[error("the witness refuses the checkpoint: it has seen another history of {0} events")]
+    Forked(u64),
+    /// The witness refuses, or does not know this log.
     #[error("the witness refuses the checkpoint: {0}")]
     Refused(StatusCode),
     /// Its answer is not a signature by its key.
@@ -86,8 +89,15 @@ impl Witness {
             }
             _ => (status, answer),
         };
-        if status != StatusCode::OK {
-            return Err(WitnessError::Refused(status));
+        // Between the two another node may have shown it more.
+        let other = decimal(answer.trim_end()).filter(|seen| *seen != self.seen);
+        match (status, other) {
+            (StatusCode::OK, _) => {}
+            (StatusCode::CONFLICT, Some(seen)) => return Err(WitnessError::Ahead(seen)),
+            (StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY, _) => {
+                return Err(WitnessError::Forked(self.seen));
+            }
+            _ => return Err(WitnessError::Refused(status)),
         }
         let cosigned = self.take(signed, &answer)?;
         self.seen = size;

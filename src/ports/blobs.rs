@@ -37,6 +37,8 @@ pub const MEDIA: &str = "media";
 pub const OUTPUTS: &str = "outputs";
 /// Where pieces of resumable uploads are.
 pub const UPLOADS: &str = "uploads";
+/// Where it is kept what of the log was signed last: of this store alone, and in no copy of it.
+pub const SIGNED: &str = "signed";
 
 /// A server that speaks S3 copies no larger object by itself.
 const COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -356,7 +358,8 @@ impl Blobs {
         }
     }
 
-    /// Copies every object, or those of a folder, to another store: how many. Uploads that are under way stay.
+    /// Copies every object, or those of a folder, to another store: how many. Uploads that are under way stay, and so
+    /// does [`SIGNED`].
     ///
     /// # Errors
     /// One of the stores failed.
@@ -370,7 +373,8 @@ impl Blobs {
         let mut copied = 0;
         while let Some(object) = objects.try_next().await? {
             let name = self.name(&object.location);
-            if name.starts_with("staging/") {
+            let own = name.split('/').next().unwrap_or_default();
+            if [STAGING, SIGNED].contains(&own) {
                 continue;
             }
             let content = match self.get(&name, None).await {

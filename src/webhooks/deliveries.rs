@@ -1,6 +1,8 @@
 //! How far each sink has come, in the database: which node sends to it, what it tries and when again. Every write is
 //! fenced: it happens only while this node has the sink and the position is the one that it knew.
 
+use std::collections::HashMap;
+
 use aggregates::values::WebhookSinkId;
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{DbError, Row, Statement};
@@ -19,9 +21,9 @@ pub struct Delivery {
     pub sealed_url: Vec<u8>,
     /// It has everything up to here.
     pub position: u64,
-    /// The end of what was tried and not taken; 0 when nothing is.
+    /// The end of the message that is sent, or was and was not taken as far as is known; 0 when there is none.
     pub tried_up_to: u64,
-    /// How often that was tried.
+    /// How often that failed.
     pub attempts: u64,
     /// When it failed last, in microseconds; 0 when it did not.
     pub failed_at: i64,
@@ -59,6 +61,27 @@ pub async fn find(app: &App, sink: WebhookSinkId) -> Result<Option<Delivery>, Db
                        FROM webhook_deliveries WHERE webhook_sink_id = $1";
     let rows = app.database.query(SQL, &[sink.to_string().into()]).await?;
     rows.first().map(from_row).transpose()
+}
+
+/// How far each sink that there is has come.
+///
+/// # Errors
+/// The database failed.
+pub async fn positions(app: &App) -> Result<HashMap<WebhookSinkId, u64>, DbError> {
+    const SQL: &str = "SELECT webhook_sink_id, position FROM webhook_deliveries WHERE webhook_sink_id IN \
+                       (SELECT webhook_sink_id FROM webhook_sinks)";
+    let params: [eventlog::Value; 0] = [];
+    let rows = app.database.query(SQL, &params).await?;
+    let parsed = rows.iter().map(|row| {
+        let sink = row.text(0)?.parse();
+        let sink = sink.map_err(|_| DbError::decode("a webhook sink's identifier"))?;
+        let position = u64::try_from(row.int(1)?);
+        Ok((
+            sink,
+            position.map_err(|_| DbError::decode("a negative number"))?,
+        ))
+    });
+    parsed.collect()
 }
 
 fn from_row(row: &Row) -> Result<Delivery, DbError> {
@@ -121,13 +144,36 @@ pub async fn advance(app: &App, sink: WebhookSinkId, from: u64, to: u64) -> Resu
     one(app, SQL, row).await
 }
 
+/// Notes the end of a message before it is sent for the first time, so that whoever sends it again, after whatever
+/// happens, sends the same; false when this node has the sink no more.
+///
+/// # Errors
+/// The database failed.
+pub async fn begin(
+    app: &App,
+    sink: WebhookSinkId,
+    known: &Delivery,
+    up_to: u64,
+    now: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    const SQL: &str = "UPDATE webhook_deliveries SET tried_up_to = $1 WHERE webhook_sink_id = $2 AND position = $3 \
+                       AND tried_up_to = $4 AND node_id = $5 AND lease_until > $6";
+    let row = vec![
+        up_to.into(),
+        sink.to_string().into(),
+        known.position.into(),
+        known.tried_up_to.into(),
+        app.node_id.to_string().into(),
+        micros(now).into(),
+    ];
+    one(app, SQL, row).await
+}
+
 /// A try that failed.
 #[derive(Debug)]
 pub struct Failure<'a> {
     /// Where the sink stands.
     pub position: u64,
-    /// The end of what was tried.
-    pub tried_up_to: u64,
     /// How often by now.
     pub attempts: u64,
     /// Not to be tried before.
@@ -146,10 +192,9 @@ pub async fn note_failure(
     failure: &Failure<'_>,
     now: DateTime<Utc>,
 ) -> Result<bool, DbError> {
-    const SQL: &str = "UPDATE webhook_deliveries SET tried_up_to = $1, attempts = $2, failed_at = $3, due_at = $4, \
-                       last_error = $5 WHERE webhook_sink_id = $6 AND position = $7 AND node_id = $8";
+    const SQL: &str = "UPDATE webhook_deliveries SET attempts = $1, failed_at = $2, due_at = $3, last_error = $4 \
+                       WHERE webhook_sink_id = $5 AND position = $6 AND node_id = $7";
     let row = vec![
-        failure.tried_up_to.into(),
         failure.attempts.into(),
         micros(now).into(),
         micros(failure.due_at).into(),

@@ -1,11 +1,13 @@
 //! Sends the log to each sink: one task a sink, so that none waits for another; in order, at least once.
 //!
-//! The same message goes out again until the receiver takes it: what was tried keeps its end, and with it its identifier.
+//! The same message goes out again until the receiver takes it: its end is noted before it is sent, and whoever sends it
+//! again reads up to there, so that it keeps its lines and its identifier.
 //! On several nodes the one that has the sink's lease sends. When a node that has stalled goes on after its lease, the
 //! receiver may get a message twice, with the same identifier, and the sink's position does not go back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aggregates::values::WebhookSinkId;
@@ -31,6 +33,8 @@ const MESSAGE_EVENTS: usize = 256;
 const UNWRITTEN: u64 = 20_000;
 /// How often is looked for new sinks, and how long a sink waits at most before it looks again.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the stored position follows what was passed.
+const NOTED: TimeDelta = TimeDelta::seconds(10);
 /// The longest wait between two tries.
 const LONGEST_SECONDS: u64 = 3600;
 /// Secrets that sign one message.
@@ -45,23 +49,26 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
 /// Keeps one task for each active sink.
 async fn supervise(app: &Arc<App>, stop: &CancellationToken) {
     let mut tasks = JoinSet::new();
-    let mut running: HashMap<WebhookSinkId, tokio::task::AbortHandle> = HashMap::new();
+    let mut running: HashMap<WebhookSinkId, Running> = HashMap::new();
+    let mut shown = HashSet::new();
     while !stop.is_cancelled() {
         while tasks.try_join_next().is_some() {}
-        running.retain(|_, task| !task.is_finished());
+        running.retain(|_, task| !task.handle.is_finished());
         match webhook_sinks::in_state(&app.database, "active").await {
             Ok(sinks) => {
                 for sink in sinks {
                     let id = sink.webhook_sink_id;
                     running.entry(id).or_insert_with(|| {
                         let sender = Sender::new(app, id);
-                        tasks.spawn(sender.run(stop.clone()))
+                        let passed = Arc::clone(&sender.passed);
+                        let handle = tasks.spawn(sender.run(stop.clone()));
+                        Running { handle, passed }
                     });
                 }
             }
             Err(error) => tracing::warn!(%error, "the webhook sinks cannot be read"),
         }
-        if let Err(error) = measure(app).await {
+        if let Err(error) = measure(app, &running, &mut shown).await {
             tracing::warn!(%error, "the webhook sinks cannot be measured");
         }
         stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
@@ -72,28 +79,40 @@ async fn supervise(app: &Arc<App>, stop: &CancellationToken) {
     }
 }
 
-/// Sinks that nobody sends to fall behind, and are shown to.
-async fn measure(app: &App) -> Result<(), DbError> {
+/// The task of a sink.
+struct Running {
+    handle: tokio::task::AbortHandle,
+    /// How far it has looked; 0 when another node sends.
+    passed: Arc<AtomicU64>,
+}
+
+/// Shows how far each sink is behind, whatever becomes of it: it is sent to here or by another node, it waits for its next
+/// try, it is paused or parked. One that was removed is behind no more.
+async fn measure(
+    app: &App,
+    running: &HashMap<WebhookSinkId, Running>,
+    shown: &mut HashSet<WebhookSinkId>,
+) -> Result<(), DbError> {
     let head = *app.log.watch_head().borrow();
-    for state in ["paused", "parked"] {
-        let sinks = webhook_sinks::in_state(&app.database, state).await?;
-        if state == "parked" {
-            #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
-            metrics::gauge!("gatelog_webhook_sinks_parked").set(sinks.len() as f64);
-        }
-        for sink in sinks {
-            let delivery = deliveries::find(app, sink.webhook_sink_id).await?;
-            let position = delivery.map_or(0, |delivery| delivery.position);
-            show_lag(sink.webhook_sink_id, head, position);
-        }
+    let parked = webhook_sinks::in_state(&app.database, "parked").await?;
+    #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
+    metrics::gauge!("gatelog_webhook_sinks_parked").set(parked.len() as f64);
+    let positions = deliveries::positions(app).await?;
+    for gone in shown.iter().filter(|sink| !positions.contains_key(sink)) {
+        show_lag(*gone, 0);
     }
+    for (sink, position) in &positions {
+        let passed = running.get(sink);
+        let passed = passed.map_or(0, |task| task.passed.load(Ordering::Relaxed));
+        show_lag(*sink, head.saturating_sub(passed.max(*position)));
+    }
+    *shown = positions.into_keys().collect();
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
-fn show_lag(sink: WebhookSinkId, head: u64, position: u64) {
-    let behind = head.saturating_sub(position) as f64;
-    metrics::gauge!("gatelog_webhook_lag_events", "sink" => sink.to_string()).set(behind);
+fn show_lag(sink: WebhookSinkId, behind: u64) {
+    metrics::gauge!("gatelog_webhook_lag_events", "sink" => sink.to_string()).set(behind as f64);
 }
 
 /// What to do after a turn.
@@ -108,14 +127,40 @@ enum Next {
     End,
 }
 
+/// What goes out at once.
+#[derive(Default)]
+struct Batch {
+    /// The positions of the first and the last line.
+    ends: Option<(u64, u64)>,
+    lines: usize,
+    /// The lines in the sink's format, each with its line end; empty when none has a place in it.
+    body: String,
+    /// How far the log was looked at.
+    reached: u64,
+}
+
+impl Batch {
+    fn take(&mut self, lines: &Lines, format: WebhookFormat) {
+        for (position, _) in lines.iter() {
+            let (first, _) = self.ends.unwrap_or((position, position));
+            self.ends = Some((first, position));
+        }
+        self.lines += lines.len();
+        self.body.push_str(&body(lines, format));
+        self.reached = lines.reached();
+    }
+}
+
 /// Sends to one sink.
 struct Sender {
     app: Arc<App>,
     id: WebhookSinkId,
     head: watch::Receiver<u64>,
     /// How far this task has looked behind the stored position, and found nothing for the sink.
-    passed: u64,
+    passed: Arc<AtomicU64>,
     leased_until: DateTime<Utc>,
+    /// When the stored position is next brought to what was passed.
+    note_at: DateTime<Utc>,
 }
 
 impl Sender {
@@ -124,8 +169,9 @@ impl Sender {
             head: app.log.watch_head(),
             app: Arc::clone(app),
             id,
-            passed: 0,
+            passed: Arc::default(),
             leased_until: DateTime::UNIX_EPOCH,
+            note_at: DateTime::UNIX_EPOCH,
         }
     }
 
@@ -173,25 +219,31 @@ impl Sender {
             return Ok(Next::Wait(wait.min(LOOK)));
         }
         let head = *self.head.borrow_and_update();
-        self.lag(head, delivery.position);
-        let after = delivery.position.max(self.passed);
-        if after >= head {
-            return Ok(Next::Idle);
+        let after = delivery.position.max(self.passed.load(Ordering::Relaxed));
+        // Another node, which tried it, may know more than this one does yet.
+        let is_tried = delivery.tried_up_to > after;
+        let up_to = if is_tried { delivery.tried_up_to } else { head };
+        if after >= up_to {
+            return self.note(&delivery, after, now).await;
         }
-        self.step(&sink, &delivery, Stretch { after, up_to: head })
-            .await
+        let batch = self.read(&sink, Stretch { after, up_to }, is_tried).await?;
+        if batch.body.is_empty() {
+            return self.pass(&delivery, batch.reached).await;
+        }
+        if !is_tried && !deliveries::begin(&app, self.id, &delivery, batch.reached, now).await? {
+            return Ok(self.lost());
+        }
+        self.step(&sink, &delivery, batch).await
     }
 
-    /// Looks at the next events, and sends them if the sink wants any.
-    async fn step(
-        &mut self,
+    /// The next events that the sink wants. A message that was tried before is read to its end, however many steps of
+    /// the log that takes now: it may be archived since, or have been found from elsewhere on.
+    async fn read(
+        &self,
         sink: &WebhookSinkRow,
-        delivery: &Delivery,
-        mut stretch: Stretch,
-    ) -> Result<Next, super::WebhooksError> {
-        if delivery.tried_up_to > stretch.after {
-            stretch.up_to = delivery.tried_up_to.min(stretch.up_to);
-        }
+        stretch: Stretch,
+        is_tried: bool,
+    ) -> Result<Batch, DbError> {
         let event_types = match sink.format {
             WebhookFormat::Ocsf if sink.event_types.is_empty() => crate::ocsf::event_types(),
             WebhookFormat::Ocsf | WebhookFormat::CloudEvents => sink.event_types.clone(),
@@ -200,32 +252,78 @@ impl Sender {
             event_types,
             ..EventFilter::default()
         };
-        let log = &self.app.log;
-        let lines = log.read_lines(stretch, MESSAGE_EVENTS, &filter).await?;
-        let reached = lines.reached();
-        let body = body(&lines, sink.format);
-        if body.is_empty() {
-            self.passed = reached;
-            // What was tried and not taken lies behind it, and is not forgotten.
-            if delivery.failed_at == 0 && reached - delivery.position >= UNWRITTEN {
-                deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
+        let mut batch = Batch::default();
+        let mut rest = stretch;
+        loop {
+            let limit = MESSAGE_EVENTS - batch.lines;
+            let lines = self.app.log.read_lines(rest, limit, &filter).await?;
+            batch.take(&lines, sink.format);
+            rest.after = batch.reached;
+            if !is_tried || batch.lines >= MESSAGE_EVENTS || rest.after >= rest.up_to {
+                return Ok(batch);
             }
-            return Ok(Next::GoOn);
         }
-        match self.send(sink, delivery, &lines, body).await {
+    }
+
+    /// Goes on behind what holds nothing for the sink.
+    async fn pass(
+        &mut self,
+        delivery: &Delivery,
+        reached: u64,
+    ) -> Result<Next, super::WebhooksError> {
+        self.passed.store(reached, Ordering::Relaxed);
+        // What was tried and not taken lies behind it, and is not forgotten.
+        if delivery.tried_up_to == 0 && reached - delivery.position >= UNWRITTEN {
+            deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
+        }
+        Ok(Next::GoOn)
+    }
+
+    /// There is nothing to send. Now and then the stored position follows, for the other nodes and for the next start.
+    async fn note(
+        &mut self,
+        delivery: &Delivery,
+        reached: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Next, super::WebhooksError> {
+        if delivery.tried_up_to == 0 && reached > delivery.position && now >= self.note_at {
+            self.note_at = now + NOTED;
+            deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
+        }
+        Ok(Next::Idle)
+    }
+
+    /// Another node has the sink, or may have.
+    fn lost(&mut self) -> Next {
+        self.passed.store(0, Ordering::Relaxed);
+        self.leased_until = DateTime::UNIX_EPOCH;
+        Next::Wait(LOOK)
+    }
+
+    /// Sends a message.
+    async fn step(
+        &mut self,
+        sink: &WebhookSinkRow,
+        delivery: &Delivery,
+        batch: Batch,
+    ) -> Result<Next, super::WebhooksError> {
+        let reached = batch.reached;
+        match self.send(sink, delivery, batch).await {
             Ok(()) => {
                 metrics::counter!("gatelog_webhook_messages_total", "outcome" => "taken")
                     .increment(1);
                 let moved =
                     deliveries::advance(&self.app, self.id, delivery.position, reached).await?;
-                self.passed = if moved { reached } else { 0 };
-                self.lag(*self.head.borrow(), reached);
+                if !moved {
+                    return Ok(self.lost());
+                }
+                self.passed.store(reached, Ordering::Relaxed);
                 Ok(Next::GoOn)
             }
             Err(error) => {
                 metrics::counter!("gatelog_webhook_messages_total", "outcome" => "failed")
                     .increment(1);
-                self.failed(delivery, reached, &error).await
+                self.failed(delivery, &error).await
             }
         }
     }
@@ -234,8 +332,7 @@ impl Sender {
         &self,
         sink: &WebhookSinkRow,
         delivery: &Delivery,
-        lines: &Lines,
-        body: String,
+        batch: Batch,
     ) -> Result<(), DeliveryError> {
         let fault = |error: &dyn std::fmt::Display| DeliveryError::Unreachable(error.to_string());
         let vault = &self.app.vault;
@@ -248,10 +345,8 @@ impl Sender {
         let secrets = vault.webhook_secrets(self.id).await;
         let secrets = secrets.map_err(|error| fault(&error))?;
         let now = clock::now();
-        let ends = |mut all: Box<dyn Iterator<Item = u64> + '_>| (all.next(), all.last());
-        let (first, last) = ends(Box::new(lines.iter().map(|(position, _)| position)));
-        let first = first.unwrap_or_default();
-        let id = format!("{}.{first}-{}", self.id, last.unwrap_or(first));
+        let (first, last) = batch.ends.unwrap_or_default();
+        let (id, body) = (format!("{}.{first}-{last}", self.id), batch.body);
         let timestamp = now.timestamp();
         let signing = secrets.iter().filter(|(id, _)| signs(sink, *id, now));
         let signatures: Vec<String> = in_order(signing, sink)
@@ -274,7 +369,6 @@ impl Sender {
     async fn failed(
         &mut self,
         delivery: &Delivery,
-        reached: u64,
         error: &DeliveryError,
     ) -> Result<Next, super::WebhooksError> {
         let config = &self.app.config.webhooks;
@@ -284,13 +378,12 @@ impl Sender {
         let text: String = error.to_string().chars().take(200).collect();
         let failure = Failure {
             position: delivery.position,
-            tried_up_to: reached,
             attempts,
             due_at: now + delay(config.retry_seconds, attempts, ids::jitter()),
             error: &text,
         };
         if !deliveries::note_failure(&self.app, self.id, &failure, now).await? {
-            return Ok(Next::Wait(LOOK));
+            return Ok(self.lost());
         }
         if !is_gone && attempts < config.attempts {
             tracing::warn!(sink = %self.id, attempts, error = text, "a webhook was not taken and will be sent again");
@@ -316,15 +409,11 @@ impl Sender {
         }
         let taken = deliveries::take(&self.app, self.id, now).await?;
         if !taken {
-            self.passed = 0;
+            self.passed.store(0, Ordering::Relaxed);
             return Ok(false);
         }
         self.leased_until = now + TimeDelta::seconds(20);
         Ok(true)
-    }
-
-    fn lag(&self, head: u64, position: u64) {
-        show_lag(self.id, head, position.max(self.passed));
     }
 }
 

@@ -21,12 +21,16 @@ async fn a_backup_is_restored_on_either_engine() {
         let told = ran(&mut server.command(&backup));
         let why = failed(&mut server.command(&backup));
         assert!(why.contains("File exists"), "{why}");
+        let signed = folder.path().join("blobs/signed");
+        assert!(!walk(signed.to_str().unwrap()).is_empty());
         server.kill();
         let key = std::fs::read(folder.path().join("master.key")).unwrap();
         for entry in walk(kept) {
             let content = std::fs::read(&entry).unwrap();
             let has_key = content.windows(key.len()).any(|part| part == key);
             assert!(!has_key, "the master key is in {entry:?}");
+            let is_record = entry.starts_with(Path::new(kept).join("blobs/signed"));
+            assert!(!is_record, "what was signed is in {entry:?}");
         }
         let elsewhere = tempfile::tempdir().unwrap();
         let to = match url.starts_with("sqlite") {

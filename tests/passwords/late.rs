@@ -59,7 +59,7 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
             .unwrap();
         let change = PasswordChange {
             user: registered.user_id,
-            session: opened.session_id,
+            session: opened.session.session_id,
             current: PASSWORD.to_owned().into(),
             new: Password::new(NEW),
             identity: Vec::new(),
@@ -76,7 +76,7 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
         let live = projections::sessions::not_ended(&app.database, registered.user_id, 9)
             .await
             .unwrap();
-        assert_eq!(live, [opened.session_id], "{url}");
+        assert_eq!(live, [opened.session.session_id], "{url}");
         app.log.shut_down().await;
         app.database.close().await;
     }

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventlog::testing::TestPostgres;
 
+use crate::rollback::{refused_start, set_back};
 use crate::support::Server;
-use crate::{Audited, register};
+use crate::support::engines::{count, rows};
+use crate::{Audited, register, run};
 
 fn size(note: &str) -> u64 {
     note.lines().nth(1).unwrap().parse().unwrap()
@@ -129,4 +131,88 @@ async fn a_node_with_another_key_serves_what_the_logs_key_has_signed() {
     }
     let key = there.get("/v1/audit/log/key", &here.auditor).await;
     assert_eq!(key.text().await.unwrap().trim(), here.vkey);
+}
+
+/// A node on this database and this folder of blobs, with a folder of its own and the key of the log, not launched.
+fn node(folder: &std::path::Path, name: &str, url: &str, key: [&str; 2]) -> Server {
+    let master = "5a".repeat(32);
+    let storage = format!("file://{}", folder.join("blobs").display());
+    let settings = [
+        ("DATABASE_URL", url),
+        ("MASTER_KEY", &master),
+        ("STORAGE_URL", &storage),
+        ("LOG_SIGNING_KEY", key[0]),
+        ("LOG_ORIGIN", key[1]),
+    ];
+    let server = Server::prepare(&folder.join(name), &settings);
+    std::fs::create_dir_all(&server.data).unwrap();
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_did_not_see_what_another_signed_signs_nothing_after_the_database_was_set_back()
+{
+    let cluster = TestPostgres::shared().unwrap();
+    let url = cluster.fresh_database().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (key, new_key) = ("11".repeat(32), "22".repeat(32));
+    let key = [key.as_str(), "example.com/log"];
+    let node = |name: &str, key| node(folder.path(), name, &url, key);
+    let mut behind = node("behind", key);
+    behind.launch().await;
+    behind.register("ada@example.com").await;
+    let auditor = behind.auditor("eve@example.org").await;
+    checkpoint(&behind, &auditor).await;
+    behind.kill();
+    let columns = "size, root, note, key";
+    let earlier = rows(&url, &format!("SELECT {columns} FROM log_checkpoint")).await;
+    let mut ahead = node("ahead", key);
+    ahead.launch().await;
+    let position = register(&ahead, "bob").await;
+    let signed = size(&checkpoint(&ahead, &auditor).await);
+    assert!(signed >= position);
+    ahead.kill();
+    set_back(&url).await;
+    let restored = vec![
+        earlier[0].int(0).unwrap().into(),
+        earlier[0].bytes(1).unwrap().to_vec().into(),
+        earlier[0].text(2).unwrap().into(),
+        earlier[0].text(3).unwrap().into(),
+    ];
+    let restore =
+        format!("INSERT INTO log_checkpoint (singleton, {columns}) VALUES (1, $1, $2, $3, $4)");
+    let database = eventlog::Database::open(&url).await.unwrap();
+    database.execute(vec![(restore, restored)]).await.unwrap();
+    database.close().await;
+    for server in [&behind, &node("fresh", key)] {
+        let (code, said) = run(&mut server.command(&["log", "checkpoint"]));
+        assert!(code == 1 && said.contains("was set back"), "{said}");
+        let said = refused_start(server);
+        assert!(said.contains("was set back"), "{said}");
+    }
+    let accept = ["log", "accept-rollback", "--reason", "the disk died"];
+    let (code, said) = run(&mut behind.command(&accept));
+    assert!(code == 1 && said.contains("set LOG_SIGNING_KEY"), "{said}");
+    // How far the former log came no file of these nodes knows.
+    let mut renewed = Vec::new();
+    for name in ["new", "behind"] {
+        let server = node(name, [&new_key, "example.com/log/2"]);
+        let (code, said) = run(&mut server.command(&accept));
+        assert_eq!(code, 0, "{said}");
+        renewed.push(server);
+    }
+    let kept = format!(
+        "SELECT COUNT(*) FROM log_rollbacks WHERE size = {signed} AND kept_size = {}",
+        signed - 1
+    );
+    assert_eq!(count(&url, &kept).await, 1);
+    for (server, name) in renewed.iter_mut().zip(["cyd", "dan"]) {
+        server.launch().await;
+        let position = register(server, name).await;
+        assert!(position > signed);
+        assert!(size(&checkpoint(server, &auditor).await) >= position);
+    }
+    // The former key signs no more, although the log is longer than it ever was.
+    let (code, said) = run(&mut behind.command(&["log", "checkpoint"]));
+    assert!(code == 1 && said.contains("history was changed"), "{said}");
 }

@@ -8,7 +8,7 @@ use crate::support::engines::{count, prepared, rows};
 use crate::{Audited, register, run};
 
 /// Takes the last events away, as a restore of an older backup does.
-async fn set_back(url: &str) {
+pub async fn set_back(url: &str) {
     let database = eventlog::Database::open(url).await.unwrap();
     let older = "SELECT size FROM log_checkpoint";
     let size = rows(url, older).await[0].int(0).unwrap();
@@ -40,7 +40,7 @@ async fn set_back(url: &str) {
 }
 
 /// What a server that does not start says.
-fn refused_start(server: &Server) -> String {
+pub fn refused_start(server: &Server) -> String {
     let mut command = server.command(&["serve"]);
     let (code, said) = run(command.stdin(Stdio::null()));
     assert_eq!(code, 1, "{said}");

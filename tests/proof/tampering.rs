@@ -119,6 +119,7 @@ async fn set_back(audited: &mut Audited, to: &Path) {
         std::fs::copy(entry.path(), audited.server.data.join(entry.file_name())).unwrap();
     }
     std::fs::remove_file(audited.server.data.join("log-signing-key.signed")).unwrap();
+    std::fs::remove_dir_all(audited.server.data.join("blobs/signed")).unwrap();
     audited.server.launch().await;
 }
 

@@ -1,6 +1,8 @@
 //! A witness over HTTP, which checks consistency itself: it signs each tree that goes on from the one before, and
 //! refuses a log that was forked.
 
+use std::io::Write as _;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -13,8 +15,8 @@ use eventlog::{Hash, verify_consistency};
 use gatelog::notary::note::{KeyKind, Note, SigningKey, VerifierKey};
 use tokio::net::TcpListener;
 
-use crate::support::{Server, until};
-use crate::{Audited, register};
+use crate::support::{PASSWORD, Server, until};
+use crate::{Audited, register, run};
 
 /// What a witness remembers of the one log that it sees.
 struct Witness {
@@ -144,8 +146,79 @@ async fn a_witness_signs_a_log_that_grows_and_refuses_one_that_was_forked() {
             .unwrap()
             .contains(&StatusCode::UNPROCESSABLE_ENTITY)
     );
-    // The log goes on, without the witness' name on it.
-    let note = audited.text("/v1/audit/log/checkpoint").await;
-    assert!(!note.contains("witness.example/w"), "{note}");
-    audited.verify_live(&audited.vkey).is_good();
+    // The log takes events, and is signed no more.
+    register(&audited.server, "fay").await;
+    let checkpoint = "/v1/audit/log/checkpoint";
+    let answer = audited.server.get(checkpoint, &audited.auditor).await;
+    assert_eq!(answer.status(), 503);
+}
+
+/// A server that this witness sees, in a folder of its own.
+async fn seen_by(witness: &Witness, url: &str) -> Audited {
+    let key = witness.key.public().to_string();
+    let settings = [("LOG_WITNESS_URL", url), ("LOG_WITNESS_KEY", &key)];
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::prepare(folder.path(), &settings);
+    server.launch().await;
+    Audited::of(server, String::new(), folder).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_signed_once_the_witness_has_seen_more_until_it_signs_again_or_somebody_answers()
+{
+    let (witness, url) = start().await;
+    let mut audited = seen_by(&witness, &url).await;
+    let key = witness.key.public().clone();
+    let first = register(&audited.server, "bob").await;
+    cosigned(&audited, &key, first).await;
+    let (seen, root) = witness.seen.lock().unwrap().unwrap();
+    *witness.seen.lock().unwrap() = Some((seen, [7; 32]));
+    register(&audited.server, "cyd").await;
+    let store = audited.server.data.join("blobs/signed");
+    let is_latched = || {
+        let keys = std::fs::read_dir(&store).into_iter().flatten().flatten();
+        let mut names = keys.flat_map(|key| std::fs::read_dir(key.path()).unwrap());
+        names.any(|name| {
+            let name = name.unwrap().file_name();
+            name.to_str().unwrap().starts_with("refused-")
+        })
+    };
+    until("the latch is closed", is_latched).await;
+    // Also without that witness, and before it has been asked.
+    audited.server.kill();
+    let refused = "the witness refuses the checkpoint";
+    let unseen = Server::prepare(&audited.server.data, &[]);
+    let grown = [
+        "admin",
+        "create",
+        "--email",
+        "dan@example.com",
+        "--role",
+        "auditor",
+    ];
+    let mut grow = unseen
+        .command(&grown)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(grow.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+    assert!(grow.wait().unwrap().success());
+    let (code, said) = run(&mut unseen.command(&["log", "checkpoint"]));
+    assert!(code == 1 && said.contains(refused), "{said}");
+    // The events were there after all: a witness that signs what was signed last lets the log go on.
+    *witness.seen.lock().unwrap() = Some((0, root));
+    audited.server.launch().await;
+    until("the latch is opened", || !is_latched()).await;
+    let second = register(&audited.server, "eli").await;
+    cosigned(&audited, &key, second).await;
+    // And when they are gone for good, a new log begins.
+    let (seen, _) = witness.seen.lock().unwrap().unwrap();
+    *witness.seen.lock().unwrap() = Some((seen + 1_000, [7; 32]));
+    register(&audited.server, "fay").await;
+    until("the latch is closed", is_latched).await;
+    audited.server.kill();
+    let (code, said) = run(&mut unseen.command(&["log", "accept-rollback", "--reason", "lost"]));
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&mut unseen.command(&["log", "checkpoint"]));
+    assert!(code == 0 && said.contains("/2\n"), "{said}");
 }

@@ -131,9 +131,18 @@ impl Bucket {
             .collect()
     }
 
-    /// The names of its objects.
+    /// The names of its objects; without what of the log was signed last.
     pub async fn objects(&self) -> Vec<String> {
-        self.state("objects").await
+        let all = self.state("objects").await.into_iter();
+        all.filter(|name| !name.contains("signed/")).collect()
+    }
+
+    /// The sizes of the log that are recorded as signed.
+    pub async fn signed(&self) -> Vec<u64> {
+        let all = self.state("objects").await.into_iter();
+        let names = all.filter(|name| name.contains("signed/"));
+        let size = |name: String| name.rsplit('/').next()?.split('-').next()?.parse().ok();
+        names.map(|name| size(name).unwrap()).collect()
     }
 
     /// Uploads in parts that were neither completed nor given up.

@@ -28,11 +28,14 @@ fn picture(length: usize, seed: u8) -> Vec<u8> {
     content
 }
 
-/// The names of the files below a folder, with what leads there.
+/// The names of the files below a folder, with what leads there; without what of the log was signed last.
 fn files(folder: &Path) -> Vec<String> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
+            if path == root.join("signed") {
+                continue;
+            }
             if path.is_dir() {
                 walk(&path, root, found);
             } else {

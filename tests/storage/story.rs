@@ -180,6 +180,11 @@ async fn segments_and_backups_work_on_a_bucket() {
     let token = server.token("ada@example.com").await;
     let small = picture(5_000, 7);
     let media = server.upload(&token, "a.png", small.clone()).await;
+    until_so(
+        "only what was signed last is recorded",
+        async || matches!(bucket.signed().await[..], [size] if size > 2),
+    )
+    .await;
     // A segment is whole tiles of the log, which takes thousands of events; here only its object is written and read.
     let store = stored_in(&server, &settings);
     store

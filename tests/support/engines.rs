@@ -53,6 +53,33 @@ pub async fn count(url: &str, sql: &str) -> i64 {
     rows(url, sql).await[0].int(0).unwrap()
 }
 
+/// Appends so many events of a kind that no read model and no policy looks at.
+pub async fn fill(url: &str, count: usize) {
+    const AT_ONCE: usize = 250;
+    let database = Database::open(url).await.unwrap();
+    let options = eventlog::LogOptions::default();
+    let log = eventlog::Log::open(database.clone(), Vec::new(), options);
+    let log = log.await.unwrap();
+    for n in (0..count).step_by(AT_ONCE) {
+        let event = eventlog::NewEvent {
+            event_type: "NoteTaken".to_owned(),
+            event_version: "1.0".to_owned(),
+            payload: r#"{"NoteTaken":{}}"#.to_owned(),
+        };
+        let append = eventlog::Append {
+            aggregate_type: "note".to_owned(),
+            aggregate_id: uuid::Uuid::new_v4().to_string(),
+            expected_version: 0,
+            command_id: uuid::Uuid::new_v4(),
+            events: vec![event; AT_ONCE.min(count - n)],
+            metadata: eventlog::Metadata::default(),
+        };
+        log.append(append).await.unwrap();
+    }
+    log.shut_down().await;
+    database.close().await;
+}
+
 /// Writes to the database behind the server's back.
 pub async fn write(url: &str, sql: &str) {
     let database = Database::open(url).await.unwrap();

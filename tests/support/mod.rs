@@ -255,6 +255,16 @@ impl Server {
         }
     }
 
+    /// As [`Self::kill`]: whether it was that which ended the server.
+    pub fn kill_alive(&mut self) -> bool {
+        use std::os::unix::process::ExitStatusExt as _;
+        let Some(mut process) = self.process.take() else {
+            return false;
+        };
+        process.0.kill().unwrap();
+        process.0.wait().unwrap().signal() == Some(9)
+    }
+
     /// kill -9 of the worker.
     pub fn kill_worker(&mut self) {
         if let Some(process) = self.worker.take() {

@@ -8,11 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod again;
+mod lag;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +51,8 @@ struct Received {
 struct Receiver {
     url: String,
     status: Arc<Mutex<StatusCode>>,
+    /// Whether requests are taken and not answered.
+    holds: Arc<AtomicBool>,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
@@ -64,6 +69,9 @@ async fn take(
         signature: text("webhook-signature"),
         body,
     });
+    if receiver.holds.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
+    }
     (
         *receiver.status.lock().unwrap(),
         [("location", "/elsewhere")],
@@ -79,6 +87,7 @@ impl Receiver {
                 listener.local_addr().unwrap()
             ),
             status: Arc::new(Mutex::new(StatusCode::NO_CONTENT)),
+            holds: Arc::default(),
             received: Arc::default(),
         };
         let router = Router::new()

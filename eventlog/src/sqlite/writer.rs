@@ -362,8 +362,8 @@ mod tests {
 
     #[test]
     fn what_is_durable_makes_everything_durable_that_is_committed_with_it() {
-        let (normal, full) = (1, 2);
         use Durability::{Durable, Relaxed};
+        let (normal, full) = (1, 2);
         assert_eq!(flushed(&[Durable]), [full]);
         assert_eq!(flushed(&[Relaxed, Relaxed]), [normal, normal]);
         assert_eq!(flushed(&[Relaxed, Durable, Relaxed]), [full, full, full]);

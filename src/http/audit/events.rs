@@ -93,6 +93,7 @@ pub struct EventPage {
         (status = 200, body = EventPage),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "position-beyond-head"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
@@ -110,6 +111,7 @@ pub async fn list(
     let filter = filter(parts, format)?;
     let asked = position(query.after.unwrap_or(0))?;
     let head = app.log.head().await?;
+    not_beyond(asked, head)?;
     let after = asked.max(first_after(&app.log, query.since).await?);
     let up_to = match query.until {
         Some(until) => app.log.position_before(until).await?.min(head),
@@ -123,11 +125,7 @@ pub async fn list(
     let written = lines.iter().filter_map(|line| format.write(line));
     let raw = written.map(|line| RawValue::from_string(line.into_owned()));
     let items = raw.collect::<Result<_, _>>().map_err(Problem::internal)?;
-    let next_after = if reached < up_to {
-        reached
-    } else {
-        head.max(asked)
-    };
+    let next_after = if reached < up_to { reached } else { head };
     Ok(axum::Json(EventPage {
         items,
         next_after,
@@ -220,6 +218,17 @@ pub(super) fn position(after: u64) -> Result<u64, Problem> {
     Err(Problem::new(
         Kind::MalformedRequest,
         "after must be a position in the log",
+    ))
+}
+
+/// Who has read more than there is has read another log, and would miss the events that get those positions.
+pub(super) fn not_beyond(asked: u64, head: u64) -> Result<(), Problem> {
+    if asked <= head {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::PositionBeyondHead,
+        format!("the log ends at {head}, before position {asked}"),
     ))
 }
 

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
-use eventlog::{DbError, EventFilter, Stretch};
+use eventlog::{DbError, EventFilter, SCAN_POSITIONS, Stretch};
 use futures::{Stream, TryStreamExt as _};
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 use zeroize::Zeroizing;
 
-use super::events::{Format, filter, position};
+use super::events::{Format, filter, not_beyond, position};
 use crate::app::App;
 use crate::http::caller::{Auditor, MayAudit, bearer, may_audit};
 use crate::http::extract::Params;
@@ -106,6 +106,7 @@ pub struct LiveSelection {
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "malformed-request"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "position-beyond-head"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
@@ -117,10 +118,12 @@ pub async fn follow(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let begin = start(&headers, query.after)?;
+    not_beyond(begin, app.log.head().await?)?;
     let format = query.format.unwrap_or_default();
     let parts = [query.r#type, query.subject, query.stream, query.actor];
     let follower = Follower {
         after: begin,
+        told: begin,
         since: query.since,
         filter: filter(parts, format)?,
         format,
@@ -168,6 +171,8 @@ struct Follower {
     since: Option<DateTime<Utc>>,
     /// How far the filter has been applied.
     after: u64,
+    /// The last `id` that was sent.
+    told: u64,
     head: watch::Receiver<u64>,
     token: Zeroizing<String>,
     _place: OwnedSemaphorePermit,
@@ -190,7 +195,8 @@ impl Follower {
         while !stop.is_cancelled() && self.may_go_on().await? {
             let head = *self.head.borrow_and_update();
             if self.after < head {
-                let events = self.read(head).await?;
+                let mut events = self.read(head).await?;
+                events.extend(self.how_far().filter(|_| events.is_empty()));
                 if !events.is_empty() {
                     return Ok(Some(events));
                 }
@@ -220,11 +226,25 @@ impl Follower {
         };
         let lines = self.app.log.read_lines(stretch, STEP, &self.filter).await?;
         self.after = lines.reached();
-        let sent = lines.iter().filter_map(|(position, line)| {
-            let line = self.format.write(line)?;
-            Some(Event::default().id(position.to_string()).data(line))
-        });
-        Ok(sent.collect())
+        let mut sent = Vec::new();
+        for (position, line) in lines.iter() {
+            let Some(line) = self.format.write(line) else {
+                continue;
+            };
+            self.told = position;
+            sent.push(Event::default().id(position.to_string()).data(line));
+        }
+        Ok(sent)
+    }
+
+    /// An `id` alone, which a client keeps as its last and hands to nobody (HTML, section 9.2.6), so that one who comes
+    /// back is spared what was looked through in vain.
+    fn how_far(&mut self) -> Option<Event> {
+        if self.after - self.told < SCAN_POSITIONS {
+            return None;
+        }
+        self.told = self.after;
+        Some(Event::default().id(self.after.to_string()))
     }
 
     /// Whether the token or service key is still good, and still lets its holder read the log.

@@ -182,7 +182,10 @@ impl From<NotaryError> for Problem {
                 Kind::ReadModelBehind,
                 "no signed checkpoint covers that position yet",
             ),
-            NotaryError::Behind { .. } | NotaryError::Differs(_) => Self::unavailable(error),
+            NotaryError::Behind { .. }
+            | NotaryError::Differs(_)
+            | NotaryError::Refused(_)
+            | NotaryError::Store(_) => Self::unavailable(error),
             NotaryError::Damaged | NotaryError::File(_) => Self::internal(error),
         }
     }
