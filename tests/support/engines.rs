@@ -54,6 +54,10 @@ pub async fn count(url: &str, sql: &str) -> i64 {
 }
 
 /// Appends so many events of a kind that no read model and no policy looks at.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test draws its identifiers itself"
+)]
 pub async fn fill(url: &str, count: usize) {
     const AT_ONCE: usize = 250;
     let database = Database::open(url).await.unwrap();
