@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const EVENTS: u64 = 600;
+/// What stands for the code of the projections.
+const CODE: [u8; 32] = [7; 32];
 /// Streams of each aggregate: few, so that events of one meet in one batch.
 const STREAMS: u64 = 6;
 
@@ -204,7 +206,7 @@ async fn rebuild_at_last(
     chance: &mut Chance,
 ) {
     loop {
-        let rebuilding = rebuild::rebuild(database, log, Arc::clone(&projection), mode);
+        let rebuilding = rebuild::rebuild(database, log, Arc::clone(&projection), mode, &CODE);
         let patience = Duration::from_micros(30_000 + chance.below(300_000));
         match tokio::time::timeout(patience, rebuilding).await {
             Ok(Ok(_)) => break,
@@ -370,7 +372,7 @@ async fn the_law_catches_a_projection_that_remembers() {
     let inline = rows(&database, std::slice::from_ref(&broken)).await;
     let verified = rebuild::verify(&database, &log, Arc::clone(&broken), Mode::Inline).await;
     assert!(verified.unwrap().different > 0);
-    let rebuilt = rebuild::rebuild(&database, &log, Arc::clone(&broken), Mode::Inline).await;
+    let rebuilt = rebuild::rebuild(&database, &log, Arc::clone(&broken), Mode::Inline, &CODE).await;
     rebuilt.unwrap();
     assert_ne!(rows(&database, &[broken]).await, inline);
 }

@@ -89,7 +89,7 @@ async fn is_read_as_the_newest(url: &str) {
         log.append(life(number, end)).await.unwrap();
     }
     assert_eq!(reasons(&database).await, REASONS, "inline");
-    rebuild::rebuild(&database, &log, Arc::new(Sessions), Mode::Inline)
+    rebuild::rebuild(&database, &log, Arc::new(Sessions), Mode::Inline, &[7; 32])
         .await
         .unwrap();
     assert_eq!(reasons(&database).await, REASONS, "rebuilt");
