@@ -1,4 +1,5 @@
-//! The counters' table. What is counted may be lost in a loss of power, never by the death of the process. Rows are locked in the order in which an attempt names them, so that no two wait for each other.
+//! The counters' table. What is counted may be lost in a loss of power, never by the death of the process. Rows are locked
+//! in the order in which an attempt names them, so that no two wait for each other.
 
 use aggregates::values::EmailClaimId;
 use chrono::{DateTime, TimeDelta, Utc};

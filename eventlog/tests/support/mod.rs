@@ -210,6 +210,7 @@ pub struct Slow {
     at: u64,
     has_reached: watch::Sender<bool>,
     may_go_on: AtomicBool,
+    is_over: AtomicBool,
 }
 
 impl Slow {
@@ -219,6 +220,7 @@ impl Slow {
             at: position,
             has_reached: watch::Sender::new(false),
             may_go_on: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -226,6 +228,11 @@ impl Slow {
     pub async fn reached(&self) {
         let mut reached = self.has_reached.subscribe();
         reached.wait_for(|reached| *reached).await.unwrap();
+    }
+
+    /// Ends whoever uses it, there and then: one that is aborted ends only where it has to wait.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
     }
 
     /// Lets it go on.
@@ -251,6 +258,7 @@ impl Projection for Slow {
         if event.position == self.at {
             self.has_reached.send_replace(true);
             while !self.may_go_on.load(Ordering::SeqCst) {
+                assert!(!self.is_over.load(Ordering::SeqCst), "ended");
                 std::thread::yield_now();
             }
         }
