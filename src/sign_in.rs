@@ -1,5 +1,7 @@
 //! Opening a session: from an address and a password to tokens.
 
+mod attempt;
+
 use aggregates::session::{
     RevokeReason, Session, SessionCommand, SessionError, StartSession, TokenPair,
 };
@@ -15,16 +17,16 @@ use zeroize::Zeroizing;
 
 use crate::app::{Acting, App};
 use crate::config::TokenConfig;
-use crate::keyring::{
-    PersonKey, StoredPassword, VaultError, password_of, password_of_claim, person_key_of_claim,
-};
+use crate::keyring::{PersonKey, VaultError};
 use crate::ports::ids::Token;
 use crate::ports::passwords::{PasswordError, Verified, VerifiedPassword};
 use crate::ports::{clock, ids};
 use crate::revocation::{self, RevokeError};
 use crate::second_factor::ProvedFactor;
 use crate::second_factor::challenges::Challenge;
-use crate::throttle::{self, Admitted, Charge, ThrottleError, Trial};
+use crate::throttle::{self, Charge, ThrottleError, Trial};
+
+use attempt::{Found, Whose, find};
 
 /// Where and on what a session is opened.
 #[derive(Debug)]
@@ -196,21 +198,6 @@ pub struct Right {
     pub charge: Charge,
 }
 
-/// Whose password is tried.
-enum Whose {
-    /// Whoever has the address; perhaps nobody.
-    Claim(EmailClaimId),
-    /// The holder of a session.
-    Account(Box<users::UserRow>),
-}
-
-/// What is known of whose password is tried.
-struct Found {
-    account: Option<users::UserRow>,
-    password: Option<StoredPassword>,
-    key: Option<PersonKey>,
-}
-
 /// Verifies a password of whoever signs in. Unknown addresses cost the same work as known ones, and are throttled alike.
 ///
 /// # Errors
@@ -294,46 +281,6 @@ async fn try_password(
             Err(error.into())
         }
     }
-}
-
-/// Lets the attempt in, and looks in the same go for what it needs.
-async fn find(app: &App, trial: Trial, whose: Whose) -> Result<(Admitted, Found), SignInError> {
-    let (admitted, account, sealed, key) = match whose {
-        Whose::Claim(claim) => {
-            let account = users::by_claim(claim);
-            let secrets = (password_of_claim(claim), person_key_of_claim(claim));
-            let (admitted, (account, (sealed, key))) =
-                throttle::admit(app, trial, (account, secrets)).await?;
-            (admitted, account, sealed, key)
-        }
-        Whose::Account(row) => {
-            let sealed = password_of(row.user_id, row.password_id);
-            let (admitted, sealed) = throttle::admit(app, trial, sealed).await?;
-            (admitted, Some(*row), sealed, None)
-        }
-    };
-    let Some(row) = account else {
-        let nothing = Found {
-            account: None,
-            password: None,
-            key: None,
-        };
-        return Ok((admitted, nothing));
-    };
-    let (user, password) = (row.user_id, row.password_id);
-    let sealed = sealed.filter(|sealed| sealed.is(user, password));
-    let stored = match sealed {
-        Some(sealed) => Some(app.vault.open_password(sealed)?),
-        // On PostgreSQL the password may have been changed from one question to the next.
-        None => app.vault.password(user, password).await?,
-    };
-    let key = key.filter(|key| key.is_of(user));
-    let found = Found {
-        account: Some(row),
-        password: stored,
-        key: key.map(|key| app.vault.open_person_key(&key)).transpose()?,
-    };
-    Ok((admitted, found))
 }
 
 /// Stores a hash of today's cost and pepper instead of an older one, unless the row was written since. When that
