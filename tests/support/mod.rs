@@ -5,6 +5,7 @@
 
 pub mod chance;
 pub mod engines;
+mod kill;
 pub mod totp;
 
 use std::os::unix::process::ExitStatusExt as _;
@@ -16,27 +17,14 @@ use eventlog::testing::TestPostgres;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
+pub use kill::kill_amid;
+
 /// A password that keeps every rule.
 pub const PASSWORD: &str = "Correct-horse-7";
 
 /// How long something that must happen may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// kill -9 of a program after this time. When it has ended by then, another one is begun and gets half of it: so each call
-/// does kill one that was at work.
-pub async fn kill_amid(mut begin: impl FnMut() -> Command, mut moment: Duration) {
-    loop {
-        let mut command = begin();
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        tokio::time::sleep(moment).await;
-        child.kill().unwrap();
-        if child.wait().unwrap().signal() == Some(9) {
-            return;
-        }
-        moment /= 2;
-    }
-}
 
 /// A server under test.
 pub struct Server {
@@ -257,7 +245,6 @@ impl Server {
 
     /// As [`Self::kill`]: whether it was that which ended the server.
     pub fn kill_alive(&mut self) -> bool {
-        use std::os::unix::process::ExitStatusExt as _;
         let Some(mut process) = self.process.take() else {
             return false;
         };

@@ -125,6 +125,8 @@ pub fn objects(server: &Server, name: &str) -> Vec<String> {
     }
     let mut found = Vec::new();
     walk(&server.data.join("blobs").join(name), &mut found);
+    // Where the log keeps what it signed.
+    found.retain(|object| !object.contains("/blobs/signed/"));
     found
 }
 

@@ -41,7 +41,11 @@ pub(super) async fn take(
                 With::Others => file.try_lock_shared(),
             };
             match locked {
-                Ok(()) => Ok(Some(Lock::File(file))),
+                Ok(()) => {
+                    // What one that was dropped in this process had given to the writer is done by then.
+                    database.execute(Vec::new()).await?;
+                    Ok(Some(Lock::File(file)))
+                }
                 Err(std::fs::TryLockError::WouldBlock) => Ok(None),
                 Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
             }

@@ -129,8 +129,23 @@ pub async fn rebuild(
 }
 
 /// Makes empty tables, unless a rebuild like this one has left some that are filled no further than `goal`: up to which
-/// position they are.
+/// position they are. What PostgreSQL still does for one that was killed can be in the way of a name, for a moment.
 async fn begin(
+    database: &Database,
+    tables: &Beside,
+    origin: &Origin,
+    goal: u64,
+) -> Result<Option<u64>, DbError> {
+    for _ in 0..LOOKS {
+        match try_begin(database, tables, origin, goal).await {
+            Err(error) if error.is_of_the_data() => tokio::time::sleep(PAUSE).await,
+            begun => return begun,
+        }
+    }
+    try_begin(database, tables, origin, goal).await
+}
+
+async fn try_begin(
     database: &Database,
     tables: &Beside,
     origin: &Origin,
@@ -157,7 +172,7 @@ async fn fill_and_swap(
 ) -> Result<u64, RebuildError> {
     let tail = filling(database, log, tables).await?;
     fill(database, &tail, goal(database, log, name, mode).await?).await?;
-    schema::create_indexes(database, tables).await?;
+    index(database, tables).await?;
     for _ in 0..SWAPS {
         fill(database, &tail, goal(database, log, name, mode).await?).await?;
         let swap = swap::Swap::new(database, log, name, tables, mode, tail.position()).await?;
@@ -170,6 +185,17 @@ async fn fill_and_swap(
         tokio::time::sleep(PAUSE).await;
     }
     Err(RebuildError::InUse)
+}
+
+/// Makes the indexes. PostgreSQL may still be at the same ones for a rebuild that was killed.
+async fn index(database: &Database, tables: &Arc<Beside>) -> Result<(), DbError> {
+    for _ in 0..LOOKS {
+        match schema::create_indexes(database, tables).await {
+            Err(error) if error.is_of_the_data() => tokio::time::sleep(PAUSE).await,
+            made => return made,
+        }
+    }
+    schema::create_indexes(database, tables).await
 }
 
 /// The tail that fills the tables.
