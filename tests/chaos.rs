@@ -15,7 +15,6 @@
 
 mod support;
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -26,7 +25,7 @@ use eventlog::testing::TestPostgres;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use support::chance::Chance;
-use support::{PASSWORD, Server};
+use support::{PASSWORD, Server, kill_amid};
 use tokio::task::JoinHandle;
 
 const ROUNDS: u64 = 10;
@@ -35,8 +34,6 @@ const PERSON: &str = "ada@example.com";
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and nothing else";
 /// Read models that are rebuilt, one that follows the log and one that is written with it.
 const REBUILT: [&str; 2] = ["media", "sessions"];
-/// How often a command that has ended before it was killed is started again.
-const TRIES: u32 = 8;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
@@ -217,12 +214,14 @@ impl Run<'_> {
             }
             Victim::Archiving => {
                 let archive = ["log", "archive", "--before", "1000000000"];
-                self.kills.archiving += self.kill_running(&archive, moment).await;
+                self.kill_running(&archive, moment).await;
+                self.kills.archiving += 1;
             }
             Victim::Rebuild => {
                 let name = REBUILT[usize::try_from(self.chance.below(2)).unwrap()];
                 let rebuild = ["projections", "rebuild", name];
-                self.kills.rebuild += self.kill_running(&rebuild, moment).await;
+                self.kill_running(&rebuild, moment).await;
+                self.kills.rebuild += 1;
             }
             Victim::Postgres => {
                 tokio::time::sleep(moment).await;
@@ -254,21 +253,9 @@ impl Run<'_> {
         self.server.launch().await;
     }
 
-    /// Kills a command while it runs. Where it was quicker, it is killed earlier the next time.
-    async fn kill_running(&self, arguments: &[&str], latest: Duration) -> u32 {
-        // None of them runs for long.
-        let moment = latest / 4;
-        for n in 0..TRIES {
-            let mut command = self.server.command(arguments);
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            let mut running = command.spawn().unwrap();
-            tokio::time::sleep(moment / (n + 1)).await;
-            running.kill().unwrap();
-            if running.wait().unwrap().signal() == Some(9) {
-                return 1;
-            }
-        }
-        0
+    /// Kills a command while it runs; none of them runs for long.
+    async fn kill_running(&self, arguments: &[&str], latest: Duration) {
+        kill_amid(|| self.server.command(arguments), latest / 4).await;
     }
 
     fn check(&mut self) {
