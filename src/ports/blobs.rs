@@ -411,7 +411,15 @@ async fn write<E: Send>(
     limit: u64,
     target: Option<std::path::PathBuf>,
 ) -> Result<Stored, BlobError> {
-    let stored = fill(&mut sink, body, limit).await?;
+    let stored = match fill(&mut sink, body, limit).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            if let Sink::File(draft) = sink {
+                draft.discard().await;
+            }
+            return Err(error);
+        }
+    };
     match sink {
         Sink::File(draft) => draft.keep(target).await?,
         Sink::Parts(parts) => parts.keep().await?,

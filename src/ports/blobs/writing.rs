@@ -131,6 +131,15 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// Removes the file, and returns when it is gone. Dropping it does the same, only later.
+    pub(super) async fn discard(mut self) {
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.await;
+        }
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.is_kept {
