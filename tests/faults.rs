@@ -416,8 +416,14 @@ async fn sigterm_lets_a_request_finish_and_ends_well() {
     let id = server.process_id();
     let staging = server.data.join("blobs/staging");
     let stopping = async {
-        let is_begun = || std::fs::read_dir(&staging).is_ok_and(|mut files| files.next().is_some());
-        support::until("the upload is under way", is_begun).await;
+        let is_begun = async || {
+            let before = support::files::under(&staging);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Whatever else is staged is soon kept.
+            let files = support::files::under(&staging);
+            files.iter().any(|file| before.contains(file))
+        };
+        support::until_so("the upload is under way", is_begun).await;
         let kill = std::process::Command::new("kill")
             .args(["-TERM", &id.to_string()])
             .status();
