@@ -7,6 +7,7 @@ pub mod chance;
 pub mod engines;
 pub mod files;
 mod kill;
+pub mod log;
 pub mod totp;
 
 use std::os::unix::process::ExitStatusExt as _;
