@@ -22,11 +22,11 @@ use uuid::Uuid;
 
 pub const EMAIL: &str = "ada@example.com";
 
-/// How far the stored position of the last tail is behind. What concerns none of them is stored every 500 events.
-pub const BEHIND: &str =
-    "SELECT (SELECT position FROM log_head) - (SELECT MIN(position) FROM tails)";
+/// How far the stored position of the last tail is behind. What is of no concern to a tail is stored every 500 events.
+const BEHIND: &str = "SELECT (SELECT position FROM log_head) - (SELECT MIN(position) FROM tails)";
 
-/// Opens sessions of a person, renews each so often, and ends them: the last one's first answer. No tail is behind then.
+/// Opens sessions of a person, renews each so often, and ends them: the last one's first answer. By then no tail is
+/// behind.
 pub async fn busy(server: &Server, url: &str, sessions: usize, renewals: usize) -> Value {
     let main = server.sign_in(EMAIL).await;
     let mut last = Value::Null;

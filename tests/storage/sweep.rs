@@ -95,8 +95,8 @@ async fn upload_half(server: &Server, token: &str) {
     assert_eq!(piece.send().await.unwrap().status(), 204);
 }
 
-/// Dies with an upload under way, and comes back as a server that sweeps what is five seconds old. No upload of these tests
-/// stands still for so long.
+/// Dies with an upload under way, and comes back as a server that sweeps what is five seconds old: no upload of these
+/// tests stands still for so long.
 async fn story(mut server: Server, blobs: Blobs, store: Store<'_>, all: &[(&str, &str)]) {
     server.launch_worker().await;
     let token = server.token("ada@example.com").await;
