@@ -144,9 +144,9 @@ async fn stays(server: &Server, token: &str, blobs: &Blobs, store: &Store<'_>, k
         tokio::time::sleep(Duration::from_millis(300)).await;
         made.push((media, picture));
     }
-    // The turn that takes a later one, of the folder that is swept last, has looked at all of them.
-    put(blobs, ORPHANS[0]).await;
+    // The turn that takes one from afterwards, in the folder that is swept last, has looked at all of them.
     store.age();
+    put(blobs, ORPHANS[0]).await;
     let is_swept = |objects: &[String], _: usize| !objects.iter().any(|name| name == ORPHANS[0]);
     store.until("a later orphan is gone", is_swept).await;
     for (media, picture) in made {
