@@ -78,8 +78,10 @@ async fn with_history(server: Server, url: &str) -> Audited {
         .await;
     let cancelled = server.delete(&format!("/v1/jobs/{job}"), &user).await;
     assert_eq!(cancelled.status(), 204);
+    let auditor = server.auditor("eve@example.org").await;
+    support::log::settled_head(&server, &auditor).await;
     Audited {
-        auditor: server.auditor("eve@example.org").await,
+        auditor,
         database: Database::open(url).await.unwrap(),
         server,
         user,

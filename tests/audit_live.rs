@@ -349,26 +349,11 @@ async fn a_stream_whose_filter_takes_little_says_how_far_it_has_looked() {
     }
 }
 
-/// The head, once the claim of each account's address is confirmed, which is the last that comes by itself.
-async fn settled_head(server: &Server, auditor: &str) -> u64 {
-    let of = async |event_type: &str| {
-        let path = format!("/v1/audit/events?type={event_type}");
-        let page: Value = server.get_json(&path, auditor).await;
-        page["items"].as_array().unwrap().len()
-    };
-    support::until_so("every claim is confirmed", async || {
-        of("EmailClaimConfirmed").await == of("UserRegistered").await
-    })
-    .await;
-    let page: Value = server.get_json("/v1/audit/events?limit=1", auditor).await;
-    page["head"].as_u64().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_read_more_than_there_is_is_told_so() {
     for (server, _) in support::on_both_engines(&[]).await {
         let auditor = server.auditor("eve@example.org").await;
-        let head = settled_head(&server, &auditor).await;
+        let head = support::log::settled_head(&server, &auditor).await;
         for beyond in [head + 1, 9_223_372_036_854_775_807] {
             for (accept, path) in [
                 ("application/json", format!("?after={beyond}")),

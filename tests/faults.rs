@@ -397,23 +397,38 @@ async fn sigterm_lets_a_request_finish_and_ends_well() {
         .chunks(100_000)
         .map(<[u8]>::to_vec)
         .collect::<Vec<_>>();
-    let slowly = futures::stream::unfold(parts.into_iter(), |mut parts| async move {
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        parts
-            .next()
-            .map(|part| (Ok::<_, std::io::Error>(part), parts))
+    // The first part comes before the signal, all others after it.
+    let signalled = Arc::new(tokio::sync::Notify::new());
+    let begin = (parts.into_iter().enumerate(), Arc::clone(&signalled));
+    let slowly = futures::stream::unfold(begin, |(mut parts, signalled)| async move {
+        let (n, part) = parts.next()?;
+        match n {
+            0 => {}
+            1 => signalled.notified().await,
+            _ => tokio::time::sleep(Duration::from_millis(60)).await,
+        }
+        Some((Ok::<_, std::io::Error>(part), (parts, signalled)))
     });
     let upload = server
         .request(Method::POST, "/v1/media?name=a.mp4")
         .bearer_auth(&token);
     let upload = upload.body(reqwest::Body::wrap_stream(slowly)).send();
     let id = server.process_id();
+    let staging = server.data.join("blobs/staging");
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        std::process::Command::new("kill")
+        let is_begun = async || {
+            let before = support::files::under(&staging);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Whatever else is staged is soon kept.
+            let files = support::files::under(&staging);
+            files.iter().any(|file| before.contains(file))
+        };
+        support::until_so("the upload is under way", is_begun).await;
+        let kill = std::process::Command::new("kill")
             .args(["-TERM", &id.to_string()])
-            .status()
-            .unwrap()
+            .status();
+        signalled.notify_one();
+        kill.unwrap()
     };
     let (answer, signal) = tokio::join!(upload, stopping);
     assert!(signal.success());

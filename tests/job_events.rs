@@ -112,7 +112,7 @@ async fn a_stream_ends_with_its_session_and_with_the_server() {
     let began = std::time::Instant::now();
     assert_eq!(all(kept).await.len(), 1);
     assert!(server.wait().success());
-    assert!(began.elapsed().as_secs() < 10, "it waited for the stream");
+    assert!(began.elapsed().as_secs() < 18, "it waited for the stream");
 }
 
 fn terminate(process: u32) -> std::process::ExitStatus {

@@ -108,15 +108,17 @@ fn a_secret_is_found_wherever_it_stands() {
 /// its bytes.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
         if path.ends_with("outbox") {
             continue;
         }
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.is_file() && !KEYS.iter().any(|key| path.ends_with(key)) {
-            let bytes = std::fs::read(&path).unwrap();
+        } else if path.is_file()
+            && !KEYS.iter().any(|key| path.ends_with(key))
+            && let Some(bytes) = support::files::read(&path)
+        {
             found.push((path.display().to_string(), bytes));
         }
     }

@@ -9,12 +9,10 @@
 
 mod support;
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::engines::{count, outcome, refused, rows, servers, write};
-use support::{PATIENCE, Server};
+use support::{PATIENCE, Server, until};
 
 const KEYS: &str = "/v1/admin/service-keys";
 const ADMIN: &str = "root@example.com";
@@ -187,13 +185,17 @@ async fn a_live_stream_ends_with_its_key() {
     for (server, _url, _folder) in servers(&[]).await {
         let admin = server.admin(ADMIN).await;
         let created = create(&server, &admin, &["audit"]).await;
-        let live = server.get("/v1/audit/events/live", &key(&created)).await;
+        let mut live = server.get("/v1/audit/events/live", &key(&created)).await;
         assert_eq!(live.status(), 200);
-        let reading = tokio::spawn(live.text());
+        let mut text = String::new();
+        while !text.contains("ServiceKeyCreated") {
+            let chunk = tokio::time::timeout(PATIENCE, live.chunk()).await;
+            let chunk = chunk.unwrap().unwrap();
+            text.push_str(&String::from_utf8_lossy(&chunk.unwrap()));
+        }
         assert_eq!(server.delete(&one(&created), &admin).await.status(), 204);
-        let text = tokio::time::timeout(PATIENCE, reading).await;
-        let text = text.unwrap().unwrap().unwrap();
-        assert!(text.contains("ServiceKeyCreated"), "{text}");
+        let rest = tokio::time::timeout(PATIENCE, live.text()).await;
+        rest.unwrap().unwrap();
     }
 }
 
@@ -255,13 +257,8 @@ async fn no_key_is_in_the_database_or_in_a_log_line() {
             let answer = request.body(form.clone()).send().await.unwrap();
             assert_eq!(answer.status(), 200);
         }
-        tokio::time::timeout(Duration::from_secs(5), async {
-            while !server.log().contains("/v1/oauth/revoke") {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
+        let is_logged = || server.log().contains("/v1/oauth/revoke");
+        until("the last request is logged", is_logged).await;
         let text = written(&server, &url).await;
         assert!(text.contains("ServiceKeyCreated") && text.contains("gateway"));
         assert!(!text.contains(&key), "{url}");

@@ -252,7 +252,7 @@ async fn a_rebuild_that_cannot_take_an_event_leaves_everything_as_it_was() {
 
 /// A rebuild that leaves something behind.
 async fn kill_one(database: &Database, log: &Log, engine: &str) {
-    for milliseconds in [10, 20, 30, 50, 80, 130] {
+    for milliseconds in [10, 20, 30, 50, 80, 130, 250, 500, 1_000, 2_000] {
         let killed = rebuild::rebuild(database, log, inline(), Mode::Inline, &CODE);
         let _ = tokio::time::timeout(Duration::from_millis(milliseconds), killed).await;
         // The lock of a connection that was dropped ends when PostgreSQL notices.

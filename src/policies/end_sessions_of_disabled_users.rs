@@ -1,9 +1,11 @@
 //! A disabled account loses its sessions.
+//!
+//! One that was let in again meanwhile lost them before that: those that it has now are of afterwards.
 
 use std::sync::Arc;
 
 use aggregates::session::RevokeReason;
-use aggregates::user::UserEvent;
+use aggregates::user::{User, UserEvent};
 use aggregates::values::UserId;
 use async_trait::async_trait;
 use eventlog::{Metadata, ReactError, Reactor, RecordedEvent};
@@ -48,7 +50,11 @@ impl Reactor for EndSessions {
         if !matches!(parsed, UserEvent::UserDisabled { .. }) {
             return Ok(());
         }
-        let user = super::stream_id(event)?;
+        let user: UserId = super::stream_id(event)?;
+        let loaded = self.app.log.load::<User>(&user.to_string()).await;
+        if let (User::Active(_), _) = loaded.map_err(again)? {
+            return Ok(());
+        }
         let acting = Acting::policy(NAME);
         let reason = RevokeReason::UserDisabled;
         let by = actor(event);

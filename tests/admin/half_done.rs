@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{CommandContext, Database, Log, LogOptions, Metadata};
 
 use super::*;
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, until_so};
 
 async fn log(url: &str) -> Log {
     let database = Database::open(url).await.unwrap();
@@ -148,5 +148,30 @@ async fn a_removal_that_may_still_be_under_way_is_left_alone_and_any_new_wish_go
         );
         assert_eq!(me(&server, &token).await["roles"], json!(["admin"]));
         assert_eq!(seated(&url).await.len(), 2);
+    }
+}
+
+/// A policy that comes late ends no session that was opened after the account was let in again.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_let_in_again_stays_in_however_late_the_policy_is() {
+    const POLICY: &str = "end_sessions_of_disabled_users";
+    for (mut server, url, _folder) in servers(&[]).await {
+        let admin = server.admin(ADMIN).await;
+        let ada = server.register("ada@example.com").await;
+        for what in ["/disable", "/enable"] {
+            assert_eq!(act(&server, &admin, &ada, what).await.status(), 200);
+        }
+        let token = access_token(&server.sign_in("ada@example.com").await);
+        server.kill();
+        let late = format!("UPDATE tails SET position = 0 WHERE name = '{POLICY}'");
+        write(&url, &late).await;
+        server.launch().await;
+        let passed = format!(
+            "SELECT COUNT(*) FROM tails WHERE name = '{POLICY}' AND position >= \
+             (SELECT MAX(position) FROM events WHERE event_type = 'UserDisabled')"
+        );
+        let has_passed = async || count(&url, &passed).await == 1;
+        until_so("the policy has passed", has_passed).await;
+        assert_eq!(verify(&server, &token).await, 204, "{url}");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::io::Write as _;
 
+use eventlog::Database;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::on_postgres;
 use crate::request::check;
-use crate::support::engines::{count, outcome, refused, servers, write};
-use crate::support::{PASSWORD, Server, access_token, clip, until_so};
+use crate::support::engines::{count, outcome, refused, servers, until_it_counts, write};
+use crate::support::{PASSWORD, Server, access_token, clip};
 
 fn with_key(server: &Server, path: &str, key: &str) -> RequestBuilder {
     server
@@ -86,16 +87,18 @@ const CLAIMED: &str = "SELECT COUNT(*) FROM idempotency_records WHERE state = 'c
 const RECORDS: &str = "SELECT COUNT(*) FROM idempotency_records";
 
 /// Hashing takes so long that a client can hang up, or the server die, in the middle of it.
-const SLOW: [(&str, &str); 2] = [("ARGON2_MEMORY_KIB", "65536"), ("ARGON2_PASSES", "3")];
+const SLOW: [(&str, &str); 2] = [("ARGON2_MEMORY_KIB", "65536"), ("ARGON2_PASSES", "12")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_begun_with_a_key_is_finished_when_its_client_hangs_up() {
     for (server, url, _folder) in servers(&SLOW).await {
+        let database = Database::open(&url).await.unwrap();
         let body = json!({"email": "ada@example.com", "password": PASSWORD});
         let connection = send_and_stay(&server, &body.to_string(), "k4");
-        until_so("the work begins", async || count(&url, CLAIMED).await == 1).await;
+        until_it_counts(&database, CLAIMED, 1).await;
         drop(connection);
-        until_so("the work ends", async || count(&url, CLAIMED).await == 0).await;
+        until_it_counts(&database, CLAIMED, 0).await;
+        database.close().await;
         let again = with_key(&server, "/v1/users", "k4").json(&body);
         let again = again.send().await.unwrap();
         assert_eq!(again.status(), 201, "{url}");
@@ -106,10 +109,12 @@ async fn what_was_begun_with_a_key_is_finished_when_its_client_hangs_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_whose_request_died_with_the_server_does_nothing_again() {
     for (mut server, url, _folder) in servers(&SLOW).await {
+        let database = Database::open(&url).await.unwrap();
         let body = json!({"email": "ada@example.com", "password": PASSWORD});
         let _connection = send_and_stay(&server, &body.to_string(), "k5");
-        until_so("the work begins", async || count(&url, CLAIMED).await == 1).await;
+        until_it_counts(&database, CLAIMED, 1).await;
         server.kill();
+        database.close().await;
         server.launch().await;
         let again = || with_key(&server, "/v1/users", "k5").json(&body);
         let answer = again().send().await.unwrap();

@@ -141,7 +141,7 @@ async fn a_worker_short_of_disk_for_one_input_goes_on_with_smaller_ones() {
     let seen = server.get_json(&format!("/v1/jobs/{large}"), &token).await;
     assert_eq!(seen["state"], "queued", "{seen}");
     assert!(
-        seen["attempt"].as_u64().unwrap() <= 1,
+        seen["attempt"].as_u64().unwrap() <= 2,
         "it goes round: {seen}"
     );
 }

@@ -16,8 +16,10 @@ async fn everything(server: &Server, url: &str) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&server.data).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_file() {
-            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        if path.is_file()
+            && let Some(bytes) = support::files::read(&path)
+        {
+            found.push((path.display().to_string(), bytes));
         }
     }
     if url.starts_with("postgres") {

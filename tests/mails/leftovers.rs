@@ -17,15 +17,21 @@ fn context() -> CommandContext {
 /// The server is killed once the request is in the log and before anything follows from it; then once it is complete.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_goes_on_whenever_the_node_died() {
-    for (smtp, mut server, url, _folder) in with_smtp(&[]).await {
+    for (mut smtp, mut server, url, _folder) in with_smtp(&[]).await {
         let token = server.token(EMAIL).await;
         smtp.wait(EMAIL, CONFIRM, 1).await;
         settled(&url).await;
-        change_email(&server, &token, NEW).await;
+        smtp.stop();
+        let answer = change_email(&server, &token, NEW).await;
+        assert_eq!(answer.status(), 202, "{url}");
         server.kill();
         // As if nothing had followed: no claim, no mail.
-        let behind = "UPDATE tails SET position = position - 1 WHERE name IN ('write_mails', 'settle_email_changes')";
+        let behind = "UPDATE tails SET position = (SELECT MAX(position) - 1 FROM events \
+                      WHERE event_type = 'EmailChangeRequested') \
+                      WHERE name IN ('write_mails', 'settle_email_changes')";
         write(&url, behind).await;
+        write(&url, "DELETE FROM outbox WHERE state = 'waiting'").await;
+        smtp.listen().await;
         server.launch().await;
         let link = smtp.wait(NEW, CONFIRM_CHANGE, 1).await.token();
         settled(&url).await;

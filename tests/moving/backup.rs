@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::support::engines::servers;
-use super::support::{PASSWORD, Server, free_port};
+use super::support::{PASSWORD, Server, free_port, until};
 use super::{EMAIL, failed, fresh_postgres, goes_on, ran, settled};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,12 +17,13 @@ async fn a_backup_is_restored_on_either_engine() {
         let mut installation = settled(&server).await;
         let kept = folder.path().join("backup");
         let kept = kept.to_str().unwrap();
+        let signed = folder.path().join("blobs/signed");
+        let is_signed = || signed.is_dir() && !walk(signed.to_str().unwrap()).is_empty();
+        until("something is signed", is_signed).await;
         let backup = ["backup", "--to", kept, "--with-blobs"];
         let told = ran(&mut server.command(&backup));
         let why = failed(&mut server.command(&backup));
         assert!(why.contains("File exists"), "{why}");
-        let signed = folder.path().join("blobs/signed");
-        assert!(!walk(signed.to_str().unwrap()).is_empty());
         server.kill();
         let key = std::fs::read(folder.path().join("master.key")).unwrap();
         for entry in walk(kept) {

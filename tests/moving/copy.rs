@@ -117,8 +117,9 @@ async fn what_servers_write_meanwhile_is_not_torn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_rebuild_has_left_is_in_nobodys_way() {
-    for (server, url, folder) in servers(&[]).await {
+    for (mut server, url, folder) in servers(&[]).await {
         server.register("one@example.com").await;
+        server.kill();
         write(&url, "CREATE TABLE sessions__rebuild (id TEXT)").await;
         let begun = "INSERT INTO tails (name, position) VALUES ('sessions__rebuild', 1)";
         write(&url, begun).await;

@@ -3,8 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use std::time::{Duration, Instant};
+
 use crate::Audited;
-use crate::support::until;
+use crate::support::{PATIENCE, until};
 
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_default()
@@ -12,13 +14,17 @@ fn read(path: &Path) -> Vec<u8> {
 
 /// Waits until the folder has the checkpoint that is served.
 async fn published(audited: &Audited) -> String {
-    let note = audited.text("/v1/audit/log/checkpoint").await;
     let path = audited.server.data.join("log/checkpoint");
-    until("the checkpoint is a file", || {
-        read(&path) == note.as_bytes()
-    })
-    .await;
-    note
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // The log may have gone on since the last look.
+        let note = audited.text("/v1/audit/log/checkpoint").await;
+        if read(&path) == note.as_bytes() {
+            return note;
+        }
+        assert!(Instant::now() < deadline, "the checkpoint is no file");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use eventlog::{Database, Value as Cell};
 use reqwest::Response;
 use serde_json::Value;
 
-use super::Server;
+use super::{PATIENCE, Server};
 
 /// A server on each engine, with the URL of its database and its folder. Not yet launched.
 pub async fn prepared(settings: &[(&str, &str)]) -> Vec<(Server, String, tempfile::TempDir)> {
@@ -51,6 +51,21 @@ pub async fn rows(url: &str, sql: &str) -> Vec<eventlog::Row> {
 /// The number that a query gives.
 pub async fn count(url: &str, sql: &str) -> i64 {
     rows(url, sql).await[0].int(0).unwrap()
+}
+
+/// Waits until a query counts so many, and looks so often that it sees what is so for a moment only.
+pub async fn until_it_counts(database: &Database, sql: &str, wanted: i64) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let rows = database.query(sql, &[]).await.unwrap();
+        let seen = rows[0].int(0).unwrap();
+        if seen == wanted {
+            return;
+        }
+        let is_early = std::time::Instant::now() < deadline;
+        assert!(is_early, "in vain: {sql}: {seen}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
 
 /// Appends so many events of a kind that no read model and no policy looks at.

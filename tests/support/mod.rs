@@ -5,7 +5,9 @@
 
 pub mod chance;
 pub mod engines;
+pub mod files;
 mod kill;
+pub mod log;
 pub mod totp;
 
 use std::os::unix::process::ExitStatusExt as _;
@@ -103,6 +105,8 @@ impl Server {
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
         );
+        // A server may close an idle connection after a second.
+        let client = Client::builder().pool_idle_timeout(Duration::from_millis(500));
         Self {
             process: None,
             worker: None,
@@ -110,7 +114,7 @@ impl Server {
             ops: format!("http://127.0.0.1:{ops}"),
             data: data.to_owned(),
             settings: all,
-            client: Client::builder().build().unwrap(),
+            client: client.build().unwrap(),
             folder: None,
             wrapper: Vec::new(),
         }

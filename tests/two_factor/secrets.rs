@@ -61,7 +61,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file());
     files
-        .map(|path| (path.display().to_string(), std::fs::read(&path).unwrap()))
+        .filter_map(|path| Some((path.display().to_string(), support::files::read(&path)?)))
         .collect()
 }
 

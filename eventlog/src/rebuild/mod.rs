@@ -32,7 +32,7 @@ const STEP: usize = 2_000;
 /// How often the tables are tried to be put in place.
 const SWAPS: usize = 50;
 /// How often a lock is tried.
-const LOOKS: usize = 10;
+const LOOKS: usize = 100;
 /// Between two of these.
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -59,7 +59,7 @@ async fn a_job_can_be_cancelled_in_every_state() {
 
 #[tokio::test]
 async fn a_job_that_nobody_asks_about_is_killed() {
-    let mut worker = Worker::start_misbehaving(&["--orphan-seconds", "1"]).await;
+    let mut worker = Worker::start_misbehaving(&["--orphan-seconds", "3"]).await;
     let key = worker.stall().await;
     worker.wait_for_log("nobody asked about a job").await;
     assert_eq!(worker.children(), Vec::<i32>::new());

@@ -173,13 +173,13 @@ async fn outputs_stay_until_they_are_acknowledged() {
 
 #[tokio::test]
 async fn an_ended_job_is_forgotten_after_its_time() {
-    let worker = Worker::start_with(&["--keep-seconds", "1"]).await;
+    let worker = Worker::start_with(&["--keep-seconds", "3"]).await;
     let status = worker
         .complete(&spec(Preset::Metadata, &clip()), &clip())
         .await;
     // Asking for nothing else, until the sweep has passed.
     while !worker.client.jobs().await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(
         worker.client.status(status.key()).await,

@@ -138,7 +138,7 @@ mod tests {
             );
         }
         let took = started.elapsed();
-        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(took < Duration::from_mins(1), "{took:?}");
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         let started = Instant::now();
         assert!(!is_weak(&"Xkcd-Staple-936 ".repeat(4_000)));
         assert!(
-            started.elapsed() < Duration::from_secs(10),
+            started.elapsed() < Duration::from_mins(1),
             "{:?}",
             started.elapsed()
         );
@@ -163,7 +163,7 @@ mod tests {
             is_weak(&format!("{}{}", "4@8({[", "aA1".repeat(repeated * 6)));
         }
         assert!(
-            started.elapsed() < Duration::from_secs(10),
+            started.elapsed() < Duration::from_mins(1),
             "{:?}",
             started.elapsed()
         );
