@@ -46,12 +46,12 @@ bench: ## Measure against named baselines; the results are in bench/results
 chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, and verify the log after each
 	scripts/setup test
 	cargo build --locked --workspace --bins
-	CHAOS_ROUNDS=200 cargo nextest run --locked -p gatelog --test chaos
+	CHAOS_ROUNDS=200 cargo nextest run --locked --workspace --test chaos
 
 soak: ## A million events on each engine (CONSUMERS_ENGINE=sqlite or postgres: on one), eight writers and eight consumers
 	scripts/setup test
 	cargo build --locked --release --workspace --bins
-	CONSUMERS_EVENTS=1000000 cargo nextest run --locked --release -p gatelog --test consumers --success-output final
+	CONSUMERS_EVENTS=1000000 cargo nextest run --locked --release --workspace --test consumers --success-output final
 
 setup: ## Install what is missing
 	scripts/setup test

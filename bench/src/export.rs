@@ -1,4 +1,5 @@
-//! NDJSON export over HTTP, against raw reads of the same rows in the same run, and what memory it takes.
+//! NDJSON export over HTTP, and a replay in the process, against raw reads of the same rows in the same run, and what
+//! memory an export takes.
 //!
 //! Baselines: the columns of a line by a plain SELECT (sqlx on PostgreSQL, rusqlite on SQLite) and, on PostgreSQL, by COPY
 //! in text form; each row is only counted with its bytes. Ours goes through the server and a client that counts lines.
@@ -29,6 +30,13 @@ const FILL: u64 = 250;
 const SELECT: &str = "SELECT position, event_id, recorded_at, aggregate_type, aggregate_id, sequence, event_type, \
                       event_version, payload, metadata FROM events ORDER BY position";
 
+const SELECTED: &str = "plain SELECT (baseline)";
+const COPIED: &str = "COPY (baseline)";
+const EXPORTED: &str = "export over HTTP";
+const REPLAYED: &str = "replay of the log, in the process";
+/// Events that a replay takes at once.
+const REPLAYED_AT_ONCE: usize = 2_000;
+
 /// What one way of reading gave.
 struct Figures {
     what: &'static str,
@@ -37,7 +45,7 @@ struct Figures {
 
 pub async fn run(events: u64, rounds: usize, only: Option<Engine>) -> anyhow::Result<()> {
     let mut text = format!(
-        "# NDJSON export against raw reads of the same rows\n\n{}\nMedians of {rounds} alternating rounds over {events} \
+        "# NDJSON export and replay against raw reads of the same rows\n\n{}\nMedians of {rounds} alternating rounds over {events} \
          events.\n\n",
         machine()
     );
@@ -68,35 +76,35 @@ async fn on_engine(
     let token = sign_in(&server).await?;
     settle(&server).await?;
     let is_postgres = engine == Engine::Postgres;
-    let mut figures = vec![
-        Figures {
-            what: "plain SELECT (baseline)",
-            rates: Vec::new(),
-        },
-        Figures {
-            what: "export over HTTP",
-            rates: Vec::new(),
-        },
-    ];
+    let log = Log::open(
+        Database::open(url).await?,
+        Vec::new(),
+        LogOptions::default(),
+    )
+    .await?;
+    let mut ways = vec![SELECTED, EXPORTED, REPLAYED];
     if is_postgres {
-        figures.push(Figures {
-            what: "COPY (baseline)",
-            rates: Vec::new(),
-        });
+        ways.push(COPIED);
     }
+    let figures = ways.into_iter().map(|what| Figures {
+        what,
+        rates: Vec::new(),
+    });
+    let mut figures: Vec<Figures> = figures.collect();
     let mut above_idle = 0;
     for _ in 0..rounds {
         for figure in &mut figures {
             let began = Instant::now();
             let rows = match (figure.what, is_postgres) {
-                ("export over HTTP", _) => {
+                (EXPORTED, _) => {
                     let idle = memory(&server, "VmRSS:")?;
                     reset_peak(&server)?;
                     let lines = export(&server, &token).await?;
                     above_idle = above_idle.max(memory(&server, "VmHWM:")?.saturating_sub(idle));
                     lines
                 }
-                ("COPY (baseline)", _) => copy(url).await?,
+                (REPLAYED, _) => replay(&log).await?,
+                (COPIED, _) => copy(url).await?,
                 (_, true) => select_postgres(url).await?,
                 (_, false) => select_sqlite(url)?,
             };
@@ -109,6 +117,7 @@ async fn on_engine(
                 .push(rows as f64 / began.elapsed().as_secs_f64());
         }
     }
+    log.shut_down().await;
     Ok(report(engine, figures, above_idle))
 }
 
@@ -117,22 +126,31 @@ fn report(engine: Engine, mut figures: Vec<Figures>, above_idle: u64) -> String 
         .iter_mut()
         .map(|one| median(&mut one.rates))
         .collect();
-    let ours = rates.get(1).copied().unwrap_or_default();
-    let rows: Vec<Vec<String>> = figures
-        .iter()
-        .zip(&rates)
+    let named = || figures.iter().zip(&rates);
+    let of = |what| {
+        named()
+            .find(|(one, _)| one.what == what)
+            .map(|(_, rate)| *rate)
+    };
+    let (exported, replayed) = (of(EXPORTED), of(REPLAYED));
+    let rows: Vec<Vec<String>> = named()
         .map(|(one, rate)| {
+            let ratio = |ours: Option<f64>| format!("{:.2}", ours.unwrap_or_default() / rate);
             vec![
                 one.what.to_owned(),
                 format!("{rate:.0}"),
-                format!("{:.2}", ours / rate),
+                ratio(exported),
+                ratio(replayed),
             ]
         })
         .collect();
     format!(
         "## {}\n\n{}\nPeak memory of the server during an export, above idle: {:.1} MiB.\n\n",
         engine.name(),
-        table(&["what", "events/s", "export : this"], &rows),
+        table(
+            &["what", "events/s", "export : this", "replay : this"],
+            &rows
+        ),
         f64::from(u32::try_from(above_idle).unwrap_or(u32::MAX)) / 1024.0,
     )
 }
@@ -275,6 +293,19 @@ fn count_lines(server: SocketAddr, request: &str) -> anyhow::Result<u64> {
         lines += memchr::memchr_iter(b'\n', received).count() as u64;
         let length = received.len();
         connection.consume(length);
+    }
+}
+
+/// The events as a rebuild of a read model takes them.
+async fn replay(log: &Log) -> anyhow::Result<u64> {
+    let (mut count, mut after) = (0, 0);
+    loop {
+        let events = log.read_all(after, REPLAYED_AT_ONCE).await?;
+        let Some(last) = events.last() else {
+            return Ok(count);
+        };
+        after = last.position;
+        count += events.len() as u64;
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is the Merkle leaf, byte for byte, so what is written here never changes. An export writes hundreds of thousands
 //! a second straight from the rows, so the common case copies texts and touches no allocator.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Datelike as _, SecondsFormat, Timelike as _, Utc};
@@ -30,6 +31,23 @@ pub(crate) struct LineParts<'a> {
 }
 
 impl<'a> LineParts<'a> {
+    /// The event that has these parts.
+    pub(crate) fn to_event(self, leaf_hash: [u8; 32]) -> RecordedEvent {
+        RecordedEvent {
+            position: self.position,
+            event_id: self.event_id,
+            recorded_at: self.recorded_at,
+            aggregate_type: self.aggregate_type.to_owned(),
+            aggregate_id: self.aggregate_id.to_owned(),
+            sequence: self.sequence,
+            event_type: self.event_type.to_owned(),
+            event_version: self.event_version.to_owned(),
+            payload: self.payload.to_owned(),
+            metadata: self.metadata.to_owned(),
+            leaf_hash,
+        }
+    }
+
     pub(crate) fn of(event: &'a RecordedEvent) -> Self {
         Self {
             position: event.position,
@@ -55,6 +73,7 @@ pub fn cloud_event_line(event: &RecordedEvent) -> String {
 
 /// Appends the line of an event.
 pub(crate) fn write_line(line: &mut String, event: &LineParts<'_>) {
+    let subject = Text::new(event.aggregate_id);
     line.push_str("{\"specversion\":\"1.0\",\"id\":\"");
     let id = event.event_id.hyphenated();
     line.push_str(id.encode_lower(&mut Uuid::encode_buffer()));
@@ -63,7 +82,7 @@ pub(crate) fn write_line(line: &mut String, event: &LineParts<'_>) {
     line.push_str("\",\"type\":\"");
     json_text(line, event.event_type);
     line.push_str("\",\"subject\":\"");
-    json_text(line, event.aggregate_id);
+    subject.push_to(line);
     line.push_str("\",\"time\":\"");
     time(line, event.recorded_at);
     line.push_str("\",\"datacontenttype\":\"application/json\",\"data\":");
@@ -73,7 +92,7 @@ pub(crate) fn write_line(line: &mut String, event: &LineParts<'_>) {
     line.push_str(",\"stream\":\"");
     json_text(line, event.aggregate_type);
     line.push('/');
-    json_text(line, event.aggregate_id);
+    subject.push_to(line);
     line.push_str("\",\"version\":");
     number(line, event.sequence);
     line.push_str(",\"eventversion\":\"");
@@ -83,23 +102,36 @@ pub(crate) fn write_line(line: &mut String, event: &LineParts<'_>) {
     line.push('}');
 }
 
-/// Whether a text stands in JSON as it is.
+/// Whether a text stands in JSON as it is. Every byte is looked at, whatever those before it are: so it is done by
+/// instructions that take many at once.
 fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\' && byte.is_ascii())
+    text.bytes().fold(true, |is_plain, byte| {
+        is_plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\') & byte.is_ascii()
+    })
+}
+
+/// A text as it stands in JSON, without the quotation marks around it.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    fn new(text: &'a str) -> Self {
+        if is_plain(text) {
+            return Self(Cow::Borrowed(text));
+        }
+        let mut quoted = serde_json::Value::from(text).to_string();
+        quoted.pop();
+        quoted.remove(0);
+        Self(Cow::Owned(quoted))
+    }
+
+    fn push_to(&self, line: &mut String) {
+        line.push_str(&self.0);
+    }
 }
 
 /// Appends a text as JSON, without the quotation marks around it.
 fn json_text(line: &mut String, text: &str) {
-    if is_plain(text) {
-        line.push_str(text);
-        return;
-    }
-    let quoted = serde_json::Value::from(text).to_string();
-    let text = quoted
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    line.push_str(text.unwrap_or_default());
+    Text::new(text).push_to(line);
 }
 
 /// Appends a number in decimal.

@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
 pub(crate) use changes::{group_statement, groups};
-pub(crate) use lines::read_lines;
+pub(crate) use lines::{read_events, read_lines};
 pub(crate) use statement::bind;
 use statement::{Outcome, append_statement, outcome};
 

@@ -55,6 +55,30 @@ async fn fill_with_odd_ones(log: &Log) {
     fill(log, "more", 500).await;
 }
 
+/// A replay takes other ways to the rows than who reads a few.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_events_at_once_are_those_of_small_steps() {
+    for engine in ENGINES {
+        let (database, _url, _folder) = database(engine).await;
+        let log = open(&database).await;
+        fill_with_odd_ones(&log).await;
+        let mut few = Vec::new();
+        loop {
+            let after = few.len() as u64;
+            let some = log.read_all(after, 100).await.unwrap();
+            if some.is_empty() {
+                break;
+            }
+            few.extend(some);
+        }
+        assert_eq!(few.len(), 3_530);
+        assert_eq!(log.read_all(0, 1_000).await.unwrap(), few[..1_000]);
+        assert_eq!(log.read_all(2_000, 100_000).await.unwrap(), few[2_000..]);
+        assert_eq!(log.read_all(3_530, 1_000).await.unwrap(), []);
+        log.shut_down().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lines_are_those_of_the_events() {
     for engine in ENGINES {

@@ -1,4 +1,4 @@
-//! Reading lines from PostgreSQL: `COPY … TO STDOUT` in the binary format, whose rows are taken apart in place.
+//! Reading many rows of the log from PostgreSQL: `COPY … TO STDOUT` in the binary format, whose rows are taken apart in place.
 
 use chrono::DateTime;
 use futures::TryStreamExt as _;
@@ -7,15 +7,17 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
-use crate::DbError;
 use crate::database::LostConnections;
 use crate::line::LineParts;
 use crate::lines::Lines;
+use crate::{DbError, RecordedEvent};
 
 /// How the format begins (PostgreSQL's manual, COPY, "Binary Format").
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// Columns of a row.
+/// Columns of a line.
 const COLUMNS: i16 = 10;
+/// And with the leaf hash behind them.
+const COLUMNS_OF_EVENT: i16 = 11;
 
 /// A connection that goes back to the pool only when everything that it was sent has been read.
 struct Copying(Option<PoolConnection<Postgres>>);
@@ -36,19 +38,50 @@ impl Drop for Copying {
 
 /// The lines of a query for [`crate::lines::COLUMNS`].
 pub(crate) async fn read_lines(pool: &PgPool, sql: &str) -> Result<Lines, DbError> {
+    read(pool, sql, |row, lines: &mut Lines| {
+        Ok(match row.parts(COLUMNS)? {
+            Some(parts) => lines.take(&parts),
+            None => true,
+        })
+    })
+    .await
+}
+
+/// The events of a query for [`crate::lines::COLUMNS`] and the leaf hash.
+pub(crate) async fn read_events(pool: &PgPool, sql: &str) -> Result<Vec<RecordedEvent>, DbError> {
+    read(pool, sql, |row, events: &mut Vec<RecordedEvent>| {
+        if let Some(parts) = row.parts(COLUMNS_OF_EVENT)? {
+            let leaf_hash = row.field()?.try_into().map_err(|_| broken())?;
+            events.push(parts.to_event(leaf_hash));
+        }
+        Ok(true)
+    })
+    .await
+}
+
+/// What `take` makes of the rows, until it says that there is no room for more.
+async fn read<T: Default>(
+    pool: &PgPool,
+    sql: &str,
+    take: impl Fn(&mut Fields<'_>, &mut T) -> Result<bool, DbError>,
+) -> Result<T, DbError> {
     let sql = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
     let mut lost = LostConnections::default();
     loop {
-        let lines = copy(pool, &sql).await;
-        if !lost.again(&lines) {
-            return lines;
+        let taken = copy(pool, &sql, &take).await;
+        if !lost.again(&taken) {
+            return taken;
         }
     }
 }
 
-async fn copy(pool: &PgPool, sql: &str) -> Result<Lines, DbError> {
+async fn copy<T: Default>(
+    pool: &PgPool,
+    sql: &str,
+    take: impl Fn(&mut Fields<'_>, &mut T) -> Result<bool, DbError>,
+) -> Result<T, DbError> {
     let mut copying = Copying(Some(pool.acquire().await?));
-    let mut lines = Lines::default();
+    let mut taken = T::default();
     if let Some(connection) = &mut copying.0 {
         let mut messages = connection.copy_out_raw(sql).await?;
         let (mut is_first, mut has_room) = (true, true);
@@ -58,13 +91,13 @@ async fn copy(pool: &PgPool, sql: &str) -> Result<Lines, DbError> {
                 row.skip_header()?;
             }
             // What a full step has no room for is still read, so that the connection can be used again.
-            if has_room && let Some(event) = row.event()? {
-                has_room = lines.take(&event);
+            if has_room {
+                has_room = take(&mut row, &mut taken)?;
             }
         }
     }
     copying.finish();
-    Ok(lines)
+    Ok(taken)
 }
 
 /// What is left of a message.
@@ -95,14 +128,14 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// The row; nothing at the end.
-    fn event(&mut self) -> Result<Option<LineParts<'a>>, DbError> {
+    /// What a line has of a row of so many columns; nothing at the end.
+    fn parts(&mut self, columns: i16) -> Result<Option<LineParts<'a>>, DbError> {
         if self.0.is_empty() {
             return Ok(None);
         }
         match i16::from_be_bytes(self.array()?) {
             -1 => return Ok(None),
-            COLUMNS => {}
+            count if count == columns => {}
             _ => return Err(broken()),
         }
         Ok(Some(LineParts {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::DateTime;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -15,12 +16,14 @@ use super::{BUSY_TIMEOUT, numbered};
 use crate::database::Statement;
 use crate::line::LineParts;
 use crate::lines::Lines;
-use crate::{DbError, Row, Value};
+use crate::{DbError, RecordedEvent, Row, Value};
 
 /// Connections that read at once.
 const CONNECTIONS: usize = 10;
 /// Prepared statements that each keeps.
 const STATEMENTS: usize = 256;
+/// Where the leaf hash is, behind the columns of a line.
+const LEAF_HASH: usize = 10;
 /// How long a read waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -74,6 +77,14 @@ impl Readers {
         self.read(move |connection| lines(connection, &sql)).await
     }
 
+    /// The events of a query for [`crate::lines::COLUMNS`] and the leaf hash.
+    pub(crate) async fn events(
+        self: &Arc<Self>,
+        sql: String,
+    ) -> Result<Vec<RecordedEvent>, DbError> {
+        self.read(move |connection| events(connection, &sql)).await
+    }
+
     async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
@@ -116,7 +127,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, DbError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    plan_once(&connection)?;
     Ok(connection)
+}
+
+/// Else a statement that compares what a partial index compares is planned anew whenever it is used.
+pub(super) fn plan_once(connection: &Connection) -> Result<(), DbError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn rows_of_each(connection: &Connection, queries: &[Statement]) -> Result<Vec<Vec<Row>>, DbError> {
@@ -145,31 +163,46 @@ fn lines(connection: &Connection, sql: &str) -> Result<Lines, DbError> {
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let text = |index: usize| {
-            let text = row.get_ref(index)?.as_str();
-            text.map_err(|_| DbError::decode("not a text column"))
-        };
-        let number = |index: usize| -> Result<i64, DbError> { Ok(row.get(index)?) };
-        let positive = |index: usize| {
-            u64::try_from(number(index)?).map_err(|_| DbError::decode("a negative number"))
-        };
-        let event = LineParts {
-            position: positive(0)?,
-            event_id: Uuid::try_parse(text(1)?)
-                .map_err(|_| DbError::decode("an event id that is none"))?,
-            recorded_at: DateTime::from_timestamp_micros(number(2)?)
-                .ok_or_else(|| DbError::decode("a time out of range"))?,
-            aggregate_type: text(3)?,
-            aggregate_id: text(4)?,
-            sequence: positive(5)?,
-            event_type: text(6)?,
-            event_version: text(7)?,
-            payload: text(8)?,
-            metadata: text(9)?,
-        };
-        if !lines.take(&event) {
+        if !lines.take(&parts(row)?) {
             break;
         }
     }
     Ok(lines)
+}
+
+fn events(connection: &Connection, sql: &str) -> Result<Vec<RecordedEvent>, DbError> {
+    let mut events = Vec::new();
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let leaf_hash = row.get(LEAF_HASH)?;
+        events.push(parts(row)?.to_event(leaf_hash));
+    }
+    Ok(events)
+}
+
+/// What a row of [`crate::lines::COLUMNS`] has, where SQLite keeps it.
+fn parts<'a>(row: &'a rusqlite::Row<'_>) -> Result<LineParts<'a>, DbError> {
+    let text = |index: usize| {
+        let text = row.get_ref(index)?.as_str();
+        text.map_err(|_| DbError::decode("not a text column"))
+    };
+    let number = |index: usize| -> Result<i64, DbError> { Ok(row.get(index)?) };
+    let positive = |index: usize| {
+        u64::try_from(number(index)?).map_err(|_| DbError::decode("a negative number"))
+    };
+    Ok(LineParts {
+        position: positive(0)?,
+        event_id: Uuid::try_parse(text(1)?)
+            .map_err(|_| DbError::decode("an event id that is none"))?,
+        recorded_at: DateTime::from_timestamp_micros(number(2)?)
+            .ok_or_else(|| DbError::decode("a time out of range"))?,
+        aggregate_type: text(3)?,
+        aggregate_id: text(4)?,
+        sequence: positive(5)?,
+        event_type: text(6)?,
+        event_version: text(7)?,
+        payload: text(8)?,
+        metadata: text(9)?,
+    })
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::BUSY_TIMEOUT;
+use super::readers::plan_once;
 use crate::DbError;
 
 /// Jobs that may wait for the thread.
@@ -64,6 +65,7 @@ impl SqliteWriter {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        plan_once(&connection)?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000;",
