@@ -173,6 +173,8 @@ pub enum SecondFactorCommand {
         codes_id: RecoveryCodesId,
         /// How many there are.
         count: u8,
+        /// How often the account may do this or issue codes within an hour; each time is events, which stay for ever.
+        most_an_hour: u32,
         /// Now.
         at: DateTime<Utc>,
     },
@@ -191,6 +193,8 @@ pub enum SecondFactorCommand {
         codes_id: RecoveryCodesId,
         /// How many there are.
         count: u8,
+        /// As of [`Self::Enable`], with which it is counted.
+        most_an_hour: u32,
         /// Now.
         at: DateTime<Utc>,
     },
