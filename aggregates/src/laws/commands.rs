@@ -69,7 +69,7 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
                 at: at(s),
             }
         ),
-        2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
+        2 => seconds().prop_map(|s| UserCommand::Enable { deletion_grace: TimeDelta::seconds(20), at: at(s) }),
         1 => (1_u8..4, 1_u8..4, seconds()).prop_map(|(new, replaced, s)| UserCommand::ResetPassword {
             password_id: id(new),
             replaces: id(replaced),

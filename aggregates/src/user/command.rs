@@ -1,6 +1,6 @@
 //! What can be asked of an account.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{DisableReason, ErasureReason};
 use crate::values::{
@@ -89,8 +89,11 @@ pub enum UserCommand {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Lets it in again.
+    /// Lets it in again. A deletion that waits has its grace anew: while the account was shut out nobody could take it
+    /// back.
     Enable {
+        /// How long a deletion that waits goes on waiting at least.
+        deletion_grace: TimeDelta,
         /// Now.
         at: DateTime<Utc>,
     },
