@@ -188,6 +188,8 @@ mod tests {
             ("SIGN_IN_MAX_DELAY", "86401"),
             ("ANONYMOUS_REQUESTS_PER_HOUR", "0"),
             ("NAME_CHANGES_PER_HOUR", "0"),
+            ("SERVICE_NAME", "a:b"),
+            ("SERVICE_NAME", " "),
             ("REFRESHES_PER_HOUR", "0"),
             ("FACTOR_CHANGES_PER_HOUR", "0"),
             ("SIGN_INS_PER_HOUR", "0"),

@@ -85,7 +85,7 @@ fn insert(app: &App, mail: &NewMail, now: DateTime<Utc>) -> Result<Statement, Va
     const SQL: &str = "INSERT INTO outbox (mail_id, user_id, state, sealed_letter, master_key_id, attempts, due_at, \
                        lease_until, node_id, created_at) VALUES ($1, $2, 'waiting', $3, $4, 0, $5, 0, '', $6) \
                        ON CONFLICT (mail_id) DO NOTHING";
-    let written = Written::new(&mail.letter, &mail.to);
+    let written = Written::new(&mail.letter, &mail.to, &app.config.network.service_name);
     let bytes = serde_json::to_vec(&written).unwrap_or_default();
     let sealed = app.vault.seal_entry(MailTable::Outbox, &mail.id, &bytes)?;
     let row = vec![

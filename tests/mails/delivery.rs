@@ -211,3 +211,23 @@ async fn an_operator_sees_parked_mails_and_has_them_sent_again() {
         smtp.wait(OTHER, CONFIRM, 1).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_is_called_what_its_operator_calls_it() {
+    for (smtp, server, url, _folder) in with_smtp(&[("SERVICE_NAME", "Zorblaxian")]).await {
+        // Its name is what a guesser tries first.
+        let body = json!({"email": EMAIL, "password": "Zorblaxian-1"});
+        let refusal = server.post("/v1/users", "", &body).await;
+        assert_eq!(refusal.status(), 422, "{url}");
+        let problem: Value = refusal.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["code"], "too_common", "{url}");
+        let token = server.token(EMAIL).await;
+        let mail = smtp.wait(EMAIL, CONFIRM, 1).await;
+        assert!(mail.text().contains("Sent by Zorblaxian."), "{url}");
+        let answer = server.post("/v1/me/totp", &token, &json!({})).await;
+        let pending: Value = answer.json().await.unwrap();
+        let uri = pending["otpauth_uri"].as_str().unwrap();
+        assert!(uri.starts_with("otpauth://totp/Zorblaxian:"), "{url}");
+        assert!(uri.contains("issuer=Zorblaxian"), "{url}");
+    }
+}
