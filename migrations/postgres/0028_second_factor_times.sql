@@ -24,3 +24,5 @@ UPDATE sessions SET recovery_code_proved_at = (
             OR e.payload -> 'SessionStarted' ->> 'auth_methods' LIKE '%"recovery_code"%')
     ORDER BY e.sequence DESC LIMIT 1
 ) WHERE auth_time <> created_at;
+-- The last proof of identity in each session, for the activity of its person.
+CREATE INDEX IF NOT EXISTS sessions_by_user_and_proof ON sessions (user_id, auth_time) WHERE auth_time <> created_at;
