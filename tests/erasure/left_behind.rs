@@ -134,8 +134,8 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
         let none: Vec<(String, String)> = Vec::new();
         assert_eq!(places_of(&url, &user).await, none, "{url}");
         for table in ["vault_totp", "vault_recovery_codes", "mail_tokens"] {
-            let left = count(&url, &format!("SELECT COUNT(*) FROM {table}")).await;
-            assert_eq!(left, 0, "{url}: {table}");
+            let left = format!("SELECT COUNT(*) FROM {table} WHERE user_id = '{user}'");
+            assert_eq!(count(&url, &left).await, 0, "{url}: {table}");
         }
         // The content follows the events of its deletion.
         let media = folder.path().join("blobs");
