@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// A session, and when each second factor was last proved in it.
+type Times = (String, Option<i64>, Option<i64>);
+
 const REAUTHENTICATE: &str = "/v1/sessions/current/reauthenticate";
 
 async fn reauthenticated(server: &Server, token: &str, body: Value) -> String {
@@ -163,7 +166,7 @@ async fn the_times_of_former_proofs_are_told_from_the_log() {
         reauthenticated(&server, &recovered, json!({"password": PASSWORD})).await;
         server.register("bob@example.com").await;
         server.sign_in("bob@example.com").await;
-        let times = async || -> Vec<(String, Option<i64>, Option<i64>)> {
+        let times = async || -> Vec<Times> {
             let row = |row: &eventlog::Row| {
                 let time = |index| row.opt_int(index).unwrap();
                 (row.text(0).unwrap(), time(1), time(2))
@@ -171,9 +174,7 @@ async fn the_times_of_former_proofs_are_told_from_the_log() {
             rows(&url, ROWS).await.iter().map(row).collect()
         };
         let before = times().await;
-        let known = |which: fn(&(String, Option<i64>, Option<i64>)) -> bool| {
-            before.iter().filter(|row| which(row)).count()
-        };
+        let known = |which: fn(&Times) -> bool| before.iter().filter(|row| which(row)).count();
         assert_eq!(known(|row| row.1.is_some()), 2, "{url}: {before:?}");
         assert_eq!(known(|row| row.2.is_some()), 1, "{url}: {before:?}");
         server.kill();
