@@ -4,6 +4,8 @@
 //! registrations win. Then the account. A claim whose account never came is released by a policy, which first
 //! fences the account's stream, so that a registration that was only slow cannot slip in afterwards.
 
+use std::net::IpAddr;
+
 use aggregates::email_claim::{EmailClaim, EmailClaimCommand, EmailClaimError};
 use aggregates::user::{User, UserCommand, UserError};
 use aggregates::values::{DisplayName, EmailAddress, EmailClaimId, Role, UserId};
@@ -13,6 +15,7 @@ use projections::users::{self, SealedField};
 
 use crate::app::{Acting, App};
 use crate::keyring::{PersonKey, Vault, VaultError};
+use crate::mail::devices;
 use crate::ports::passwords::HashedPassword;
 use crate::ports::{clock, ids};
 use crate::throttle::{self, ThrottleError};
@@ -97,6 +100,22 @@ pub async fn register(
         at,
         position,
     })
+}
+
+/// Remembers from where a person has registered themselves. Without it they are told of their first sign-in, which does no
+/// harm; so this does not fail.
+pub async fn remember_network(app: &App, user: UserId, ip: IpAddr) {
+    let remembered = async {
+        let key = app.vault.person_key(user).await?;
+        if let Some(key) = key {
+            let remember = devices::remember_registration(&key, user, ip, clock::now());
+            app.database.execute(remember).await?;
+        }
+        Ok::<_, VaultError>(())
+    };
+    if let Err(error) = remembered.await {
+        tracing::warn!(%user, %error, "the network of a registration is not remembered");
+    }
 }
 
 async fn claim_and_register(

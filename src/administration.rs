@@ -197,7 +197,10 @@ pub async fn enable(
     if Rights::load(&app.log, user).await?.is_disabled {
         end_sessions(app, user, acting, by).await?;
     }
-    let command = UserCommand::Enable { at: clock::now() };
+    let command = UserCommand::Enable {
+        deletion_grace: TimeDelta::seconds(app.config.tokens.deletion_grace_seconds),
+        at: clock::now(),
+    };
     let position = execute(&app.log, user, command, acting).await?;
     match seat(&app.log, user, acting).await? {
         Seating::Done(seated) => Ok(position.max(seated)),

@@ -25,6 +25,7 @@ use crate::ports::blobs::Blobs;
 use crate::ports::passwords::Passwords;
 use crate::ports::{clock, ids};
 use crate::read_models::ReadModels;
+use crate::sign_ins::SignIns;
 use crate::tails::Tails;
 use crate::token_check::{Lease, TokenCheck};
 use crate::uploads::plain::PlainUploads;
@@ -49,6 +50,8 @@ pub struct App {
     pub lease: Arc<Lease>,
     /// When each session was last seen.
     pub last_seen: Arc<LastSeen>,
+    /// How many sessions accounts opened lately.
+    pub sign_ins: SignIns,
     /// Stored answers.
     pub idempotency: Idempotency,
     /// Requests that are worked on to their end, even if their clients hang up.
@@ -166,6 +169,7 @@ impl App {
             notary,
             tokens,
             last_seen: Arc::new(LastSeen::default()),
+            sign_ins: SignIns::default(),
             idempotency: Idempotency::new(database.clone(), vault.clone()),
             finishing: TaskTracker::new(),
             passwords: Passwords::new(&config.passwords, peppers)?

@@ -207,8 +207,8 @@ pub fn router(app: &Arc<App>) -> Router {
 fn verifying() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/verify", any(verify::verify))
+        .route("/v1/verify/", any(verify::verify))
         .route_layer(from_fn(layers::no_token_in_url))
-        .route("/v1/verify/", any(verify::verify_below))
         .route("/v1/verify/{*path}", any(verify::verify_below))
         .route_layer(from_fn(layers::route))
 }

@@ -38,6 +38,7 @@ pub mod second_factor;
 pub mod serve;
 pub mod service_keys;
 pub mod sign_in;
+pub mod sign_ins;
 pub mod sniff;
 pub mod tails;
 pub mod telemetry;

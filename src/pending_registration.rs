@@ -6,6 +6,8 @@
 //! The link proves whose the address is, and not who chose the password: a stranger may have registered it. So whoever
 //! uses the link tells the password as well, and nobody confirms one that is not theirs.
 
+use std::net::IpAddr;
+
 use aggregates::values::{EmailAddress, Password};
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{DbError, Statement};
@@ -186,6 +188,7 @@ pub async fn confirm(
     token: &str,
     password: Option<&str>,
     acting: &Acting,
+    ip: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<Confirmed, ConfirmError> {
     const SQL: &str = "SELECT sealed_registration FROM pending_registrations \
@@ -211,7 +214,7 @@ pub async fn confirm(
         remove(app, &hash).await?;
         return Ok(Confirmed::No);
     }
-    let registered = register(app, &hash, &row.bytes(0)?, password, acting).await;
+    let registered = register(app, &hash, &row.bytes(0)?, password, acting, ip).await;
     let is_over = match &registered {
         Ok(_) | Err(ConfirmError::Register(RegisterError::EmailTaken)) => true,
         Err(ConfirmError::WrongPassword) => {
@@ -255,6 +258,7 @@ async fn register(
     sealed: &[u8],
     password: Password,
     acting: &Acting,
+    ip: IpAddr,
 ) -> Result<Option<u64>, ConfirmError> {
     let opened = app
         .vault
@@ -271,7 +275,7 @@ async fn register(
         is_email_verified: true,
     };
     let password = HashedPassword::from_vault(kept.phc, kept.pepper_id);
-    register_proven(app, &account, &password, acting).await
+    register_proven(app, &account, &password, acting, ip).await
 }
 
 /// The address is proven, so a change to it that waits gives way. What becomes the address of an account meanwhile stays.
@@ -280,12 +284,16 @@ async fn register_proven(
     account: &NewAccount,
     password: &HashedPassword,
     acting: &Acting,
+    ip: IpAddr,
 ) -> Result<Option<u64>, ConfirmError> {
     let claim = app.vault.keyring().email_claim_id(&account.email);
     for _ in 0..ATTEMPTS {
         let registered = accounts::register(&app.log, &app.vault, account, password, acting).await;
         match registered {
-            Ok(registered) => return Ok(registered.position),
+            Ok(registered) => {
+                accounts::remember_network(app, registered.user_id, ip).await;
+                return Ok(registered.position);
+            }
             Err(RegisterError::EmailTaken) => {}
             Err(error) => return Err(ConfirmError::Register(error)),
         }

@@ -21,7 +21,7 @@ const CLIENT: &str = "127.0.0.7";
 const FORGED: &str = "203.0.113.66, 198.51.100.1, 127.0.0.1";
 /// What the application shows that it has got.
 const SEEN: &str = "$http_x_auth_user_id|$http_x_auth_session_id|$http_x_auth_roles|$http_x_auth_methods|\
-                    $http_authorization|$http_x_forwarded_for";
+                    $http_x_auth_second_factor_time$http_authorization|$http_x_forwarded_for";
 
 /// An nginx of the test's own.
 struct Nginx {
@@ -138,7 +138,14 @@ impl Nginx {
     fn app(&self) -> RequestBuilder {
         let mut request = self.client.get(self.url("app", "/page"));
         request = request.header("x-forwarded-for", FORGED);
-        for name in ["user-id", "session-id", "roles", "methods", "time"] {
+        for name in [
+            "user-id",
+            "session-id",
+            "roles",
+            "methods",
+            "time",
+            "second-factor-time",
+        ] {
             request = request.header(format!("x-auth-{name}"), "forged");
         }
         request

@@ -171,6 +171,9 @@ async fn a_token_alone_is_not_enough_for_what_would_help_a_thief() {
             let expected = engines::refused(403, "reauthentication-required");
             assert_eq!(engines::outcome(answer).await, expected, "{url}: {path}");
         }
+        let export = server.get("/v1/me/export", &token).await;
+        let expected = engines::refused(403, "reauthentication-required");
+        assert_eq!(engines::outcome(export).await, expected, "{url}: export");
         // Without any token the challenge names no error (RFC 6750, 3.1).
         let answer = server.request(reqwest::Method::GET, "/v1/me").send().await;
         let answer = answer.unwrap();
@@ -178,5 +181,34 @@ async fn a_token_alone_is_not_enough_for_what_would_help_a_thief() {
             answer.headers()["www-authenticate"],
             "Bearer realm=\"gatelog\""
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_in_the_activity_of_its_person() {
+    for (server, url) in on_both_engines(&[]).await {
+        server.register("ada@example.com").await;
+        let signed_in = server.sign_in("ada@example.com").await;
+        let body = json!({"password": PASSWORD});
+        let answer = server.post(PATH, &access_token(&signed_in), &body).await;
+        let token = access_token(&answer.json().await.unwrap());
+        let mut cursor = String::new();
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let path = format!("/v1/me/activity?limit=1{cursor}");
+            let page = server.get_json(&path, &token).await;
+            let item = &page["items"][0];
+            seen.push(item["type"].as_str().unwrap().to_owned());
+            if seen.len() == 1 {
+                assert_eq!(item["session_id"], signed_in["session"]["id"], "{url}");
+                assert_eq!(item["by"], "person", "{url}");
+            }
+            cursor = format!(
+                "&cursor={}",
+                page["next_cursor"].as_str().unwrap_or_default()
+            );
+        }
+        let expected = ["SessionReauthenticated", "SessionStarted", "UserRegistered"];
+        assert_eq!(seen, expected, "{url}");
     }
 }

@@ -232,3 +232,66 @@ async fn a_session_that_nobody_renews_is_over_and_the_log_says_so() {
         }
     }
 }
+
+/// Each is an event and a spent token, and both stay: whoever may sign in does not make any number of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_gets_new_tokens_only_so_often() {
+    let settings = [("REFRESHES_PER_HOUR", "3"), ("REFRESH_LEEWAY", "60")];
+    for (server, url) in support::on_both_engines(&settings).await {
+        server.register("ada@example.com").await;
+        let other = server.sign_in("ada@example.com").await;
+        let first = server.sign_in("ada@example.com").await;
+        let second = refreshed(&server, &refresh_token(&first)).await;
+        let body = json!({"password": support::PASSWORD});
+        let path = "/v1/sessions/current/reauthenticate";
+        let third = server.post(path, &access_token(&second), &body).await;
+        assert_eq!(third.status(), 200, "{url}");
+        let third: Value = third.json().await.unwrap();
+        let fourth = refreshed(&server, &refresh_token(&third)).await;
+        let issued = "events WHERE event_type = 'TokensIssued'";
+        let before = count(&url, issued).await;
+        let too_many = [
+            refresh(&server, &refresh_token(&fourth)).await,
+            refresh(&server, &refresh_token(&third)).await,
+            server.post(path, &access_token(&fourth), &body).await,
+        ];
+        for answer in too_many {
+            assert_eq!(answer.status(), 429, "{url}");
+            let wait = answer.headers()["retry-after"].to_str().unwrap();
+            assert!((3_500..=3_600).contains(&wait.parse().unwrap()), "{wait}");
+            let problem: Value = answer.json().await.unwrap();
+            assert_eq!(problem["type"], "/problems/too-many-attempts", "{url}");
+        }
+        assert_eq!(count(&url, issued).await, before, "{url}");
+        assert!(is_accepted(&server, &fourth).await, "{url}: it lives");
+        refreshed(&server, &refresh_token(&other)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_opens_only_so_many_sessions() {
+    for (server, url) in support::on_both_engines(&[("SIGN_INS_PER_HOUR", "2")]).await {
+        for email in ["ada@example.com", "bob@example.com"] {
+            server.register(email).await;
+        }
+        let sign_in = async |email: &str, password: &str| {
+            let body = json!({"email": email, "password": password});
+            server.post("/v1/sessions", "", &body).await
+        };
+        for _ in 0..2 {
+            let answer = sign_in("ada@example.com", support::PASSWORD).await;
+            assert_eq!(answer.status(), 201, "{url}");
+        }
+        // More often than wrong passwords may be tried: a right one is not counted as one of those.
+        for _ in 0..12 {
+            let answer = sign_in("ada@example.com", support::PASSWORD).await;
+            assert_eq!(answer.status(), 429, "{url}");
+            assert!(answer.headers().contains_key("retry-after"));
+        }
+        let started = "events WHERE event_type = 'SessionStarted'";
+        assert_eq!(count(&url, started).await, 2, "{url}");
+        let wrong = sign_in("ada@example.com", "Wrong-horse-77").await;
+        assert_eq!(wrong.status(), 401, "{url}");
+        server.sign_in("bob@example.com").await;
+    }
+}

@@ -49,7 +49,7 @@ mod tests {
     use crate::session::{LiveSession, RefreshToken, SpentToken};
     use crate::testing::{at, id, token};
     use crate::user::{Account, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood};
-    use crate::values::Role;
+    use crate::values::{HourlyCount, Role};
 
     /// What `state` looks like must be what the file says; else its snapshots must be others than before.
     fn check(name: &str, revision: u64, states: &impl Serialize) {
@@ -86,6 +86,10 @@ mod tests {
             }]
             .into(),
             reauthenticated_at: Some(at(1)),
+            renewals: Some(HourlyCount {
+                began_at: at(1),
+                count: 2,
+            }),
         };
         let states = [
             Session::NotStarted,
@@ -128,6 +132,10 @@ mod tests {
             rights_revision: 3,
             flood: Some(SignInFlood {
                 counted: Some(at(4)),
+            }),
+            factor_changes: Some(HourlyCount {
+                began_at: at(5),
+                count: 2,
             }),
         };
         let states = [

@@ -23,7 +23,10 @@ const PACE: Duration = Duration::from_millis(1);
 
 pub async fn run(rounds: usize, seconds: u64) -> anyhow::Result<()> {
     // Else a sign-in would also end another session, once there are enough.
-    let server = Server::start_with(&[("SESSIONS_PER_USER", "10000")])?;
+    let server = Server::start_with(&[
+        ("SESSIONS_PER_USER", "10000"),
+        ("SIGN_INS_PER_HOUR", "1000000"),
+    ])?;
     let clients = register(&server).await?;
     let first = clients.first().context("no clients")?;
     let token = sign_in(&server, first).await?;

@@ -1,5 +1,6 @@
 //! What happened to an account and when, for its person: the events of its own stream, with the beginnings and ends of
-//! its sessions as long as these are listed. No table of its own: it is read where it stands.
+//! its sessions as long as these are listed, and the last proof of identity in each. No table of its own: it is read where
+//! it stands.
 
 use aggregates::values::{SessionId, UserId};
 use chrono::{DateTime, Utc};
@@ -26,6 +27,11 @@ const SQL: &str = "SELECT at, id, event_type, session_id, end_reason, metadata F
          AND created_at <= $2 AND (created_at, start_event_id) < ($2, $3) \
        ORDER BY created_at DESC, start_event_id DESC LIMIT $4) AS begun \
      UNION ALL \
+       SELECT * FROM (SELECT auth_time, start_event_id, 'SessionReauthenticated', session_id, NULL, NULL \
+       FROM sessions WHERE user_id = $1 AND auth_time <> created_at \
+         AND auth_time <= $2 AND (auth_time, start_event_id) < ($2, $3) \
+       ORDER BY auth_time DESC, start_event_id DESC LIMIT $4) AS proved \
+     UNION ALL \
        SELECT * FROM (SELECT ended_at, session_id, 'SessionEnded', session_id, end_reason, NULL \
        FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL \
          AND ended_at <= $2 AND (ended_at, session_id) < ($2, $3) \
@@ -37,11 +43,11 @@ const SQL: &str = "SELECT at, id, event_type, session_id, end_reason, metadata F
 pub struct ActivityRow {
     /// When.
     pub at: DateTime<Utc>,
-    /// A UUID, distinct for each row.
+    /// A UUID, distinct for each row of one moment.
     pub id: String,
     /// The event's type, or [`SESSION_ENDED`].
     pub event_type: String,
-    /// The session that began or ended.
+    /// The session that began, was proved anew, or ended.
     pub session_id: Option<SessionId>,
     /// Why a session ended.
     pub end_reason: Option<String>,
@@ -99,6 +105,7 @@ mod tests {
         for (index, columns) in [
             ("events_of_users", "(aggregate_id=? AND recorded_at<?)"),
             ("sessions_by_user_and_begin", "(user_id=? AND created_at<?)"),
+            ("sessions_by_user_and_proof", "AND auth_time<?)"),
             ("sessions_by_user_and_end", "AND ended_at<?)"),
         ] {
             let is_read = |step: &String| step.contains(index) && step.ends_with(columns);

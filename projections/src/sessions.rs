@@ -32,10 +32,12 @@ pub struct SessionRow {
     pub user_agent: Option<String>,
     /// The address that it was opened from, sealed.
     pub ip: Option<String>,
-    /// How the person proved who they are.
+    /// Every way in which the person proved who they are, at the beginning and since.
     pub auth_methods: Vec<AuthMethod>,
-    /// When they last did.
+    /// When they last did, in whichever way.
     pub auth_time: DateTime<Utc>,
+    /// When they last did by a second factor.
+    pub second_factor_at: Option<DateTime<Utc>>,
     /// Opened when.
     pub created_at: DateTime<Utc>,
     /// The absolute end.
@@ -66,7 +68,7 @@ pub enum State {
 const SELECT: &str = "SELECT s.session_id, s.user_id, s.access_token_hash, s.access_expires_at, \
      s.start_event_id, s.device_name, s.user_agent, s.ip, s.auth_methods, s.auth_time, s.created_at, \
      s.expires_at, s.ended_at, s.end_reason, a.last_seen_at, s.refresh_expires_at, \
-     s.tokens_issued_at \
+     s.tokens_issued_at, s.totp_proved_at, s.recovery_code_proved_at \
      FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.session_id";
 
 /// One session.
@@ -288,6 +290,16 @@ pub async fn live(
 }
 
 fn from_row(row: &Row) -> Result<SessionRow, DbError> {
+    let mut auth_methods = names(row, 8)?;
+    let proved = [
+        (AuthMethod::Totp, opt_time(row, 17)?),
+        (AuthMethod::RecoveryCode, opt_time(row, 18)?),
+    ];
+    for (method, at) in proved {
+        if at.is_some() && !auth_methods.contains(&method) {
+            auth_methods.push(method);
+        }
+    }
     Ok(SessionRow {
         session_id: typed(row, 0)?,
         user_id: typed(row, 1)?,
@@ -297,8 +309,9 @@ fn from_row(row: &Row) -> Result<SessionRow, DbError> {
         device_name: row.opt_text(5)?,
         user_agent: row.opt_text(6)?,
         ip: row.opt_text(7)?,
-        auth_methods: names(row, 8)?,
+        auth_methods,
         auth_time: time(row, 9)?,
+        second_factor_at: proved.into_iter().filter_map(|(_, at)| at).max(),
         created_at: time(row, 10)?,
         expires_at: time(row, 11)?,
         ended_at: opt_time(row, 12)?,

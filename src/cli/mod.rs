@@ -7,6 +7,7 @@ mod event_docs;
 mod events;
 mod keys;
 mod log;
+mod mails;
 mod projections;
 
 use std::io::Write as _;
@@ -59,6 +60,9 @@ enum Command {
     /// The read models and what else follows the log.
     #[command(subcommand)]
     Projections(projections::Command),
+    /// Mails that could not be sent.
+    #[command(subcommand)]
+    Mails(mails::Command),
     /// The master key.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -97,6 +101,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Backup(arguments) => backup::run(&config, arguments).await,
             Command::Restore(arguments) => backup::restore(&config, arguments).await,
             Command::Projections(command) => projections::run(&config, command).await,
+            Command::Mails(command) => mails::run(&config, command).await,
             Command::Keys(command) => keys::run(config, command).await,
             Command::Doctor { .. } | Command::Openapi => Ok(()),
         }

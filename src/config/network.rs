@@ -17,6 +17,8 @@ pub struct NetworkConfig {
     pub ops_listen_addr: SocketAddr,
     /// The address that people use, without a trailing slash.
     pub public_url: String,
+    /// What the service is called, in authenticator applications and mails; passwords do not consist of it.
+    pub service_name: String,
     /// Only from these is `X-Forwarded-For` believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Exact origins that browsers may call from; empty allows none.
@@ -35,6 +37,7 @@ impl NetworkConfig {
             listen_addr,
             ops_listen_addr: source.parse("OPS_LISTEN_ADDR", "127.0.0.1:8081")?,
             public_url: public_url(source, listen_addr)?,
+            service_name: service_name(source)?,
             trusted_proxies: source.list("TRUSTED_PROXIES")?,
             cors_origins: origins(source)?,
             request_timeout_seconds: source.number("REQUEST_TIMEOUT", 30, 1..=600)?,
@@ -42,6 +45,22 @@ impl NetworkConfig {
             client_timeout_seconds: source.number("CLIENT_TIMEOUT", 75, 1..=3_600)?,
         })
     }
+}
+
+/// As much of a name as authenticator applications show.
+const SERVICE_NAME_CHARS_MAX: usize = 64;
+
+/// Without a colon, which would end it in the label of an authenticator application.
+pub(super) fn service_name(source: &Source) -> Result<String, ConfigError> {
+    let name = source.text("SERVICE_NAME", "Gatelog")?.trim().to_owned();
+    let is_good = (1..=SERVICE_NAME_CHARS_MAX).contains(&name.chars().count());
+    if is_good && !name.contains(':') {
+        return Ok(name);
+    }
+    Err(ConfigError::bad(
+        "SERVICE_NAME",
+        "must have 1 to 64 characters, and no colon",
+    ))
 }
 
 fn public_url(source: &Source, listen_addr: SocketAddr) -> Result<String, ConfigError> {

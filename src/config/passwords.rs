@@ -3,7 +3,7 @@
 use aggregates::values::PasswordPolicy;
 use zeroize::Zeroizing;
 
-use super::{ConfigError, Source};
+use super::{ConfigError, Source, network};
 
 /// The least that OWASP's Password Storage Cheat Sheet lets Argon2id cost: memory in KiB and passes, each pair as
 /// strong as the others.
@@ -69,6 +69,8 @@ pub struct PasswordConfig {
     pub profile: PasswordProfile,
     /// The rules themselves.
     pub policy: PasswordPolicy,
+    /// What the service is called: whoever guesses tries it first.
+    pub service_name: String,
     /// Hashes that may run at once.
     pub hash_threads: usize,
     /// What one costs.
@@ -85,6 +87,7 @@ impl PasswordConfig {
         Ok(Self {
             profile,
             policy: policy(source, profile)?,
+            service_name: network::service_name(source)?,
             hash_threads: hash_threads(source)?,
             cost: cost(source)?,
             pepper: pepper(source)?,

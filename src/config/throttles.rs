@@ -17,12 +17,19 @@ pub struct ThrottleConfig {
     pub anonymous_per_hour: i64,
     /// Changes of their name that a person makes within an hour (default 20): each is an event, which stays for ever.
     pub name_changes_per_hour: i64,
+    /// Times that a session gets new tokens within an hour (default 120), for the same reason.
+    pub refreshes_per_hour: u32,
+    /// Times that an account turns its second factor on, or makes recovery codes, within an hour (default 10).
+    pub factor_changes_per_hour: u32,
+    /// Sessions that an account opens within an hour on one node (default 300).
+    pub sign_ins_per_hour: u32,
 }
 
 impl ThrottleConfig {
     pub(super) fn load(source: &Source) -> Result<Self, ConfigError> {
         const MOST: i64 = 1_000_000;
         let free = |key, default| source.number(key, default, 1..=MOST);
+        let events = |key, default: u32| source.number(key, default, 1..=1_000_000);
         Ok(Self {
             free_per_device: free("SIGN_IN_FREE_PER_DEVICE", 10)?,
             free_per_account: free("SIGN_IN_FREE_PER_ACCOUNT", 20)?,
@@ -30,6 +37,9 @@ impl ThrottleConfig {
             max_delay_seconds: source.number("SIGN_IN_MAX_DELAY", 900, 1..=86_400)?,
             anonymous_per_hour: free("ANONYMOUS_REQUESTS_PER_HOUR", 100)?,
             name_changes_per_hour: free("NAME_CHANGES_PER_HOUR", 20)?,
+            refreshes_per_hour: events("REFRESHES_PER_HOUR", 120)?,
+            factor_changes_per_hour: events("FACTOR_CHANGES_PER_HOUR", 10)?,
+            sign_ins_per_hour: events("SIGN_INS_PER_HOUR", 300)?,
         })
     }
 }

@@ -118,3 +118,36 @@ fn totp_disable(source: &Source) -> Result<TotpDisablePolicy, ConfigError> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(settings: &[(&str, &str)]) -> TokenConfig {
+        TokenConfig::load(&Source::from_pairs(settings, &[])).unwrap()
+    }
+
+    #[test]
+    fn the_second_assurance_level_ends_a_session_after_a_day_or_an_hour_without_activity() {
+        let aal2 = loaded(&[("SESSION_PROFILE", "aal2")]);
+        assert_eq!(aal2.session_max_age_seconds, 24 * 3600);
+        assert_eq!(aal2.refresh_ttl_seconds, 3600);
+        assert_eq!(aal2.access_ttl_seconds, 900);
+        // No token lives for longer than a session may be idle, whatever is set beside it.
+        let tokens = [
+            ("SESSION_PROFILE", "aal2"),
+            ("ACCESS_TOKEN_TTL", "86400"),
+            ("REFRESH_TOKEN_TTL", "86400"),
+        ];
+        let tokens = loaded(&tokens);
+        assert_eq!(tokens.access_ttl_seconds, 3600);
+        assert_eq!(tokens.refresh_ttl_seconds, 3600);
+    }
+
+    #[test]
+    fn the_first_assurance_level_ends_a_session_after_thirty_days() {
+        let aal1 = loaded(&[]);
+        assert_eq!(aal1.session_max_age_seconds, 30 * 86_400);
+        assert_eq!(aal1.refresh_ttl_seconds, 30 * 86_400);
+    }
+}

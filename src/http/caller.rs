@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use aggregates::service_key::ServiceKeyScope;
-use aggregates::values::{AuthMethod, Role, SessionId, UserId};
+use aggregates::values::{Role, SessionId, UserId};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use chrono::TimeDelta;
 use eventlog::DbError;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
+use projections::users;
 use uuid::Uuid;
 
 use super::edge::RequestId;
@@ -39,13 +40,9 @@ impl Caller {
         Acting::person(self.user_id, self.request_id)
     }
 
-    /// Whether a second factor opened the session, be it a recovery code.
+    /// Whether a second factor was proved in the session, be it by a recovery code.
     pub fn used_second_factor(&self) -> bool {
-        let methods = &self.good.token.auth_methods;
-        methods.iter().any(|method| match method {
-            AuthMethod::Password => false,
-            AuthMethod::Totp | AuthMethod::RecoveryCode => true,
-        })
+        self.good.token.second_factor_at.is_some()
     }
 
     /// # Errors
@@ -57,6 +54,21 @@ impl Caller {
         Err(Problem::new(
             Kind::ReauthenticationRequired,
             "this call needs a proof of identity within the last ten minutes",
+        ))
+    }
+
+    /// As [`Self::require_recent`], by the second factor: the password alone is not enough.
+    ///
+    /// # Errors
+    /// 403 when its last proof is older than ten minutes.
+    pub fn require_recent_second_factor(&self) -> Result<(), Problem> {
+        let proved_at = self.good.token.second_factor_at;
+        if proved_at.is_some_and(|at| clock::now() - at <= RECENT) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Kind::ReauthenticationRequired,
+            "this call needs a proof of identity by the second factor within the last ten minutes",
         ))
     }
 }
@@ -72,7 +84,8 @@ const RECENT: TimeDelta = TimeDelta::minutes(10);
 #[derive(Debug, Clone)]
 pub struct Admin(pub Caller);
 
-/// As [`Admin`], who proved who they are within the last ten minutes; for what administrators write.
+/// As [`Admin`], who proved who they are within the last ten minutes, by the second factor if the account has one; for
+/// what administrators write.
 #[derive(Debug, Clone)]
 pub struct RecentAdmin(pub Caller);
 
@@ -127,6 +140,10 @@ impl FromRequestParts<Arc<App>> for RecentAdmin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Admin(caller) = Admin::from_request_parts(parts, app).await?;
         caller.require_recent()?;
+        let account = users::find(&app.database, caller.user_id).await?;
+        if account.is_some_and(|account| account.totp_id.is_some()) {
+            caller.require_recent_second_factor()?;
+        }
         Ok(Self(caller))
     }
 }

@@ -199,6 +199,13 @@ impl Refusal for SessionError {
             | Self::RefreshTokenExpired => {
                 Problem::new(Kind::InvalidToken, "the session has ended")
             }
+            Self::TooManyTokens {
+                retry_after_seconds,
+            } => Problem::new(
+                Kind::TooManyAttempts,
+                "the session had as many new tokens as it gets within an hour",
+            )
+            .retry_after(*retry_after_seconds),
             Self::AlreadyStarted
             | Self::NotAuthenticated
             | Self::NotYetExpired
@@ -228,6 +235,13 @@ impl Refusal for UserError {
             Self::RecoveryCodeSpent => {
                 Problem::new(Kind::InvalidCode, "the code is wrong or was used already")
             }
+            Self::TooManyFactorChanges {
+                retry_after_seconds,
+            } => Problem::new(
+                Kind::TooManyAttempts,
+                "the second factor was changed as often as it may be within an hour",
+            )
+            .retry_after(*retry_after_seconds),
             Self::EmailAlreadyVerified | Self::EmailNotCurrent | Self::EmailChangeNotPending => {
                 Problem::new(
                     Kind::TokenExpiredOrUsed,

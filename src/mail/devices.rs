@@ -9,6 +9,7 @@ use eventlog::{Question, Statement, Value};
 use projections::sessions::SessionRow;
 
 use super::{MailError, Person};
+use crate::keyring::PersonKey;
 use crate::ports::clock::micros;
 
 /// Devices of one person that are remembered; the newest stay.
@@ -25,6 +26,8 @@ pub struct Device {
     pub ip: String,
     /// What it is recognised by.
     pub fingerprint: String,
+    /// What a registration from the same network is recognised by.
+    pub registration: String,
 }
 
 /// The device of a session.
@@ -42,9 +45,26 @@ pub fn of_session(person: &Person, row: &SessionRow) -> Result<Device, MailError
     let parts = [b"device".as_slice(), text.as_bytes(), network.as_bytes()];
     Ok(Device {
         fingerprint: person.key.fingerprint(&parts),
+        registration: registration(&person.key, &network),
         ip: ip.unwrap_or_else(|| "unknown".to_owned()),
         text,
     })
+}
+
+fn registration(key: &PersonKey, network: &str) -> String {
+    key.fingerprint(&[b"registration".as_slice(), network.as_bytes()])
+}
+
+/// What remembers from where a person registered themselves, so that their first sign-in is no news to them. Whoever has
+/// an account that was made for them has no such memory.
+pub fn remember_registration(
+    key: &PersonKey,
+    user: UserId,
+    ip: IpAddr,
+    at: DateTime<Utc>,
+) -> Vec<Statement> {
+    let network = network(&ip.to_canonical().to_string());
+    remember(user, &registration(key, &network), at)
 }
 
 fn described(user_agent: Option<&str>) -> String {
@@ -77,9 +97,9 @@ fn network(ip: &str) -> String {
 /// How a device was seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// It is the person's first sign-in.
+    /// Never: it is the first sign-in of a person who has registered themselves from the same network.
     First,
-    /// On others only.
+    /// On others only, or nowhere.
     Not,
     /// A while ago.
     Before,
@@ -101,11 +121,15 @@ pub fn remembered(user: UserId) -> Question<Vec<Remembered>> {
 }
 
 /// How the person of these devices signed in before `at` with this one.
-pub fn seen(devices: &[Remembered], fingerprint: &str, at: DateTime<Utc>) -> Seen {
-    if devices.is_empty() {
+pub fn seen(devices: &[Remembered], device: &Device, at: DateTime<Utc>) -> Seen {
+    if let [(only, _)] = devices
+        && *only == device.registration
+    {
         return Seen::First;
     }
-    let this = devices.iter().find(|(known, _)| known == fingerprint);
+    let this = devices
+        .iter()
+        .find(|(known, _)| *known == device.fingerprint);
     match this {
         None => Seen::Not,
         Some((_, seen_at)) if *seen_at > micros(at - LATELY) => Seen::Lately,
@@ -138,5 +162,26 @@ mod tests {
         assert_ne!(network("192.0.2.77"), network("192.0.3.77"));
         assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn only_a_registration_from_the_same_network_makes_a_first_sign_in_no_news() {
+        let device = Device {
+            text: String::new(),
+            ip: String::new(),
+            fingerprint: "device".to_owned(),
+            registration: "here".to_owned(),
+        };
+        let at = DateTime::UNIX_EPOCH;
+        let known = |names: &[&str]| -> Vec<Remembered> {
+            let old = micros(at - LATELY);
+            names.iter().map(|name| ((*name).to_owned(), old)).collect()
+        };
+        let seen = |names: &[&str]| seen(&known(names), &device, at);
+        assert_eq!(seen(&["here"]), Seen::First);
+        assert_eq!(seen(&[]), Seen::Not, "nobody has registered themselves");
+        assert_eq!(seen(&["there"]), Seen::Not, "from elsewhere");
+        assert_eq!(seen(&["here", "another"]), Seen::Not);
+        assert_eq!(seen(&["here", "device"]), Seen::Before);
     }
 }

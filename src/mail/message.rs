@@ -27,8 +27,8 @@ pub struct Written {
 pub struct NoMessage(&'static str);
 
 impl Written {
-    /// The letter in words, to that recipient.
-    pub fn new(letter: &Letter, to: &Recipient) -> Self {
+    /// The letter in words, to that recipient, from the service of that name.
+    pub fn new(letter: &Letter, to: &Recipient, service_name: &str) -> Self {
         let words = letter.words();
         let name = to
             .name
@@ -44,6 +44,7 @@ impl Written {
         parts.extend(paragraphs.next().map(Part::Text));
         parts.extend(words.link.map(|(label, url)| Part::Link(label, url)));
         parts.extend(paragraphs.map(Part::Text));
+        parts.push(Part::Text(format!("Sent by {}.", plain(service_name))));
         Self {
             to: to.email.as_str().to_owned(),
             name,
@@ -170,7 +171,7 @@ mod tests {
             email: EmailAddress::parse(email).unwrap(),
             name: Some(name.to_owned()),
         };
-        let written = Written::new(&Letter::PasswordChanged(DateTime::UNIX_EPOCH), &to);
+        let written = Written::new(&Letter::PasswordChanged(DateTime::UNIX_EPOCH), &to, "Acme");
         let from = "Gatelog <no-reply@id.example.com>".parse().unwrap();
         let message = written.message(&from, "1/password-changed", DateTime::UNIX_EPOCH);
         String::from_utf8(message.unwrap().formatted()).unwrap()
@@ -224,7 +225,9 @@ mod tests {
         assert_eq!(id(&one), id(&two));
         assert!(one.split("\r\n").all(|line| line.len() <= 998));
         assert!(
-            one.contains("multipart/alternative") && one.contains("Auto-Submitted: auto-generated")
+            one.contains("Sent by Acme.")
+                && one.contains("multipart/alternative")
+                && one.contains("Auto-Submitted: auto-generated")
         );
     }
 
@@ -244,7 +247,7 @@ mod tests {
             email: EmailAddress::parse("用户@例子.公司").unwrap(),
             name: None,
         };
-        let written = Written::new(&Letter::AddressTried, &to);
+        let written = Written::new(&Letter::AddressTried, &to, "Acme");
         let from = "no-reply@id.example.com".parse().unwrap();
         assert!(written.message(&from, "1/x", DateTime::UNIX_EPOCH).is_ok());
     }

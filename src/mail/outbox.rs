@@ -5,7 +5,7 @@
 
 use aggregates::values::UserId;
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::{DbError, Row, Statement, Value};
+use eventlog::{Database, DbError, Row, Statement, Value};
 use futures::StreamExt as _;
 
 use super::letters::Letter;
@@ -27,6 +27,12 @@ const AT_ONCE: usize = 4;
 const LONGEST_SECONDS: i64 = 6 * 3600;
 /// For how long it is remembered that a mail was sent, and a parked one is kept, sealed, to be sent after all. Events older than a day make no mail.
 const REMEMBERED: TimeDelta = TimeDelta::days(7);
+
+/// For how long the last mail of somebody who was erased may wait or be parked: it holds their address, of which nothing
+/// is to be left.
+const LAST_MAIL_KEPT: TimeDelta = TimeDelta::hours(24);
+/// What the identity of such a mail ends in.
+pub const LAST_MAIL: &str = "account-erased";
 
 /// A mail to write.
 #[derive(Debug)]
@@ -79,7 +85,7 @@ fn insert(app: &App, mail: &NewMail, now: DateTime<Utc>) -> Result<Statement, Va
     const SQL: &str = "INSERT INTO outbox (mail_id, user_id, state, sealed_letter, master_key_id, attempts, due_at, \
                        lease_until, node_id, created_at) VALUES ($1, $2, 'waiting', $3, $4, 0, $5, 0, '', $6) \
                        ON CONFLICT (mail_id) DO NOTHING";
-    let written = Written::new(&mail.letter, &mail.to);
+    let written = Written::new(&mail.letter, &mail.to, &app.config.network.service_name);
     let bytes = serde_json::to_vec(&written).unwrap_or_default();
     let sealed = app.vault.seal_entry(MailTable::Outbox, &mail.id, &bytes)?;
     let row = vec![
@@ -233,17 +239,66 @@ fn delay_seconds(first: i64, tries: i64) -> i64 {
     delay.min(LONGEST_SECONDS)
 }
 
-/// Forgets mails that were sent or given up long ago.
+/// Forgets mails that were sent or given up long ago, and last mails that were not sent within a day.
 ///
 /// # Errors
 /// The database failed.
 pub async fn sweep(app: &App, now: DateTime<Utc>) -> Result<(), DbError> {
-    const SQL: &str = "DELETE FROM outbox WHERE state <> 'waiting' AND created_at < $1";
-    let row = vec![micros(now - REMEMBERED).into()];
-    app.database
-        .execute(vec![(SQL.into(), row)])
-        .await
-        .map(|_| ())
+    const OLD: &str = "DELETE FROM outbox WHERE state <> 'waiting' AND created_at < $1";
+    const LAST: &str =
+        "DELETE FROM outbox WHERE state <> 'sent' AND created_at < $1 AND mail_id LIKE $2";
+    let old = vec![micros(now - REMEMBERED).into()];
+    let last = vec![
+        micros(now - LAST_MAIL_KEPT).into(),
+        format!("%/{LAST_MAIL}").into(),
+    ];
+    let statements = vec![(OLD.into(), old), (LAST.into(), last)];
+    app.database.execute(statements).await.map(|_| ())
+}
+
+/// A mail that is tried no more.
+#[derive(Debug)]
+pub struct Parked {
+    /// Its identity: the event that it tells of, and its kind.
+    pub id: String,
+    /// Of whom; nobody of a last mail.
+    pub user_id: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Parked mails in the order of their identities, at most `limit` behind `after`.
+///
+/// # Errors
+/// The database failed.
+pub async fn parked(database: &Database, after: &str, limit: i64) -> Result<Vec<Parked>, DbError> {
+    const SQL: &str = "SELECT mail_id, user_id, created_at FROM outbox WHERE state = 'parked' \
+                       AND mail_id > $1 ORDER BY mail_id LIMIT $2";
+    let rows = database.query(SQL, &[after.into(), limit.into()]).await?;
+    let parked = |row: &Row| {
+        let created_at = DateTime::from_timestamp_micros(row.int(2)?);
+        Ok(Parked {
+            id: row.text(0)?,
+            user_id: row.opt_text(1)?,
+            created_at: created_at.ok_or_else(|| DbError::decode("a time out of range"))?,
+        })
+    };
+    rows.iter().map(parked).collect()
+}
+
+/// Lets a parked mail, or each of them, be tried as often as a new one; how many there were.
+///
+/// # Errors
+/// The database failed.
+pub async fn retry(database: &Database, mail_id: Option<&str>) -> Result<u64, DbError> {
+    const ALL: &str =
+        "UPDATE outbox SET state = 'waiting', attempts = 0, due_at = 0 WHERE state = 'parked'";
+    let statement = match mail_id {
+        None => (ALL.to_owned(), Vec::new()),
+        Some(id) => (format!("{ALL} AND mail_id = $1"), vec![id.into()]),
+    };
+    let affected = database.execute(vec![statement]).await?;
+    Ok(affected.first().copied().unwrap_or_default())
 }
 
 #[cfg(test)]

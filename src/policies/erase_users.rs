@@ -71,7 +71,7 @@ async fn tell(app: &App, user: UserId, event: &RecordedEvent) -> Result<(), Mail
         return Ok(());
     };
     let mail = NewMail {
-        id: format!("{}/account-erased", event.event_id),
+        id: format!("{}/{}", event.event_id, outbox::LAST_MAIL),
         to: Recipient {
             user: None,
             ..person.at_home()?

@@ -36,7 +36,7 @@ const ADDRESSES: [&str; 2] = ["UserRegistered", "EmailChanged"];
 
 /// Of each kind that is told to a confirmed address, so many in an hour.
 const NOTICES_AN_HOUR: i64 = 20;
-/// And to one that nobody has confirmed.
+/// And to one that nobody has confirmed, of each kind.
 const NOTICES_AN_HOUR_TO_UNCONFIRMED: i64 = 6;
 
 /// What a notice is about.
@@ -195,7 +195,7 @@ async fn tell(
 }
 
 /// Whoever makes an account with a stranger's address must not make a nuisance of it: nobody has confirmed that it is
-/// theirs, and all notices have one small budget. A confirmed one is told of its account whatever its sessions did.
+/// theirs, and the budgets are small. Whatever its sessions did, a person is told of what became of their account.
 async fn is_in_budget(
     app: &App,
     person: &Person,
@@ -204,7 +204,8 @@ async fn is_in_budget(
 ) -> Result<bool, MailError> {
     let claim = app.vault.keyring().email_claim_id(&to.email);
     let (kind, most) = match (person.row.is_email_verified, about) {
-        (false, _) => ("notice", NOTICES_AN_HOUR_TO_UNCONFIRMED),
+        (false, About::Sessions) => ("notice", NOTICES_AN_HOUR_TO_UNCONFIRMED),
+        (false, About::Account) => ("account-notice", NOTICES_AN_HOUR_TO_UNCONFIRMED),
         (true, About::Sessions) => ("notice", NOTICES_AN_HOUR),
         (true, About::Account) => ("account-notice", NOTICES_AN_HOUR),
     };
@@ -313,7 +314,7 @@ async fn new_device(
 ) -> Result<(), MailError> {
     let user = row.user_id;
     let device = devices::of_session(person, row)?;
-    let seen = devices::seen(known, &device.fingerprint, row.created_at);
+    let seen = devices::seen(known, &device, row.created_at);
     if seen == Seen::Lately {
         return Ok(());
     }

@@ -142,6 +142,7 @@ pub struct Passwords {
     measuring: Arc<Semaphore>,
     crowds: Crowds,
     hasher: Arc<Hasher>,
+    service_name: String,
     source: Option<Arc<rotation::Source>>,
 }
 
@@ -173,6 +174,7 @@ impl Passwords {
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             crowds: Crowds::default(),
             hasher: Arc::new(Hasher::new(config.cost, peppers)?),
+            service_name: config.service_name.clone(),
             source: None,
         })
     }
@@ -192,8 +194,9 @@ impl Passwords {
     pub async fn is_guessable(
         &self,
         password: &Password,
-        identity: Vec<String>,
+        mut identity: Vec<String>,
     ) -> Result<bool, PasswordError> {
+        identity.push(self.service_name.clone());
         let measuring = Arc::clone(&self.measuring).try_acquire_owned();
         let place = Place {
             _permit: measuring.map_err(|_| PasswordError::Busy)?,

@@ -15,7 +15,6 @@ pub const SECRET_BYTES: usize = 20;
 const DIGITS: u8 = 6;
 const STEP_SECONDS: u64 = 30;
 const DRIFT_STEPS: u16 = 1;
-const ISSUER: &str = "Gatelog";
 const QR_PIXELS: u32 = 240;
 
 /// A secret cannot be used or shown. The text says nothing about it.
@@ -63,7 +62,7 @@ impl TotpSecret {
             return Ok(None);
         }
         let seconds = u64::try_from(now.timestamp()).map_err(|_| TotpFault)?;
-        let step = self.totp("")?.check(code, seconds);
+        let step = self.totp("", "")?.check(code, seconds);
         Ok(step.and_then(|step| i64::try_from(step).ok()))
     }
 
@@ -72,21 +71,21 @@ impl TotpSecret {
     /// # Errors
     /// [`TotpFault`].
     pub fn base32(&self) -> Result<Zeroizing<String>, TotpFault> {
-        Ok(Zeroizing::new(self.totp("")?.secret().to_base32()))
+        Ok(Zeroizing::new(self.totp("", "")?.secret().to_base32()))
     }
 
-    /// As authenticator applications read it. `account` is shown to the person.
+    /// As authenticator applications read it. `issuer` and `account` are shown to the person.
     ///
     /// # Errors
     /// [`TotpFault`].
-    pub fn otpauth_uri(&self, account: &str) -> Result<Zeroizing<String>, TotpFault> {
+    pub fn otpauth_uri(&self, issuer: &str, account: &str) -> Result<Zeroizing<String>, TotpFault> {
         // The form has no way to write a colon in a label.
         let account = account.replace(':', "_");
-        let uri = self.totp(&account)?.to_url();
+        let uri = self.totp(issuer, &account)?.to_url();
         uri.map(Zeroizing::new).map_err(|_| TotpFault)
     }
 
-    fn totp(&self, account: &str) -> Result<Totp, TotpFault> {
+    fn totp(&self, issuer: &str, account: &str) -> Result<Totp, TotpFault> {
         Builder::new()
             .with_algorithm(Algorithm::SHA1)
             .with_digits(DIGITS)
@@ -94,7 +93,7 @@ impl TotpSecret {
             .with_step_duration(STEP_SECONDS)
             .with_secret(*self.0)
             .with_account_name(account)
-            .with_issuer(Some(ISSUER))
+            .with_issuer(Some(issuer))
             .build()
             .map_err(|_| TotpFault)
     }
@@ -171,16 +170,22 @@ mod tests {
 
     #[test]
     fn the_uri_names_the_account_and_the_issuer() {
-        let uri = rfc_secret().otpauth_uri("ada+x@example.com").unwrap();
+        let uri = rfc_secret()
+            .otpauth_uri("Acme Ltd", "ada+x@example.com")
+            .unwrap();
         let secret = rfc_secret().base32().unwrap();
         assert_eq!(*secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
         assert!(
-            uri.starts_with("otpauth://totp/Gatelog:ada%2Bx%40example.com?"),
+            uri.starts_with("otpauth://totp/Acme%20Ltd:ada%2Bx%40example.com?"),
             "{}",
             *uri
         );
-        assert!(uri.contains(secret.as_str()) && uri.contains("issuer=Gatelog"));
-        assert!(rfc_secret().otpauth_uri("\"a:b\"@example.com").is_ok());
+        assert!(uri.contains(secret.as_str()) && uri.contains("issuer=Acme%20Ltd"));
+        assert!(
+            rfc_secret()
+                .otpauth_uri("Acme", "\"a:b\"@example.com")
+                .is_ok()
+        );
     }
 
     #[test]

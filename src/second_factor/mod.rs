@@ -153,11 +153,13 @@ pub async fn confirm(
     count_attempt(app, user).await?;
     take_code(app, user, totp_id, &secret, code).await?;
     attempts::give_back(&app.database, user).await?;
+    let most_an_hour = app.config.throttles.factor_changes_per_hour;
     issue(app, user, acting, |codes_id, count, at| {
         SecondFactorCommand::Enable {
             totp_id,
             codes_id,
             count,
+            most_an_hour,
             at,
         }
     })
@@ -178,11 +180,13 @@ pub async fn issue_codes(
     let former = row.recovery_codes_id;
     let proved = prove(app, &row, Code::Totp(code), acting).await?;
     let totp_id = proved.totp_id();
+    let most_an_hour = app.config.throttles.factor_changes_per_hour;
     let issued = issue(app, user, acting, |codes_id, count, at| {
         SecondFactorCommand::IssueRecoveryCodes {
             totp_id,
             codes_id,
             count,
+            most_an_hour,
             at,
         }
     })
@@ -315,7 +319,9 @@ async fn issue(
     let executed = execute(&app.log, user, command, acting).await;
     let is_certain = matches!(
         &executed,
-        Err(SecondFactorError::AlreadyEnabled | SecondFactorError::NotEnabled)
+        Err(SecondFactorError::AlreadyEnabled
+            | SecondFactorError::NotEnabled
+            | SecondFactorError::Log(ExecuteError::Refused(_)))
     );
     // Only where it is certain that no event names them; else they are swept.
     if is_certain {

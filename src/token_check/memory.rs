@@ -33,8 +33,24 @@ struct SessionFacts {
     user_id: UserId,
     auth_methods: Vec<AuthMethod>,
     auth_time: DateTime<Utc>,
+    second_factor_at: Option<DateTime<Utc>>,
     expires_at: DateTime<Utc>,
     access_token: Option<Digest>,
+}
+
+impl SessionFacts {
+    /// What the session is good for after another proof: what was proved before stays proved, as old as it is.
+    fn proved(&self, method: AuthMethod, at: DateTime<Utc>) -> Self {
+        let mut facts = self.clone();
+        facts.auth_time = at;
+        if method.is_second_factor() {
+            facts.second_factor_at = Some(at);
+        }
+        if !facts.auth_methods.contains(&method) {
+            facts.auth_methods.push(method);
+        }
+        facts
+    }
 }
 
 impl Memory {
@@ -100,6 +116,7 @@ impl Memory {
             user_id: row.user_id,
             auth_methods: row.auth_methods.clone(),
             auth_time: row.auth_time,
+            second_factor_at: row.second_factor_at,
             expires_at: row.expires_at,
             access_token: has_token.then_some(digest),
         };
@@ -162,10 +179,12 @@ impl Memory {
                 expires_at,
                 ..
             } => {
+                let used_second_factor = auth_methods.iter().any(|one| one.is_second_factor());
                 let facts = SessionFacts {
                     user_id,
                     auth_methods,
                     auth_time,
+                    second_factor_at: used_second_factor.then_some(auth_time),
                     expires_at,
                     access_token: None,
                 };
@@ -180,13 +199,9 @@ impl Memory {
                 );
             }
             // The new tokens come with the event that follows in the same append.
-            SessionEvent::SessionReauthenticated { at, .. } => {
-                self.sessions.pin().update(session, |facts| {
-                    Arc::new(SessionFacts {
-                        auth_time: at,
-                        ..SessionFacts::clone(facts)
-                    })
-                });
+            SessionEvent::SessionReauthenticated { auth_method, at } => {
+                let sessions = self.sessions.pin();
+                sessions.update(session, |facts| Arc::new(facts.proved(auth_method, at)));
             }
             SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
                 self.end(session);
@@ -283,6 +298,7 @@ pub(super) fn live_token(row: &sessions::SessionRow) -> LiveToken {
         user_id: row.user_id,
         auth_methods: row.auth_methods.clone(),
         auth_time: row.auth_time,
+        second_factor_at: row.second_factor_at,
         expires_at: row.expires_at,
         access_token: None,
     };
@@ -299,6 +315,7 @@ fn token_of(
         user_id: facts.user_id,
         auth_methods: facts.auth_methods.clone(),
         auth_time: facts.auth_time,
+        second_factor_at: facts.second_factor_at,
         expires_at_micros: access_expires_at.min(facts.expires_at).timestamp_micros(),
         verify_headers: OnceLock::new(),
     }

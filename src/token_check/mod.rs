@@ -27,10 +27,12 @@ pub struct LiveToken {
     pub session_id: SessionId,
     /// The person.
     pub user_id: UserId,
-    /// How they proved who they are.
+    /// Every way in which they proved who they are, at the session's beginning and since.
     pub auth_methods: Vec<AuthMethod>,
-    /// When they last did.
+    /// When they last did, in whichever way.
     pub auth_time: DateTime<Utc>,
+    /// When they last did by a second factor.
+    pub second_factor_at: Option<DateTime<Utc>>,
     /// The token's end: its own, or its session's if that is sooner. Microseconds since the epoch.
     pub expires_at_micros: i64,
     /// The headers of `/v1/verify`, made at its first answer.

@@ -5,11 +5,15 @@ use std::path::Path;
 use eventlog::Database;
 
 use super::*;
+use crate::smtp::{Mood, Smtp};
 use crate::support::files;
+use reqwest::Method;
 
 const NAME: &str = "Countess Lovelace";
 const DEVICE: &str = "difference engine";
 const FILE: &str = "my-holiday.mp4";
+/// Where the person is, as their proxy says.
+const ADDRESS: &str = "198.51.100.77";
 
 fn holds(haystack: &[u8], needle: &[u8]) -> bool {
     haystack
@@ -45,7 +49,7 @@ async fn places_of(url: &str, text: &str) -> Vec<(String, String)> {
 }
 
 /// A person with everything that the server keeps of one.
-async fn settled(server: &mut Server) -> (String, String) {
+async fn settled(smtp: &Smtp, server: &mut Server, url: &str) -> (String, String) {
     server.launch_worker().await;
     let body = json!({"email": EMAIL, "password": PASSWORD, "name": NAME});
     let user: Value = server
@@ -55,11 +59,35 @@ async fn settled(server: &mut Server) -> (String, String) {
         .await
         .unwrap();
     let body = json!({"email": EMAIL, "password": PASSWORD, "device_name": DEVICE});
-    let signed_in = server.post("/v1/sessions", "", &body).await;
-    let token = access_token(&signed_in.json().await.unwrap());
+    let signed_in = server.request(Method::POST, "/v1/sessions");
+    let signed_in = signed_in.header("x-forwarded-for", ADDRESS).json(&body);
+    let signed_in = signed_in.send().await.unwrap();
+    let signed_in: Value = signed_in.json().await.unwrap();
+    assert_eq!(signed_in["session"]["ip"], ADDRESS, "{url}");
+    let token = access_token(&signed_in);
     let ended = access_token(&server.sign_in(EMAIL).await);
     server.delete("/v1/sessions/current", &ended).await;
-    server.post("/v1/me/totp", &token, &json!({})).await;
+    let pending = server.post("/v1/me/totp", &token, &json!({})).await;
+    let pending: Value = pending.json().await.unwrap();
+    let code = support::totp::code(pending["secret"].as_str().unwrap());
+    let confirmed = json!({"code": code});
+    let confirmed = server.post("/v1/me/totp/confirm", &token, &confirmed).await;
+    assert_eq!(confirmed.status(), 200, "{url}");
+    // A reset is under way, and its mail could not be sent.
+    smtp.set(Mood::Refuses(550));
+    let asked = json!({"email": EMAIL});
+    let asked = server.post("/v1/password-resets", "", &asked).await;
+    assert_eq!(asked.status(), 202, "{url}");
+    let parked = format!(
+        "SELECT COUNT(*) FROM outbox WHERE state = 'parked' AND user_id = '{}'",
+        user["id"].as_str().unwrap()
+    );
+    support::until_so("a mail is parked", async || count(url, &parked).await > 0).await;
+    smtp.set(Mood::Takes);
+    for table in ["vault_totp", "vault_recovery_codes", "mail_tokens"] {
+        let kept = count(url, &format!("SELECT COUNT(*) FROM {table}")).await;
+        assert!(kept > 0, "{url}: {table}");
+    }
     let media = server.upload(&token, FILE, clip()).await;
     let job = server.job(&token, &media, "poster").await;
     assert_eq!(server.ended(&token, &job).await["state"], "succeeded");
@@ -78,10 +106,11 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
         ("MAIL_FROM", "Gatelog <no-reply@id.example.com>"),
         // Else the server's own address, which is that of its clients here, is in the log's name.
         ("LOG_ORIGIN", "log.example.com"),
+        ("TRUSTED_PROXIES", "127.0.0.0/8"),
     ];
     for (mut server, url, folder) in servers(&settings).await {
         let auditor = server.auditor("audit@example.com").await;
-        let (user, token) = settled(&mut server).await;
+        let (user, token) = settled(&smtp, &mut server, &url).await;
         let key = format!("SELECT wrapped_key FROM vault_person_keys WHERE user_id = '{user}'");
         let key = rows(&url, &key).await[0].bytes(0).unwrap();
         assert!(!places_of(&url, &user).await.is_empty());
@@ -89,10 +118,13 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
         let before: Value = before.json().await.unwrap();
         assert_eq!(leave(&server, &token).await.status(), 202, "{url}");
         erased(&server, &url, 1).await;
-        let none: Vec<(String, String)> = Vec::new();
         // Whoever removes the content names its owner until it is removed.
         let is_nowhere = async || places_of(&url, &user).await.is_empty();
         support::until_so("nothing names the person", is_nowhere).await;
+        for table in ["vault_totp", "vault_recovery_codes", "mail_tokens"] {
+            let left = format!("SELECT COUNT(*) FROM {table} WHERE user_id = '{user}'");
+            assert_eq!(count(&url, &left).await, 0, "{url}: {table}");
+        }
         // The content follows the events of its deletion.
         let media = folder.path().join("blobs");
         let signed = media.join("signed");
@@ -113,7 +145,7 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
         for (n, event) in after.iter().enumerate() {
             assert_eq!(event["position"], n + 1, "{url}");
         }
-        let clear = [EMAIL, NAME, DEVICE, FILE, "127.0.0.1"];
+        let clear = [EMAIL, NAME, DEVICE, FILE, ADDRESS, "127.0.0.1"];
         let log = serde_json::to_vec(after).unwrap();
         for text in clear {
             assert!(!holds(&log, text.as_bytes()), "{url}: {text}");
@@ -126,7 +158,7 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
                     continue;
                 };
                 assert!(!holds(&bytes, &key), "the person's key: {}", file.display());
-                for text in &clear[..4] {
+                for text in &clear[..5] {
                     let is_there = holds(&bytes, text.as_bytes());
                     assert!(!is_there, "{text}: {}", file.display());
                 }

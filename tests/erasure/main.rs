@@ -189,3 +189,46 @@ async fn no_sign_in_slips_past_an_erasure() {
         }
     }
 }
+
+/// Nobody could take the wish back meanwhile, and it may have been a thief's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_whose_time_came_while_the_account_was_disabled_waits_anew() {
+    for (server, url, _folder) in servers(&[]).await {
+        let admin = server.admin("root@example.com").await;
+        let token = server.token(EMAIL).await;
+        let other = server.token("bob@example.com").await;
+        let act = async |user: &Value, what: &str| {
+            let path = format!("/v1/admin/users/{}/{what}", user["id"].as_str().unwrap());
+            server.post(&path, &admin, &json!({})).await
+        };
+        let (ada, bob) = (
+            server.get_json("/v1/me", &token).await,
+            server.get_json("/v1/me", &other).await,
+        );
+        for (token, user) in [(&token, &ada), (&other, &bob)] {
+            assert_eq!(leave(&server, token).await.status(), 202, "{url}");
+            assert_eq!(act(user, "disable").await.status(), 200, "{url}");
+        }
+        // The view of administrators says that it waits, and that it is due.
+        let due = "UPDATE users SET erase_at = erase_at - 40 * CAST(86400000000 AS BIGINT) WHERE erase_at IS NOT NULL";
+        write(&url, due).await;
+        let path = format!("/v1/admin/users/{}", ada["id"].as_str().unwrap());
+        let seen = server.get_json(&path, &admin).await;
+        assert_eq!(seen["state"], "disabled", "{url}");
+        let now = chrono::DateTime::from(std::time::SystemTime::now());
+        let time = |value: &Value| -> chrono::DateTime<chrono::Utc> {
+            value.as_str().unwrap().parse().unwrap()
+        };
+        assert!(time(&seen["erase_at"]) < now, "{url}: {seen}");
+        let enabled: Value = act(&ada, "enable").await.json().await.unwrap();
+        let days = (time(&enabled["erase_at"]) - now).num_days();
+        assert!((29..=30).contains(&days), "{url}: {enabled}");
+        // An administrator does not have to wait.
+        let gone = act(&bob, "erase").await.status().as_u16();
+        assert!(matches!(gone, 202 | 204), "{url}: {gone}");
+        erased(&server, &url, 1).await;
+        let back = access_token(&server.sign_in(EMAIL).await);
+        assert_eq!(server.delete("/v1/me/deletion", &back).await.status(), 204);
+        assert_eq!(events(&url, "UserErasureStarted").await, 1, "{url}");
+    }
+}

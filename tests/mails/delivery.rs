@@ -181,3 +181,53 @@ async fn without_a_server_mails_are_files() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_parked_mails_and_has_them_sent_again() {
+    for (smtp, server, url, _folder) in with_smtp(&[]).await {
+        smtp.set(Mood::Refuses(550));
+        let user = server.register(EMAIL).await;
+        server.register(OTHER).await;
+        let parked = "SELECT COUNT(*) FROM outbox WHERE state = 'parked'";
+        until_count(&url, parked, 2).await;
+        let command = |arguments: &[&str]| {
+            let output = server.command(arguments).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            (output.status.success(), text)
+        };
+        let (is_good, list) = command(&["mails", "list"]);
+        assert!(is_good && list.lines().count() == 2, "{url}: {list}");
+        assert!(!list.contains('@'), "{url}: no address: {list}");
+        let of_user = |line: &&str| line.contains(user["id"].as_str().unwrap());
+        let mail = list.lines().find(of_user).unwrap();
+        let mail = mail.split('\t').next().unwrap();
+        smtp.set(Mood::Takes);
+        assert_eq!(command(&["mails", "retry", mail]), (true, "1\n".to_owned()));
+        smtp.wait(EMAIL, CONFIRM, 1).await;
+        settled(&url).await;
+        assert_eq!(smtp.messages().len(), 1, "{url}");
+        assert!(!command(&["mails", "retry", mail]).0, "{url}: it was sent");
+        assert_eq!(command(&["mails", "retry"]), (true, "1\n".to_owned()));
+        smtp.wait(OTHER, CONFIRM, 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_is_called_what_its_operator_calls_it() {
+    for (smtp, server, url, _folder) in with_smtp(&[("SERVICE_NAME", "Zorblaxian")]).await {
+        // Its name is what a guesser tries first.
+        let body = json!({"email": EMAIL, "password": "Zorblaxian-1"});
+        let refusal = server.post("/v1/users", "", &body).await;
+        assert_eq!(refusal.status(), 422, "{url}");
+        let problem: Value = refusal.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["code"], "too_common", "{url}");
+        let token = server.token(EMAIL).await;
+        let mail = smtp.wait(EMAIL, CONFIRM, 1).await;
+        assert!(mail.text().contains("Sent by Zorblaxian."), "{url}");
+        let answer = server.post("/v1/me/totp", &token, &json!({})).await;
+        let pending: Value = answer.json().await.unwrap();
+        let uri = pending["otpauth_uri"].as_str().unwrap();
+        assert!(uri.starts_with("otpauth://totp/Zorblaxian:"), "{url}");
+        assert!(uri.contains("issuer=Zorblaxian"), "{url}");
+    }
+}

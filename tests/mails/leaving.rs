@@ -55,3 +55,34 @@ async fn who_is_erased_is_told_so_and_everything_else_that_waited_is_let_go() {
         assert_eq!(smtp.to(EMAIL, ERASED).len(), 1, "{url}");
     }
 }
+
+/// The last mail holds the address, so it does not wait as long as others for somebody to look at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_mail_that_cannot_be_sent_is_kept_for_a_day_and_no_longer() {
+    for (smtp, mut server, url, _folder) in with_smtp(&[("DELETION_GRACE", "0")]).await {
+        let token = server.token(EMAIL).await;
+        smtp.wait(EMAIL, CONFIRM, 1).await;
+        settled(&url).await;
+        smtp.set(Mood::Refuses(550));
+        server.register(OTHER).await;
+        assert_eq!(leave(&server, &token).await, 202, "{url}");
+        let parked = "SELECT COUNT(*) FROM outbox WHERE state = 'parked'";
+        let last = "SELECT COUNT(*) FROM outbox WHERE mail_id LIKE '%/account-erased'";
+        until_count(
+            &url,
+            "SELECT COUNT(*) FROM events WHERE event_type = 'UserErased'",
+            1,
+        )
+        .await;
+        settled(&url).await;
+        assert_eq!(count(&url, last).await, 1, "{url}");
+        let before = count(&url, parked).await;
+        // 25 hours pass; a server sweeps when it starts.
+        server.kill();
+        let older = "UPDATE outbox SET created_at = created_at - CAST(90000000000 AS BIGINT)";
+        write(&url, older).await;
+        server.launch().await;
+        until_count(&url, last, 0).await;
+        assert_eq!(count(&url, parked).await, before - 1, "{url}: others stay");
+    }
+}

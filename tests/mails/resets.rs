@@ -129,6 +129,7 @@ async fn a_reset_does_not_stand_in_for_the_second_factor() {
             totp_id: uuid::Uuid::now_v7().into(),
             codes_id: uuid::Uuid::now_v7().into(),
             count: 10,
+            most_an_hour: 10,
             at: chrono::Utc::now(),
         });
         let context = eventlog::CommandContext {

@@ -98,6 +98,7 @@ async fn second_factor(url: &str, user: &str) {
         Command::Enable {
             totp_id,
             codes_id,
+            most_an_hour: 10,
             count: 10,
             at,
         },
@@ -109,6 +110,7 @@ async fn second_factor(url: &str, user: &str) {
         Command::IssueRecoveryCodes {
             totp_id,
             codes_id: more,
+            most_an_hour: 10,
             count: 10,
             at: at + chrono::TimeDelta::seconds(1),
         },
@@ -302,5 +304,49 @@ async fn what_makes_no_mail_holds_up_nothing() {
         smtp.wait(OTHER, CONFIRM, 1).await;
         settled(&url).await;
         assert_eq!(smtp.messages().len(), 2, "{url}");
+    }
+}
+
+/// Six networks a moment before somebody takes the account over keep its owner from nothing, though nobody confirmed the
+/// address.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unconfirmed_address_is_told_of_its_account_whatever_the_sign_ins() {
+    let settings = [("TRUSTED_PROXIES", "127.0.0.0/8")];
+    for (smtp, server, url, _folder) in with_smtp(&settings).await {
+        let token = server.token(EMAIL).await;
+        for network in 1..9 {
+            from_network(&server, network).await;
+        }
+        settled(&url).await;
+        let told = smtp.to(EMAIL, "New sign-in to your account").len();
+        assert_eq!(told, 6, "{url}: of so many in an hour");
+        let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+        let request = server.request(Method::PUT, "/v1/me/password");
+        let request = request.bearer_auth(&token).json(&change);
+        assert_eq!(request.send().await.unwrap().status(), 204, "{url}");
+        smtp.wait(EMAIL, "Your password was changed", 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_sign_in_is_no_news_only_to_whoever_registered_from_there() {
+    const NEWS: &str = "New sign-in to your account";
+    let settings = [("TRUSTED_PROXIES", "127.0.0.0/8")];
+    for (smtp, server, url, _folder) in with_smtp(&settings).await {
+        server.register(EMAIL).await;
+        server.sign_in(EMAIL).await;
+        // As if the administrator's password had been read on its way to them: see `support::Server::with_role`.
+        server.admin(OTHER).await;
+        smtp.wait(OTHER, NEWS, 1).await;
+        settled(&url).await;
+        assert!(smtp.to(EMAIL, NEWS).is_empty(), "{url}");
+        // Registered here, and first signed in to elsewhere.
+        server.register(NEW).await;
+        let body = json!({"email": NEW, "password": PASSWORD});
+        let request = server.request(Method::POST, "/v1/sessions");
+        let request = request.header("x-forwarded-for", "198.51.100.9");
+        let answer = request.json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 201, "{url}");
+        smtp.wait(NEW, NEWS, 1).await;
     }
 }

@@ -196,7 +196,7 @@ async fn service_key(server: &Server, admin: &str) -> Value {
 }
 
 /// Everybody who calls, but for those who sign in for each row.
-async fn standing(server: &mut Server, admin: &str) -> Standing {
+async fn standing(server: &mut Server, url: &str, admin: &str) -> Standing {
     let challenge = pending(server).await;
     let dan = server.register(DISABLED).await;
     let disabled = access_token(&server.sign_in(DISABLED).await);
@@ -207,10 +207,9 @@ async fn standing(server: &mut Server, admin: &str) -> Standing {
     let expired = access_token(&server.sign_in(EXPIRED).await);
     let service_key = service_key(server, admin).await;
     server.kill();
-    let url = format!("sqlite://{}", server.data.join("gatelog.db").display());
     let id = fay["id"].as_str().unwrap();
     let past = format!("UPDATE sessions SET access_expires_at = 5 WHERE user_id = '{id}'");
-    support::engines::write(&url, &past).await;
+    support::engines::write(url, &past).await;
     server.launch().await;
     Standing {
         challenge,
@@ -233,7 +232,7 @@ async fn upload(server: &Server, token: &str) -> String {
 }
 
 /// What the rows name, made anew, since the row before may have ended it.
-async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
+async fn owned(server: &Server, url: &str, admin: &str, job: &str, victim: &str) -> Owned {
     let signed_in = server.sign_in(OWNER).await;
     let token = access_token(&signed_in);
     let media = server.upload(&token, "a.mp4", support::clip()).await;
@@ -242,11 +241,8 @@ async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
     let link = server.post(&links, &token, &json!({})).await;
     let link: Value = link.json().await.unwrap();
     let service_key = service_key(server, admin).await;
-    let url = format!("sqlite://{}", server.data.join("gatelog.db").display());
-    let event = "SELECT event_id FROM events WHERE position = 1";
-    let event = support::engines::rows(&url, event).await[0]
-        .text(0)
-        .unwrap();
+    let event = "SELECT CAST(event_id AS TEXT) FROM events WHERE position = 1";
+    let event = support::engines::rows(url, event).await[0].text(0).unwrap();
     let webhook = webhook(server, admin).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Owned {
@@ -262,7 +258,7 @@ async fn owned(server: &Server, admin: &str, job: &str, victim: &str) -> Owned {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_operation_lets_in_whom_it_should() {
     let document = gatelog::http::document();
     let mut document = serde_json::to_value(document).unwrap();
@@ -274,9 +270,15 @@ async fn every_operation_lets_in_whom_it_should() {
         1,
         "an endpoint without a row is found"
     );
-    let mut server = Server::start_with(&[("UPLOADS_PER_USER", "1000")]).await;
+    let settings = [("UPLOADS_PER_USER", "1000")];
+    for (mut server, url, _folder) in support::engines::servers(&settings).await {
+        every_row_is_kept(&mut server, &url).await;
+    }
+}
+
+async fn every_row_is_kept(server: &mut Server, url: &str) {
     let admin = server.admin(ADMIN).await;
-    let standing = standing(&mut server, &admin).await;
+    let standing = standing(server, url, &admin).await;
     server.launch_worker().await;
     server.register(OTHER).await;
     server.auditor(AUDITOR).await;
@@ -288,9 +290,9 @@ async fn every_operation_lets_in_whom_it_should() {
     assert_eq!(server.ended(&owner, &job).await["state"], "succeeded");
     for (n, (method, path, expected)) in TABLE.iter().enumerate() {
         let admin = access_token(&server.sign_in(ADMIN).await);
-        let owned = owned(&server, &admin, &job, victim).await;
-        let seen = statuses(&server, &standing, (method, path), &owned, n).await;
-        assert_eq!(seen, *expected, "{method} {path}");
+        let owned = owned(server, url, &admin, &job, victim).await;
+        let seen = statuses(server, &standing, (method, path), &owned, n).await;
+        assert_eq!(seen, *expected, "{url}: {method} {path}");
         // There may be only so many at once.
         let webhook = format!("/v1/admin/webhooks/{}", owned.webhook);
         server.delete(&webhook, &admin).await;

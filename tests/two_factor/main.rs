@@ -11,6 +11,7 @@ mod device;
 mod left_behind;
 mod races;
 mod secrets;
+mod step_up;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;

@@ -248,3 +248,27 @@ async fn a_code_of_the_device_proves_once_more_who_one_is() {
         assert_eq!(server.get("/v1/verify", &token).await.status(), 401);
     }
 }
+
+/// Each change is events for ever, and what is turned off may be turned on again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_changes_only_so_often() {
+    for (server, url, _folder) in servers(&[("FACTOR_CHANGES_PER_HOUR", "2")]).await {
+        let token = server.token(EMAIL).await;
+        for _ in 0..2 {
+            enrol(&server, &token).await;
+            let off = server.delete("/v1/me/totp", &token).await;
+            assert_eq!(off.status(), 204, "{url}");
+        }
+        let answer = server.post("/v1/me/totp", &token, &json!({})).await;
+        let pending: Value = answer.json().await.unwrap();
+        let device = Device::new(pending["secret"].as_str().unwrap());
+        let refusal = confirm(&server, &token, &device.code(0).await).await;
+        let wait = refusal.headers()["retry-after"].to_str().unwrap();
+        assert!((3_400..=3_600).contains(&wait.parse().unwrap()), "{wait}");
+        assert_eq!(outcome(refusal).await, refused(429, "too-many-attempts"));
+        let on = "SELECT COUNT(*) FROM events WHERE event_type = 'TotpEnabled'";
+        assert_eq!(count(&url, on).await, 2, "{url}");
+        let codes = "SELECT COUNT(*) FROM vault_recovery_codes";
+        assert_eq!(count(&url, codes).await, 0, "{url}: nothing is left behind");
+    }
+}

@@ -131,3 +131,46 @@ async fn a_code_is_asked_for_where_the_operator_says_so() {
         server.sign_in(EMAIL).await;
     }
 }
+
+/// Whoever turns the second factor on because of a stranger in their account shuts the stranger out as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_second_factor_ends_the_other_sessions_where_that_is_asked_for() {
+    for (server, url, _folder) in servers(&[]).await {
+        let token = server.token(EMAIL).await;
+        let strangers = access_token(&server.sign_in(EMAIL).await);
+        let is_in = async |token: &str| server.get("/v1/verify", token).await.status() == 204;
+        let answer = server.post("/v1/me/totp", &token, &json!({})).await;
+        let pending: Value = answer.json().await.unwrap();
+        let device = Device::new(pending["secret"].as_str().unwrap());
+        let body = json!({"code": device.code(0).await, "revoke_other_sessions": true});
+        let answer = server.post("/v1/me/totp/confirm", &token, &body).await;
+        assert_eq!(answer.status(), 200, "{url}");
+        assert!(!is_in(&strangers).await && is_in(&token).await, "{url}");
+        let other = async || {
+            steps_pass(&url).await;
+            let code = device.code(0).await;
+            let answer = prove(&server, &challenge(&server).await, &code).await;
+            let token = access_token(&answer.json().await.unwrap());
+            steps_pass(&url).await;
+            token
+        };
+        let strangers = other().await;
+        for (asked, stays) in [(json!(false), true), (json!(true), false)] {
+            let code = device.code(0).await;
+            let body = json!({"code": code, "revoke_other_sessions": asked});
+            let path = "/v1/me/totp/recovery-codes";
+            let answer = server.post(path, &token, &body).await;
+            assert_eq!(answer.status(), 200, "{url}");
+            assert_eq!(is_in(&strangers).await, stays, "{url}");
+            steps_pass(&url).await;
+        }
+        let strangers = other().await;
+        let odd = turn_off(&server, &token, &json!({"revoke_other_sessions": 1})).await;
+        assert_eq!(odd.status(), 422, "{url}");
+        let off = turn_off(&server, &token, &json!({"revoke_other_sessions": true})).await;
+        assert_eq!(off.status(), 204, "{url}");
+        assert!(!is_in(&strangers).await && is_in(&token).await, "{url}");
+        let reason = "SELECT COUNT(*) FROM sessions WHERE end_reason = 'revoked_others'";
+        assert_eq!(count(&url, reason).await, 3, "{url}");
+    }
+}

@@ -69,7 +69,7 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
                 at: at(s),
             }
         ),
-        2 => seconds().prop_map(|s| UserCommand::Enable { at: at(s) }),
+        2 => seconds().prop_map(|s| UserCommand::Enable { deletion_grace: TimeDelta::seconds(20), at: at(s) }),
         1 => (1_u8..4, 1_u8..4, seconds()).prop_map(|(new, replaced, s)| UserCommand::ResetPassword {
             password_id: id(new),
             replaces: id(replaced),
@@ -124,6 +124,7 @@ fn second_factor() -> impl Strategy<Value = SecondFactorCommand> {
             totp_id: id(totp),
             codes_id: id(codes),
             count: 3,
+            most_an_hour: 1000,
             at: at(s),
         }),
         1 => facts().prop_map(|(totp, _, s)| SecondFactorCommand::Disable {
@@ -134,6 +135,7 @@ fn second_factor() -> impl Strategy<Value = SecondFactorCommand> {
             totp_id: id(totp),
             codes_id: id(codes),
             count: 3,
+            most_an_hour: 1000,
             at: at(s),
         }),
         4 => (facts(), 0_u8..4).prop_map(|((_, codes, s), number)| {
@@ -203,7 +205,7 @@ pub fn session() -> impl Strategy<Value = Vec<SessionCommand>> {
             issue(presented, number, s)
         }),
         1 => (select(AuthMethod::ALL), 0_u8..6, seconds()).prop_map(|(auth_method, number, s)| {
-            SessionCommand::Reauthenticate { auth_method, tokens: pair(number, s), at: at(s) }
+            SessionCommand::Reauthenticate { auth_method, tokens: pair(number, s), most_an_hour: 1000, at: at(s) }
         }),
         1 => (select(RevokeReason::ALL), seconds())
             .prop_map(|(reason, s)| SessionCommand::Revoke { reason, by: None, at: at(s) }),
@@ -240,6 +242,7 @@ fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
         is_spent: false,
         tokens: pair(number, seconds),
         leeway: TimeDelta::zero(),
+        most_an_hour: 1000,
         at: at(seconds),
     }
 }

@@ -22,6 +22,8 @@ pub enum SessionCommand {
         tokens: TokenPair,
         /// For how long a spent token may come again, for a client that lost the answer.
         leeway: TimeDelta,
+        /// How often the session may get tokens within an hour; each time is an event, which stays for ever.
+        most_an_hour: u32,
         /// Now.
         at: DateTime<Utc>,
     },
@@ -31,6 +33,8 @@ pub enum SessionCommand {
         auth_method: AuthMethod,
         /// The new pair; no token is made to outlive the session.
         tokens: TokenPair,
+        /// As of [`Self::IssueToken`], with which it is counted.
+        most_an_hour: u32,
         /// Now.
         at: DateTime<Utc>,
     },

@@ -30,4 +30,10 @@ pub enum SessionError {
     /// The token is the current one and came too late.
     #[error("the refresh token has expired")]
     RefreshTokenExpired,
+    /// The session has had as many tokens as it gets within an hour.
+    #[error("the session has had too many tokens in this hour")]
+    TooManyTokens {
+        /// Until it gets others.
+        retry_after_seconds: u32,
+    },
 }

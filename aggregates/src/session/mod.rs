@@ -60,14 +60,20 @@ impl Session {
                 is_spent,
                 tokens,
                 leeway,
+                most_an_hour,
                 at,
-            } => self.decide_issue(presented_refresh, is_spent, tokens, leeway, at),
+            } => {
+                let repeated = self.presented(presented_refresh, is_spent, leeway, at)?;
+                self.decide_issue(repeated, tokens, most_an_hour, at)
+            }
             SessionCommand::Reauthenticate {
                 auth_method,
                 tokens,
+                most_an_hour,
                 at,
             } => {
                 let live = self.require_live(at)?;
+                live.require_room(most_an_hour, at)?;
                 let proved = SessionEvent::SessionReauthenticated { auth_method, at };
                 Ok(vec![proved, live.issued(tokens, None, at)])
             }
@@ -135,30 +141,55 @@ impl Session {
 
     fn decide_issue(
         &self,
-        presented: TokenHash,
-        is_spent: bool,
+        presented: Presented,
         tokens: TokenPair,
-        leeway: TimeDelta,
+        most_an_hour: u32,
         at: DateTime<Utc>,
     ) -> Result<Vec<SessionEvent>, SessionError> {
+        let repeated = match presented {
+            Presented::Current => None,
+            Presented::Repeated(token) => Some(token),
+            Presented::Reused(token) => return Ok(end_because_reused(token, at)),
+        };
         let live = self.require_live(at)?;
-        let repeated = match live.spent_at(&presented) {
+        live.require_room(most_an_hour, at)?;
+        Ok(vec![live.issued(tokens, repeated, at)])
+    }
+
+    fn presented(
+        &self,
+        presented: TokenHash,
+        is_spent: bool,
+        leeway: TimeDelta,
+        at: DateTime<Utc>,
+    ) -> Result<Presented, SessionError> {
+        let live = self.require_live(at)?;
+        match live.spent_at(&presented) {
             // The leeway is for a lost answer, and no way to a proof that somebody else gave. A client that was about
             // to refresh meanwhile does no harm by it.
             Some(spent_at) if at < spent_at + leeway && live.is_older_than_proof(spent_at) => {
-                return Err(SessionError::InvalidRefreshToken);
+                Err(SessionError::InvalidRefreshToken)
             }
-            Some(spent_at) if at < spent_at + leeway => Some(presented),
-            Some(_) => return Ok(end_because_reused(presented, at)),
+            Some(spent_at) if at < spent_at + leeway => Ok(Presented::Repeated(presented)),
+            Some(_) => Ok(Presented::Reused(presented)),
             // So many came after it that no lost answer explains it.
-            None if is_spent => return Ok(end_because_reused(presented, at)),
+            None if is_spent => Ok(Presented::Reused(presented)),
             None => {
                 live.require_current(&presented, at)?;
-                None
+                Ok(Presented::Current)
             }
-        };
-        Ok(vec![live.issued(tokens, repeated, at)])
+        }
     }
+}
+
+/// What a refresh token is that came.
+enum Presented {
+    /// The current one.
+    Current,
+    /// One that was used up a moment ago.
+    Repeated(TokenHash),
+    /// One that was used up before that.
+    Reused(TokenHash),
 }
 
 /// A refresh token is used once. If it comes again later than a lost answer explains, one of the two who have it is a thief, and

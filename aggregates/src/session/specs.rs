@@ -73,6 +73,7 @@ fn issue(presented: u8, number: u8, seconds: i64) -> SessionCommand {
         is_spent: false,
         tokens: pair(number, seconds),
         leeway: TimeDelta::seconds(3),
+        most_an_hour: 1000,
         at: at(seconds),
     }
 }
@@ -267,6 +268,7 @@ fn issue_spent(presented: u8, number: u8, seconds: i64) -> SessionCommand {
             presented_refresh,
             tokens,
             leeway,
+            most_an_hour,
             at,
             ..
         } => SessionCommand::IssueToken {
@@ -274,6 +276,7 @@ fn issue_spent(presented: u8, number: u8, seconds: i64) -> SessionCommand {
             is_spent: true,
             tokens,
             leeway,
+            most_an_hour,
             at,
         },
         other => other,
@@ -329,6 +332,7 @@ fn an_access_token_does_not_refresh() {
         is_spent: false,
         tokens: pair(1, 5),
         leeway: TimeDelta::seconds(3),
+        most_an_hour: 1000,
         at: at(5),
     };
     given::<Session>(live())

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ExpireReason, SessionError, SessionEvent, TokenPair};
-use crate::values::{TokenHash, UserId};
+use crate::values::{HourlyCount, TokenHash, UserId};
 
 /// How many spent refresh tokens a session remembers itself, the newest ones; the bound keeps its state small. They are
 /// those that may come again for a moment, and those that were spent after the read model of all was asked.
@@ -42,6 +42,9 @@ pub struct LiveSession {
     /// When the person last proved once more who they are; never before a token was used up that was so already.
     #[serde(default)]
     pub reauthenticated_at: Option<DateTime<Utc>>,
+    /// How often it got tokens lately; those of its beginning do not count.
+    #[serde(default)]
+    pub renewals: Option<HourlyCount>,
 }
 
 /// A refresh token that was used up.
@@ -102,6 +105,15 @@ impl LiveSession {
         }
     }
 
+    pub(super) fn require_room(&self, most: u32, at: DateTime<Utc>) -> Result<(), SessionError> {
+        match HourlyCount::full_for(self.renewals, most, at) {
+            None => Ok(()),
+            Some(retry_after_seconds) => Err(SessionError::TooManyTokens {
+                retry_after_seconds,
+            }),
+        }
+    }
+
     /// The next pair, in the place of the current one.
     pub(super) fn issued(
         &self,
@@ -131,6 +143,7 @@ impl LiveSession {
             expires_at: tokens.refresh_expires_at,
         };
         if let Some(spent) = self.refresh.replace(refresh) {
+            self.renewals = Some(HourlyCount::and_at(self.renewals, at));
             if self.spent.len() == SPENT_REFRESH_TOKENS_MAX {
                 self.spent.pop_front();
             }
@@ -158,6 +171,7 @@ impl Session {
                     tokens_end: None,
                     spent,
                     reauthenticated_at: None,
+                    renewals: None,
                 });
             }
             SessionEvent::TokensIssued { tokens, at, .. } => {

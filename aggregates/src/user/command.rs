@@ -1,6 +1,6 @@
 //! What can be asked of an account.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{DisableReason, ErasureReason};
 use crate::values::{
@@ -89,8 +89,11 @@ pub enum UserCommand {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Lets it in again.
+    /// Lets it in again. A deletion that waits has its grace anew: while the account was shut out nobody could take it
+    /// back.
     Enable {
+        /// How long a deletion that waits goes on waiting at least.
+        deletion_grace: TimeDelta,
         /// Now.
         at: DateTime<Utc>,
     },
@@ -173,6 +176,8 @@ pub enum SecondFactorCommand {
         codes_id: RecoveryCodesId,
         /// How many there are.
         count: u8,
+        /// How often the account may do this or issue codes within an hour; each time is events, which stay for ever.
+        most_an_hour: u32,
         /// Now.
         at: DateTime<Utc>,
     },
@@ -191,6 +196,8 @@ pub enum SecondFactorCommand {
         codes_id: RecoveryCodesId,
         /// How many there are.
         count: u8,
+        /// As of [`Self::Enable`], with which it is counted.
+        most_an_hour: u32,
         /// Now.
         at: DateTime<Utc>,
     },

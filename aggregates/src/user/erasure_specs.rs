@@ -1,5 +1,7 @@
 //! The rules of leaving, one sentence each.
 
+use chrono::TimeDelta;
+
 use super::*;
 use crate::testing::{at, given, given_nothing, id, sealed};
 use crate::values::Role;
@@ -34,6 +36,13 @@ fn want(seconds: i64) -> UserCommand {
         erase_at: at(100),
         at: at(seconds),
     })
+}
+
+fn enable(seconds: i64) -> UserCommand {
+    UserCommand::Enable {
+        deletion_grace: TimeDelta::seconds(50),
+        at: at(seconds),
+    }
 }
 
 fn take_back() -> UserCommand {
@@ -105,16 +114,46 @@ fn a_disabled_account_is_erased_only_by_an_administrator() {
         reason: DisableReason::Compromised,
         at: at(7),
     };
-    let enabled = UserEvent::UserEnabled { at: at(8) };
     let reason = ErasureReason::Requested;
     given::<User>(vec![registered(), wanted(), disabled.clone()])
         .when(start(reason, 100))
         .then_expect_error(UserError::ErasureNotDue);
-    given::<User>(vec![registered(), wanted(), disabled, enabled])
-        .when(start(reason, 100))
+    given::<User>(vec![registered(), wanted(), disabled])
+        .when(start(ErasureReason::ByAdministrator, 6))
+        .then_expect_events(vec![started()]);
+}
+
+/// The person could not take it back, nor hear of it.
+#[test]
+fn a_deletion_that_waited_while_the_account_was_disabled_has_its_grace_anew() {
+    let disabled = UserEvent::UserDisabled {
+        reason: DisableReason::Compromised,
+        at: at(7),
+    };
+    let history = vec![registered(), wanted(), disabled];
+    let enabled = |seconds| UserEvent::UserEnabled { at: at(seconds) };
+    let postponed = |seconds: i64| UserEvent::UserDeletionRequested {
+        erase_at: at(seconds + 50),
+        at: at(seconds),
+    };
+    for seconds in [60, 100, 5000] {
+        given::<User>(history.clone())
+            .when(enable(seconds))
+            .then_expect_events(vec![enabled(seconds), postponed(seconds)]);
+    }
+    // It has as long as that all the same.
+    given::<User>(history.clone())
+        .when(enable(20))
+        .then_expect_events(vec![enabled(20)]);
+    let again = [history, vec![enabled(5000), postponed(5000)]].concat();
+    given::<User>(again.clone())
+        .when(start(ErasureReason::Requested, 5049))
+        .then_expect_error(UserError::ErasureNotDue);
+    given::<User>(again)
+        .when(start(ErasureReason::Requested, 5050))
         .then_expect_events(vec![UserEvent::UserErasureStarted {
-            reason,
-            at: at(100),
+            reason: ErasureReason::Requested,
+            at: at(5050),
         }]);
 }
 
@@ -171,12 +210,11 @@ fn the_end_is_noted_once_and_only_of_an_erasure_that_began() {
 
 #[test]
 fn nothing_else_happens_to_an_account_that_is_going() {
-    let enable = UserCommand::Enable { at: at(9) };
     let rename = UserCommand::ChangeName {
         name: None,
         at: at(9),
     };
-    for command in [enable, rename, want(9)] {
+    for command in [enable(9), rename, want(9)] {
         given::<User>(vec![registered(), started()])
             .when(command)
             .then_expect_error(UserError::UserErased);

@@ -39,6 +39,12 @@ pub enum UserError {
     /// The code was used, or belongs to a former set.
     #[error("the recovery code is used up")]
     RecoveryCodeSpent,
+    /// The second factor was changed as often as it may be within an hour.
+    #[error("the second factor was changed too often in this hour")]
+    TooManyFactorChanges {
+        /// Until it may be again.
+        retry_after_seconds: u32,
+    },
     /// The account's rights are not those that the change was decided on.
     #[error("another change of the account's rights was first")]
     RightsChanged,

@@ -125,7 +125,7 @@ impl User {
                 rights_revision,
                 at,
             } => self.disable(reason, rights_revision, at),
-            UserCommand::Enable { at } => self.enable(at),
+            UserCommand::Enable { deletion_grace, at } => self.enable(deletion_grace, at),
             UserCommand::SignInFailures(command) => self.decide_sign_in_failures(command),
         }
     }

@@ -3,7 +3,7 @@
 //! Every change counts the account's revision up. Whoever takes rights away says which revision they decided on, so that
 //! what the administrators were told of the account is still true when it changes.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Account, DisableReason, User, UserError, UserEvent};
 use crate::values::Role;
@@ -45,9 +45,20 @@ impl User {
         }
     }
 
-    pub(super) fn enable(&self, at: DateTime<Utc>) -> Result<Vec<UserEvent>, UserError> {
+    pub(super) fn enable(
+        &self,
+        deletion_grace: TimeDelta,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<UserEvent>, UserError> {
         match self {
-            Self::Disabled(_) => Ok(vec![UserEvent::UserEnabled { at }]),
+            Self::Disabled(account) => {
+                let erase_at = at + deletion_grace;
+                let postponed = account.erase_at.filter(|due| *due < erase_at);
+                let postponed =
+                    postponed.map(|_| UserEvent::UserDeletionRequested { erase_at, at });
+                let enabled = UserEvent::UserEnabled { at };
+                Ok(std::iter::once(enabled).chain(postponed).collect())
+            }
             Self::Active(_) => Ok(Vec::new()),
             Self::Unregistered | Self::Abandoned => Err(UserError::NotRegistered),
             Self::Erasing | Self::Erased => Err(UserError::UserErased),

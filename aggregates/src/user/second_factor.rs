@@ -1,7 +1,9 @@
 //! The second factor: turned on, turned off, and its recovery codes, each good once.
 
+use chrono::{DateTime, Utc};
+
 use super::{Account, RecoveryCodes, SecondFactor, SecondFactorCommand, UserError, UserEvent};
-use crate::values::{RecoveryCodesId, TotpId};
+use crate::values::{HourlyCount, RecoveryCodesId, TotpId};
 
 impl Account {
     pub(super) fn decide_second_factor(
@@ -13,11 +15,13 @@ impl Account {
                 totp_id,
                 codes_id,
                 count,
+                most_an_hour,
                 at,
             } => {
                 if self.second_factor.is_some() {
                     return Err(UserError::TotpAlreadyEnabled);
                 }
+                self.require_room(most_an_hour, at)?;
                 Ok(vec![
                     UserEvent::TotpEnabled { totp_id, at },
                     UserEvent::RecoveryCodesIssued {
@@ -37,11 +41,13 @@ impl Account {
                 totp_id,
                 codes_id,
                 count,
+                most_an_hour,
                 at,
             } => {
                 if !self.has_factor(totp_id) {
                     return Err(UserError::TotpNotEnabled);
                 }
+                self.require_room(most_an_hour, at)?;
                 Ok(vec![UserEvent::RecoveryCodesIssued {
                     codes_id,
                     count,
@@ -68,6 +74,16 @@ impl Account {
         }
     }
 
+    /// Turning the factor off is not counted: it can follow only what was.
+    fn require_room(&self, most: u32, at: DateTime<Utc>) -> Result<(), UserError> {
+        match HourlyCount::full_for(self.factor_changes, most, at) {
+            None => Ok(()),
+            Some(retry_after_seconds) => Err(UserError::TooManyFactorChanges {
+                retry_after_seconds,
+            }),
+        }
+    }
+
     fn has_factor(&self, totp_id: TotpId) -> bool {
         let factor = self.second_factor.as_ref();
         factor.is_some_and(|factor| factor.totp_id == totp_id)
@@ -81,6 +97,9 @@ impl Account {
     }
 
     pub(super) fn evolve_second_factor(&mut self, event: &UserEvent) {
+        if let UserEvent::RecoveryCodesIssued { at, .. } = event {
+            self.factor_changes = Some(HourlyCount::and_at(self.factor_changes, *at));
+        }
         match (event, &mut self.second_factor) {
             (UserEvent::TotpEnabled { totp_id, .. }, factor) => {
                 *factor = Some(SecondFactor {

@@ -19,6 +19,7 @@ fn enable(totp: u8) -> UserCommand {
         totp_id: id(totp),
         codes_id: id(20),
         count: 3,
+        most_an_hour: 4,
         at: at(5),
     })
 }
@@ -35,6 +36,7 @@ fn issue(totp: u8, codes: u8) -> UserCommand {
         totp_id: id(totp),
         codes_id: id(codes),
         count: 3,
+        most_an_hour: 4,
         at: at(5),
     })
 }
@@ -184,6 +186,49 @@ fn an_account_that_was_disabled_keeps_its_second_factor_as_it_is() {
     given::<User>([protected(), again].concat())
         .when(enable(11))
         .then_expect_error(UserError::TotpAlreadyEnabled);
+}
+
+/// Each change is events, which stay for ever.
+#[test]
+fn a_second_factor_changes_only_so_often_in_an_hour_and_can_be_turned_off_all_the_same() {
+    let mut often = protected();
+    for codes in 21..24 {
+        often.push(issued(codes));
+    }
+    let refused = UserError::TooManyFactorChanges {
+        retry_after_seconds: 3600,
+    };
+    given::<User>(often.clone())
+        .when(issue(10, 30))
+        .then_expect_error(refused);
+    given::<User>(often.clone())
+        .when(disable(10))
+        .then_expect_events(vec![disabled()]);
+    often.push(disabled());
+    given::<User>(often.clone())
+        .when(enable(11))
+        .then_expect_error(refused);
+    let later = UserCommand::SecondFactor(SecondFactorCommand::Enable {
+        totp_id: id(11),
+        codes_id: id(30),
+        count: 3,
+        most_an_hour: 4,
+        at: at(3605),
+    });
+    let (on, codes) = (
+        UserEvent::TotpEnabled {
+            totp_id: id(11),
+            at: at(3605),
+        },
+        UserEvent::RecoveryCodesIssued {
+            codes_id: id(30),
+            count: 3,
+            at: at(3605),
+        },
+    );
+    given::<User>(often)
+        .when(later)
+        .then_expect_events(vec![on, codes]);
 }
 
 #[test]

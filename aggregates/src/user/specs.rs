@@ -1,5 +1,7 @@
 //! The rules of accounts, one sentence each.
 
+use chrono::TimeDelta;
+
 use super::*;
 use crate::testing::{at, given, given_nothing, id, sealed};
 use crate::values::Role;
@@ -195,17 +197,24 @@ fn disabling_twice_changes_nothing() {
         .then_expect_events(vec![]);
 }
 
+fn enable(seconds: i64) -> UserCommand {
+    UserCommand::Enable {
+        deletion_grace: TimeDelta::seconds(50),
+        at: at(seconds),
+    }
+}
+
 #[test]
 fn a_disabled_account_is_enabled_again() {
     given::<User>([registered(), disabled()])
-        .when(UserCommand::Enable { at: at(3) })
+        .when(enable(3))
         .then_expect_events(vec![UserEvent::UserEnabled { at: at(3) }]);
 }
 
 #[test]
 fn enabling_an_enabled_account_changes_nothing() {
     given::<User>([registered()])
-        .when(UserCommand::Enable { at: at(3) })
+        .when(enable(3))
         .then_expect_events(vec![]);
 }
 
@@ -233,7 +242,7 @@ fn nothing_can_be_asked_of_an_account_that_does_not_exist() {
         },
         change_password(7, 1, 9),
         disable(9),
-        UserCommand::Enable { at: at(9) },
+        enable(9),
     ];
     for command in commands {
         given_nothing::<User>()

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::UserEvent;
-use crate::values::{EmailClaimId, PasswordId, RecoveryCodesId, Role, TotpId, UserId};
+use crate::values::{EmailClaimId, HourlyCount, PasswordId, RecoveryCodesId, Role, TotpId, UserId};
 
 /// The stage of an account's life.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Account {
     /// The flood of wrong passwords that is not over.
     #[serde(default)]
     pub flood: Option<SignInFlood>,
+    /// How often recovery codes were made lately, be it with a new second factor.
+    #[serde(default)]
+    pub factor_changes: Option<HourlyCount>,
 }
 
 /// A flood of wrong passwords.
@@ -119,6 +122,7 @@ impl User {
                     erase_at: None,
                     rights_revision: 0,
                     flood: None,
+                    factor_changes: None,
                 });
             }
             UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,

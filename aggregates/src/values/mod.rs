@@ -3,6 +3,7 @@
 mod email;
 mod error;
 mod hash;
+mod hourly;
 mod ids;
 mod named;
 mod names;
@@ -13,6 +14,7 @@ mod sealed;
 pub use email::EmailAddress;
 pub use error::ValueError;
 pub use hash::{Sha256Hex, TokenHash};
+pub use hourly::HourlyCount;
 pub use ids::{
     EmailClaimId, JobId, MediaId, PasswordId, RecoveryCodesId, ServiceKeyId, SessionId, TotpId,
     UserId, WebhookSecretId, WebhookSinkId,

@@ -24,6 +24,17 @@ named! {
     }
 }
 
+impl AuthMethod {
+    /// Whether it is a proof beside the password.
+    #[must_use]
+    pub fn is_second_factor(self) -> bool {
+        match self {
+            Self::Password => false,
+            Self::Totp | Self::RecoveryCode => true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::UnknownName;

@@ -2,6 +2,7 @@
 
 use aggregates::forgotten_sessions::ForgottenSessionsEvent;
 use aggregates::session::SessionEvent;
+use aggregates::values::AuthMethod;
 use chrono::{DateTime, Utc};
 use eventlog::{Change, Column, Kind, Projection, ProjectionError, RecordedEvent, Table, Value};
 
@@ -83,6 +84,14 @@ static TABLE: Table = Table {
             name: "tokens_issued_at",
             kind: Kind::Int,
         },
+        Column {
+            name: "totp_proved_at",
+            kind: Kind::Int,
+        },
+        Column {
+            name: "recovery_code_proved_at",
+            kind: Kind::Int,
+        },
     ],
 };
 const ACCESS_TOKEN_HASH: usize = 2;
@@ -93,6 +102,8 @@ const AUTH_TIME: usize = 11;
 const ENDED_AT: usize = 14;
 const END_REASON: usize = 15;
 const TOKENS_ISSUED_AT: usize = 16;
+const TOTP_PROVED_AT: usize = 17;
+const RECOVERY_CODE_PROVED_AT: usize = 18;
 
 impl Projection for Sessions {
     fn name(&self) -> &'static str {
@@ -136,8 +147,8 @@ impl Projection for Sessions {
             SessionEvent::SessionExpired { reason, at } => {
                 changes.push(update(ended(at, &to_name(&reason)?)));
             }
-            SessionEvent::SessionReauthenticated { at, .. } => {
-                changes.push(update(vec![(AUTH_TIME, micros(at))]));
+            SessionEvent::SessionReauthenticated { auth_method, at } => {
+                changes.push(update(proved(auth_method, at)));
             }
             SessionEvent::SessionForgotten { .. } => changes.push(Change::Delete {
                 table: &TABLE,
@@ -147,6 +158,17 @@ impl Projection for Sessions {
         }
         Ok(())
     }
+}
+
+/// Each method has its own time, so that what was proved before stays.
+fn proved(method: AuthMethod, at: DateTime<Utc>) -> Vec<(usize, Value)> {
+    let own = match method {
+        AuthMethod::Password => None,
+        AuthMethod::Totp => Some(TOTP_PROVED_AT),
+        AuthMethod::RecoveryCode => Some(RECOVERY_CODE_PROVED_AT),
+    };
+    let columns = std::iter::once(AUTH_TIME).chain(own);
+    columns.map(|column| (column, micros(at))).collect()
 }
 
 fn ended(at: DateTime<Utc>, reason: &str) -> Vec<(usize, Value)> {
@@ -189,6 +211,10 @@ fn started_row(
     let sealed = |field: Option<aggregates::values::Sealed>| {
         Value::Text(field.map(|field| field.as_str().to_owned()))
     };
+    let proved = |method| {
+        let is_proved = auth_methods.contains(&method);
+        Value::Int(is_proved.then_some(auth_time.timestamp_micros()))
+    };
     Ok(vec![
         event.aggregate_id.as_str().into(),
         user_id.to_string().into(),
@@ -207,5 +233,7 @@ fn started_row(
         Value::Int(None),
         Value::Text(None),
         Value::Int(None),
+        proved(AuthMethod::Totp),
+        proved(AuthMethod::RecoveryCode),
     ])
 }

@@ -65,7 +65,7 @@ pub async fn create(
     let password = body.password.as_ref().map(|password| password.as_str());
     let now = clock::now();
     let registered =
-        pending_registration::confirm(&app, &body.token, password, &acting, now).await?;
+        pending_registration::confirm(&app, &body.token, password, &acting, ip, now).await?;
     let position = match registered {
         Confirmed::Registered(position) => position,
         Confirmed::No => email_change::confirm(&app, &body.token, &acting).await?,

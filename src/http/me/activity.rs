@@ -22,11 +22,12 @@ use crate::http::reads::InlineRead;
 pub struct ActivityView {
     /// When.
     at: DateTime<Utc>,
-    /// The event's type, as in the audit log; `SessionEnded` for a session that ended in whatever way.
+    /// The event's type, as in the audit log; `SessionEnded` for a session that ended in whatever way. Of
+    /// `SessionReauthenticated` the last one of each session is there.
     r#type: String,
     /// Who did it.
     by: By,
-    /// The session that began or ended; `GET /v1/sessions/{id}` tells its device.
+    /// The session that began, was proved anew or ended; `GET /v1/sessions/{id}` tells its device.
     session_id: Option<Uuid>,
     /// Why it ended.
     end_reason: Option<String>,

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use super::activity::{ActivityView, view as activity_view};
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, RecentCaller};
 use crate::http::jobs::view::{JobView, view as job_view};
 use crate::http::media::view::{MediaView, view as media_view};
 use crate::http::problem::{Problem, ProblemBody};
@@ -105,12 +105,13 @@ pub struct ExportedSession {
     responses(
         (status = 200, body = ExportView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "reauthentication-required"),
     ),
     security(("bearer" = [])),
 )]
 pub async fn export(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    RecentCaller(caller): RecentCaller,
     _: TailRead,
 ) -> Result<Response, Problem> {
     let row = users::find(&app.database, caller.user_id).await?;

@@ -63,9 +63,13 @@ pub struct Facts {
     /// When it was issued, likewise, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     iat: Option<i64>,
-    /// When the person last proved who they are, likewise.
+    /// When the person last proved who they are, likewise, in whichever way.
     auth_time: i64,
-    /// How (RFC 8176): `pwd`, `otp`, `recovery_code`; and `mfa` for more than one of them.
+    /// When they last did by a second factor, likewise, if ever in this session. Once the password alone was proved anew
+    /// this is older than `auth_time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gatelog_second_factor_time: Option<i64>,
+    /// How, at the session's beginning and since (RFC 8176): `pwd`, `otp`, `recovery_code`; and `mfa` for more than one of them.
     amr: Vec<&'static str>,
     /// What the account may do.
     #[schema(value_type = Vec<String>)]
@@ -130,6 +134,7 @@ async fn facts(app: &App, token: &str, now: DateTime<Utc>) -> Result<Option<Fact
         exp: end.timestamp(),
         iat: session.tokens_issued_at.map(|at| at.timestamp()),
         auth_time: session.auth_time.timestamp(),
+        gatelog_second_factor_time: session.second_factor_at.map(|at| at.timestamp()),
         amr: amr(&session.auth_methods),
         roles: user.roles,
     }))

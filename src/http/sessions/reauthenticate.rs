@@ -65,6 +65,7 @@ pub async fn reauthenticate(
     let command = SessionCommand::Reauthenticate {
         auth_method,
         tokens: tokens.pair.clone(),
+        most_an_hour: app.config.throttles.refreshes_per_hour,
         at,
     };
     let id = caller.session_id.to_string();

@@ -47,7 +47,7 @@ pub struct RevokedCount {
     delete, path = "/v1/sessions/{id}", tag = "sessions", operation_id = "revoke_session",
     params(("id" = uuid::Uuid, Path)),
     responses(
-        (status = 204, description = "Ended"),
+        (status = 204, description = "Ended", headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
     ),
@@ -71,7 +71,7 @@ pub async fn revoke(
 #[utoipa::path(
     delete, path = "/v1/sessions/current", tag = "sessions", operation_id = "revoke_current_session",
     responses(
-        (status = 204, description = "Ended"),
+        (status = 204, description = "Ended", headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
     ),
     security(("bearer" = [])),
@@ -101,7 +101,7 @@ async fn end(
 #[utoipa::path(
     delete, path = "/v1/sessions", tag = "sessions", operation_id = "revoke_sessions", params(Selection),
     responses(
-        (status = 200, body = RevokedCount),
+        (status = 200, body = RevokedCount, headers(("Gatelog-Position" = u64))),
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "malformed-request"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
     ),

@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::view::{SessionView, view};
 use crate::app::{Acting, App};
-use crate::http::problem::Problem;
+use crate::http::problem::{Kind, Problem};
 use crate::http::reads::Written;
 use crate::http::users::view::{UserView, opened as user_view};
+use crate::ports::clock;
 use crate::sign_in::{self, Authenticated, Device, NewTokens, Paid};
 
 /// Tokens, shown once.
@@ -66,6 +67,10 @@ pub async fn open(
     request_id: Uuid,
 ) -> Result<Response, Problem> {
     let user_id = proof.user_id();
+    let most = app.config.throttles.sign_ins_per_hour;
+    if let Err(seconds) = app.sign_ins.take(user_id, most, clock::now()) {
+        return refuse(app, paid, seconds).await;
+    }
     let acting = Acting {
         actor: Some(user_id.to_string()),
         request_id: Some(request_id),
@@ -88,4 +93,13 @@ pub async fn open(
         answer,
     };
     Ok(written.into_response())
+}
+
+/// The password was right, so it is not counted as a wrong one.
+async fn refuse(app: &App, paid: Option<Paid>, seconds: u32) -> Result<Response, Problem> {
+    if let Some(charge) = paid.and_then(|paid| paid.charge) {
+        charge.succeeded(app, false).await?;
+    }
+    let detail = "the account opened as many sessions as it may within an hour";
+    Err(Problem::new(Kind::TooManyAttempts, detail).retry_after(seconds))
 }

@@ -30,9 +30,13 @@ pub struct SessionView {
     pub last_seen_at: DateTime<Utc>,
     /// The absolute end.
     pub expires_at: DateTime<Utc>,
-    /// How the person proved who they are.
+    /// How the person proved who they are, at the beginning and since.
     #[schema(value_type = Vec<String>)]
     pub auth_methods: Vec<AuthMethod>,
+    /// When they last did, in whichever way.
+    pub auth_time: DateTime<Utc>,
+    /// When they last did by a second factor.
+    pub second_factor_time: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// Why it ended.
@@ -81,6 +85,8 @@ pub fn view(
         last_seen_at: seen.unwrap_or(row.created_at),
         expires_at: row.expires_at,
         auth_methods: row.auth_methods.clone(),
+        auth_time: row.auth_time,
+        second_factor_time: row.second_factor_at,
         ended_at: row
             .ended_at
             .or((row.tokens_end <= crate::ports::clock::now()).then_some(row.tokens_end)),

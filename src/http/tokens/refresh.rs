@@ -46,6 +46,7 @@ pub struct Body {
     responses(
         (status = 200, body = TokensView, headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token, refresh-token-reused"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
 )]
 pub async fn refresh(
@@ -68,6 +69,7 @@ pub async fn refresh(
         is_spent,
         tokens: tokens.pair.clone(),
         leeway: TimeDelta::seconds(app.config.tokens.refresh_leeway_seconds),
+        most_an_hour: app.config.throttles.refreshes_per_hour,
         at,
     };
     let outcome = app
@@ -125,6 +127,7 @@ fn invalid() -> Problem {
 
 fn of_refresh(error: ExecuteError<SessionError>) -> Problem {
     match error {
+        ExecuteError::Refused(SessionError::TooManyTokens { .. }) => error.into(),
         ExecuteError::Refused(_) => invalid(),
         other => other.into(),
     }

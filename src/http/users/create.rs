@@ -87,6 +87,7 @@ pub async fn create(
         return Ok(accept(&app, &request).await?.into_response());
     }
     let registered = accounts::register(&app.log, &app.vault, &account, &hash, &acting).await?;
+    accounts::remember_network(&app, registered.user_id, ip).await;
     let location = [(header::LOCATION, "/v1/me")];
     let answer = (
         StatusCode::CREATED,

@@ -6,6 +6,7 @@ fn reauthenticate(number: u8, seconds: i64) -> SessionCommand {
     SessionCommand::Reauthenticate {
         auth_method: AuthMethod::Password,
         tokens: pair(number, seconds),
+        most_an_hour: 1000,
         at: at(seconds),
     }
 }
@@ -110,4 +111,59 @@ fn a_session_that_is_over_is_not_reauthenticated() {
     given::<Session>(after(live(), revoked(RevokeReason::SignedOut)))
         .when(reauthenticate(1, 8))
         .then_expect_error(SessionError::SessionEnded);
+}
+
+/// A session that was refreshed in each of the seconds 1 to 3, and a command for second `seconds` when it may be 3 times.
+fn refreshed_thrice(command: SessionCommand) -> (Vec<SessionEvent>, SessionCommand) {
+    let history = (1..4).fold(live(), |history, n| after(history, issued(n, n.into())));
+    let command = match command {
+        SessionCommand::IssueToken {
+            presented_refresh,
+            is_spent,
+            tokens,
+            leeway,
+            at,
+            ..
+        } => SessionCommand::IssueToken {
+            presented_refresh,
+            is_spent,
+            tokens,
+            leeway,
+            most_an_hour: 3,
+            at,
+        },
+        SessionCommand::Reauthenticate {
+            auth_method,
+            tokens,
+            at,
+            ..
+        } => SessionCommand::Reauthenticate {
+            auth_method,
+            tokens,
+            most_an_hour: 3,
+            at,
+        },
+        other => other,
+    };
+    (history, command)
+}
+
+#[test]
+fn a_session_gets_tokens_only_so_often_in_an_hour() {
+    for command in [issue(3, 4, 4), issue(2, 4, 4), reauthenticate(4, 4)] {
+        let (history, command) = refreshed_thrice(command);
+        given::<Session>(history)
+            .when(command)
+            .then_expect_error(SessionError::TooManyTokens {
+                retry_after_seconds: 3598,
+            });
+    }
+}
+
+#[test]
+fn a_reuse_ends_a_session_that_gets_no_more_tokens_all_the_same() {
+    let (history, command) = refreshed_thrice(issue(0, 4, 8));
+    given::<Session>(history)
+        .when(command)
+        .then_expect_events(end_because_reused(token(100), at(8)));
 }

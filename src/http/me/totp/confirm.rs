@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{NO_STORE, RecoveryCodesView};
+use super::{NO_STORE, RecoveryCodesView, end_others};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::extract::Json;
@@ -24,6 +24,9 @@ pub struct Body {
     /// Six digits.
     #[schema(value_type = String)]
     code: Zeroizing<String>,
+    /// Whether every other session of the account ends; false when it is left out.
+    #[serde(default)]
+    revoke_other_sessions: bool,
 }
 
 /// Turns the second factor on, with a code of the secret that waits. The recovery codes are shown once.
@@ -49,8 +52,9 @@ pub async fn confirm(
     let view = RecoveryCodesView {
         recovery_codes: new.codes,
     };
+    let revoke = body.revoke_other_sessions;
     Ok(Written {
-        position: new.position,
+        position: end_others(&app, &caller, revoke, new.position).await?,
         answer: (NO_STORE, axum::Json(view)),
     })
 }

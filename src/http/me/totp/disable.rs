@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::end_others;
 use crate::app::{Acting, App};
 use crate::config::TotpDisablePolicy;
 use crate::http::caller::Caller;
@@ -19,7 +20,7 @@ use crate::http::reads::Written;
 use crate::http::sessions::second_factor::one_of;
 use crate::second_factor;
 
-/// A proof of the second factor; only by the policy `code`: exactly one of the two.
+/// A proof of the second factor, only by the policy `code`: exactly one of the two. And what else is to happen.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = DisableTotp)]
@@ -30,12 +31,15 @@ pub struct Body {
     /// One of the list; it is used up.
     #[schema(value_type = Option<String>)]
     recovery_code: Option<Zeroizing<String>>,
+    /// Whether every other session of the account ends; false when it is left out.
+    #[serde(default)]
+    revoke_other_sessions: bool,
 }
 
 /// Turns the second factor off. Again: 204.
 #[utoipa::path(
     delete, path = "/v1/me/totp", tag = "two-factor", operation_id = "disable_totp",
-    request_body(content = Option<Body>, description = "Only by the policy `code`"),
+    request_body(content = Option<Body>, description = "The proof only by the policy `code`"),
     responses(
         (status = 204, description = "Off", headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token or invalid-code"),
@@ -53,12 +57,14 @@ pub async fn disable(
     let acting = caller.acting();
     let row = users::find(&app.database, caller.user_id).await?;
     let row = row.ok_or_else(Problem::not_found)?;
+    let body = body(&app, request).await?;
+    let revoke = body.revoke_other_sessions;
     if row.totp_id.is_some() {
-        allow(&app, &caller, &row, request, &acting).await?;
+        allow(&app, &caller, &row, body, &acting).await?;
     }
     let position = second_factor::disable(&app.log, &app.vault, &row, &acting).await?;
     Ok(Written {
-        position,
+        position: end_others(&app, &caller, revoke, position).await?,
         answer: NO_CONTENT,
     })
 }
@@ -67,7 +73,7 @@ async fn allow(
     app: &Arc<App>,
     caller: &Caller,
     row: &UserRow,
-    request: Request,
+    body: Body,
     acting: &Acting,
 ) -> Result<(), Problem> {
     match app.config.tokens.totp_disable {
@@ -75,7 +81,6 @@ async fn allow(
         TotpDisablePolicy::Session if caller.used_second_factor() => Ok(()),
         TotpDisablePolicy::Session | TotpDisablePolicy::RecentAuth => caller.require_recent(),
         TotpDisablePolicy::Code => {
-            let body = body(app, request).await?;
             let code = one_of(body.code, body.recovery_code)?;
             second_factor::prove(app, row, code, acting).await?;
             Ok(())

@@ -55,7 +55,10 @@ pub async fn enrol(
     let secret = second_factor::enrol(&app, caller.user_id).await?;
     let row = users::find(&app.database, caller.user_id).await?;
     let user = view(&app, &row.ok_or_else(Problem::not_found)?).await?;
-    let uri = secret.otpauth_uri(&user.email).map_err(Problem::internal)?;
+    let issuer = &app.config.network.service_name;
+    let uri = secret
+        .otpauth_uri(issuer, &user.email)
+        .map_err(Problem::internal)?;
     let enrolment = EnrolmentView {
         secret: secret.base32().map_err(Problem::internal)?,
         qr_svg: qr_svg(&uri).map_err(Problem::internal)?,

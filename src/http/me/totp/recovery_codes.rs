@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{NO_STORE, RecoveryCodesView};
+use super::{NO_STORE, RecoveryCodesView, end_others};
 use crate::app::App;
 use crate::http::caller::RecentCaller;
 use crate::http::extract::Json;
@@ -24,6 +24,9 @@ pub struct Body {
     /// Six digits.
     #[schema(value_type = String)]
     code: Zeroizing<String>,
+    /// Whether every other session of the account ends; false when it is left out.
+    #[serde(default)]
+    revoke_other_sessions: bool,
 }
 
 /// Makes ten new recovery codes, shown once; the former ones are worth nothing any more.
@@ -50,8 +53,9 @@ pub async fn create(
     let view = RecoveryCodesView {
         recovery_codes: new.codes,
     };
+    let revoke = body.revoke_other_sessions;
     Ok(Written {
-        position: new.position,
+        position: end_others(&app, &caller, revoke, new.position).await?,
         answer: (NO_STORE, axum::Json(view)),
     })
 }

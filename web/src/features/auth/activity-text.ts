@@ -26,6 +26,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   UserErasureStarted: 'Erasure of the account begun',
   UserErased: 'Account erased',
   SessionStarted: 'Signed in',
+  SessionReauthenticated: 'Identity confirmed once more',
   SessionEnded: 'Session ended',
 };
 

@@ -1044,7 +1044,7 @@ export interface paths {
         };
         /**
          * Says whether the bearer token is good, and whose it is.
-         * @description Any method is taken. 204 with the caller in headers when the token is good.
+         * @description Any method is taken. 204 with the caller in headers when the token is good. A query with any other key is refused: one that is misspelt must not let everybody in.
          */
         get: operations["verify_token"];
         put?: never;
@@ -1092,10 +1092,13 @@ export interface components {
             end_reason?: string | null;
             /**
              * Format: uuid
-             * @description The session that began or ended; `GET /v1/sessions/{id}` tells its device.
+             * @description The session that began, was proved anew or ended; `GET /v1/sessions/{id}` tells its device.
              */
             session_id?: string | null;
-            /** @description The event's type, as in the audit log; `SessionEnded` for a session that ended in whatever way. */
+            /**
+             * @description The event's type, as in the audit log; `SessionEnded` for a session that ended in whatever way. Of
+             *     `SessionReauthenticated` the last one of each session is there.
+             */
             type: string;
         };
         /** @description A page of them. */
@@ -1165,6 +1168,8 @@ export interface components {
         ConfirmTotp: {
             /** @description Six digits. */
             code: string;
+            /** @description Whether every other session of the account ends; false when it is left out. */
+            revoke_other_sessions?: boolean;
         };
         /** @description The password once more. */
         CreateDeletion: {
@@ -1206,6 +1211,8 @@ export interface components {
         CreateRecoveryCodes: {
             /** @description Six digits. */
             code: string;
+            /** @description Whether every other session of the account ends; false when it is left out. */
+            revoke_other_sessions?: boolean;
         };
         /** @description What the key is for. */
         CreateServiceKey: {
@@ -1272,12 +1279,14 @@ export interface components {
             /** @description For example `Linux`. */
             os?: string | null;
         };
-        /** @description A proof of the second factor; only by the policy `code`: exactly one of the two. */
+        /** @description A proof of the second factor, only by the policy `code`: exactly one of the two. And what else is to happen. */
         DisableTotp: {
             /** @description Six digits, of the device. */
             code?: string | null;
             /** @description One of the list; it is used up. */
             recovery_code?: string | null;
+            /** @description Whether every other session of the account ends; false when it is left out. */
+            revoke_other_sessions?: boolean;
         };
         /** @description Why. */
         DisableUser: {
@@ -1360,11 +1369,11 @@ export interface components {
         };
         /** @description Of a good token. */
         IntrospectionFacts: {
-            /** @description How (RFC 8176): `pwd`, `otp`, `recovery_code`; and `mfa` for more than one of them. */
+            /** @description How, at the session's beginning and since (RFC 8176): `pwd`, `otp`, `recovery_code`; and `mfa` for more than one of them. */
             amr: string[];
             /**
              * Format: int64
-             * @description When the person last proved who they are, likewise.
+             * @description When the person last proved who they are, likewise, in whichever way.
              */
             auth_time: number;
             /**
@@ -1372,6 +1381,12 @@ export interface components {
              * @description The token's end, in seconds since the epoch.
              */
             exp: number;
+            /**
+             * Format: int64
+             * @description When they last did by a second factor, likewise, if ever in this session. Once the password alone was proved anew
+             *     this is older than `auth_time`.
+             */
+            gatelog_second_factor_time?: number | null;
             /**
              * Format: int64
              * @description When it was issued, likewise, if that is known.
@@ -1677,8 +1692,13 @@ export interface components {
         };
         /** @description A session. */
         Session: {
-            /** @description How the person proved who they are. */
+            /** @description How the person proved who they are, at the beginning and since. */
             auth_methods: string[];
+            /**
+             * Format: date-time
+             * @description When they last did, in whichever way.
+             */
+            auth_time: string;
             /**
              * Format: date-time
              * @description Opened when.
@@ -1712,6 +1732,11 @@ export interface components {
              * @description Last seen, to the minute.
              */
             last_seen_at: string;
+            /**
+             * Format: date-time
+             * @description When they last did by a second factor.
+             */
+            second_factor_time?: string | null;
         };
         /** @description A page of sessions. */
         SessionPage: {
@@ -4026,6 +4051,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     change_password: {
@@ -4183,7 +4217,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Only by the policy `code` */
+        /** @description The proof only by the policy `code` */
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["DisableTotp"] | null;
@@ -5116,6 +5150,7 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    "Gatelog-Position"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5182,6 +5217,7 @@ export interface operations {
             /** @description Ended */
             204: {
                 headers: {
+                    "Gatelog-Position"?: number;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5380,6 +5416,7 @@ export interface operations {
             /** @description Ended */
             204: {
                 headers: {
+                    "Gatelog-Position"?: number;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5428,6 +5465,15 @@ export interface operations {
             };
             /** @description invalid-token, refresh-token-reused */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5913,6 +5959,8 @@ export interface operations {
                 role?: string;
                 /** @description 403 when the last proof of identity is older, in seconds */
                 max_auth_age?: number;
+                /** @description 403 unless a second factor was proved, and not longer ago, in seconds */
+                max_second_factor_age?: number;
             };
             header?: never;
             path?: never;
@@ -5923,19 +5971,30 @@ export interface operations {
             /** @description Good */
             204: {
                 headers: {
-                    /** @description Comma-separated */
+                    /** @description Comma-separated: every way in which the person proved who they are in this session */
                     "X-Auth-Methods"?: string;
                     /** @description Comma-separated */
                     "X-Auth-Roles"?: string;
+                    /** @description RFC 3339: the last proof by a second factor; only if there was one */
+                    "X-Auth-Second-Factor-Time"?: string;
                     /** @description UUID */
                     "X-Auth-Session-Id"?: string;
-                    /** @description RFC 3339 */
+                    /** @description RFC 3339: the last proof, in whichever way */
                     "X-Auth-Time"?: string;
                     /** @description UUID */
                     "X-Auth-User-Id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description malformed-request, token-in-url */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description invalid-token */
             401: {

@@ -35,7 +35,9 @@ export function ProofDialog({ user }: Props) {
 
 function ProofForm({ user }: Props) {
   const form = useRef<HTMLFormElement>(null);
-  const [byCode, setByCode] = useState(false);
+  const [choice, setChoice] = useState<boolean | null>(null);
+  // For what administrators write the password alone is not enough.
+  const byCode = choice ?? (user?.totp_enabled === true && user.roles.includes('admin'));
   const [secret, setSecret] = useState('');
   const prove = useReauthenticate();
   const claims = { 'wrong-password': 'password', 'invalid-code': 'code' };
@@ -67,7 +69,7 @@ function ProofForm({ user }: Props) {
         <Button
           look="quiet"
           onClick={() => {
-            setByCode(!byCode);
+            setChoice(!byCode);
             setSecret('');
             prove.reset();
           }}
