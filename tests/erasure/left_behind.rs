@@ -145,6 +145,7 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
         for (n, event) in after.iter().enumerate() {
             assert_eq!(event["position"], n + 1, "{url}");
         }
+        let none: Vec<(String, String)> = Vec::new();
         let clear = [EMAIL, NAME, DEVICE, FILE, ADDRESS, "127.0.0.1"];
         let log = serde_json::to_vec(after).unwrap();
         for text in clear {
