@@ -15,6 +15,7 @@ use aggregates::webhook_sink::{WebhookFormat, WebhookSink, WebhookSinkCommand};
 use chrono::{DateTime, TimeDelta, Utc};
 use eventlog::{DbError, EventFilter, Lines, Stretch};
 use projections::webhook_sinks::{self, WebhookSinkRow};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -219,6 +220,11 @@ impl Sender {
             return Ok(Next::Wait(wait.min(LOOK)));
         }
         let head = *self.head.borrow_and_update();
+        if delivery.position.max(delivery.tried_up_to) > head
+            && let Some(next) = self.beyond(&delivery, now).await?
+        {
+            return Ok(next);
+        }
         let after = delivery.position.max(self.passed.load(Ordering::Relaxed));
         // Another node, which tried it, may know more than this one does yet.
         let is_tried = delivery.tried_up_to > after;
@@ -345,8 +351,8 @@ impl Sender {
         let secrets = vault.webhook_secrets(self.id).await;
         let secrets = secrets.map_err(|error| fault(&error))?;
         let now = clock::now();
-        let (first, last) = batch.ends.unwrap_or_default();
-        let (id, body) = (format!("{}.{first}-{last}", self.id), batch.body);
+        let id = message_id(self.id, &batch);
+        let body = batch.body;
         let timestamp = now.timestamp();
         let signing = secrets.iter().filter(|(id, _)| signs(sink, *id, now));
         let signatures: Vec<String> = in_order(signing, sink)
@@ -390,10 +396,46 @@ impl Sender {
             return Ok(Next::GoOn);
         }
         tracing::error!(sink = %self.id, attempts, error = text, "a webhook sink is parked: what it did not take waits");
+        self.park(delivery.position + 1, attempts, now).await
+    }
+
+    /// Parks a sink that has more than the log: what will come to have those positions it would never get. Nothing when
+    /// it is only this node that does not know of it yet.
+    async fn beyond(
+        &mut self,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Next>, super::WebhooksError> {
+        let position = delivery.position.max(delivery.tried_up_to);
+        let head = self.app.log.head().await?;
+        if position <= head {
+            return Ok(None);
+        }
+        let error = format!("the log ends at {head}, before position {position}: it was set back");
+        let failure = Failure {
+            position: delivery.position,
+            attempts: delivery.attempts,
+            due_at: now,
+            error: &error,
+        };
+        if !deliveries::note_failure(&self.app, self.id, &failure, now).await? {
+            return Ok(Some(self.lost()));
+        }
+        tracing::error!(sink = %self.id, error, "a webhook sink is parked: it is beyond the log");
+        self.park(position, delivery.attempts, now).await.map(Some)
+    }
+
+    /// Sends no more until somebody says so.
+    async fn park(
+        &self,
+        position: u64,
+        attempts: u64,
+        at: DateTime<Utc>,
+    ) -> Result<Next, super::WebhooksError> {
         let command = WebhookSinkCommand::Park {
-            position: delivery.position + 1,
+            position,
             attempts,
-            at: now,
+            at,
         };
         let context = Acting::policy("webhooks").command();
         let log = &self.app.log;
@@ -415,6 +457,14 @@ impl Sender {
         self.leased_until = now + TimeDelta::seconds(20);
         Ok(true)
     }
+}
+
+/// Names a message by what it says: in a log that was set back other events come to have the same positions, and a
+/// receiver must not take them for those that it has.
+fn message_id(sink: WebhookSinkId, batch: &Batch) -> String {
+    let (first, last) = batch.ends.unwrap_or_default();
+    let digest = hex::encode(Sha256::digest(&batch.body));
+    format!("{sink}.{first}-{last}.{digest}")
 }
 
 /// The lines, each with its line end.

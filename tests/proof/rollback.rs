@@ -4,39 +4,15 @@
 use std::process::Stdio;
 
 use crate::support::Server;
-use crate::support::engines::{count, prepared, rows};
+use crate::support::engines::{count, lose_after, prepared, rows, write};
 use crate::{Audited, register, run};
 
 /// Takes the last events away, as a restore of an older backup does.
 pub async fn set_back(url: &str) {
-    let database = eventlog::Database::open(url).await.unwrap();
-    let older = "SELECT size FROM log_checkpoint";
-    let size = rows(url, older).await[0].int(0).unwrap();
-    let guard = if url.starts_with("sqlite") {
-        "DROP TRIGGER events_are_not_deleted"
-    } else {
-        "DROP TRIGGER events_go_only_when_archived ON events"
-    };
-    let mut tree = eventlog::Frontier::default();
-    let kept = format!("SELECT leaf_hash FROM events WHERE position < {size} ORDER BY position");
-    for row in rows(url, &kept).await {
-        tree.push(row.bytes(0).unwrap().try_into().unwrap());
-    }
-    let head = "UPDATE log_head SET position = $1, frontier = $2, root = $3";
-    let params = vec![
-        tree.size().into(),
-        tree.to_bytes().into(),
-        tree.root().to_vec().into(),
-    ];
-    let plain = |sql: &str| (sql.to_owned(), Vec::new());
-    let statements = vec![
-        plain(guard),
-        plain(&format!("DELETE FROM events WHERE position >= {size}")),
-        (head.to_owned(), params),
-        plain("DELETE FROM log_checkpoint"),
-    ];
-    database.execute(statements).await.unwrap();
-    database.close().await;
+    let signed = rows(url, "SELECT size FROM log_checkpoint").await;
+    let signed: u64 = signed[0].int(0).unwrap().try_into().unwrap();
+    lose_after(url, signed - 1).await;
+    write(url, "DELETE FROM log_checkpoint").await;
 }
 
 /// What a server that does not start says.

@@ -84,6 +84,35 @@ pub async fn fill(url: &str, count: usize) {
     database.close().await;
 }
 
+/// Takes every event after `size` away, as a restore of an older backup does.
+pub async fn lose_after(url: &str, size: u64) {
+    let guard = if url.starts_with("sqlite") {
+        "DROP TRIGGER IF EXISTS events_are_not_deleted"
+    } else {
+        "DROP TRIGGER IF EXISTS events_go_only_when_archived ON events"
+    };
+    let mut tree = eventlog::Frontier::default();
+    let kept = format!("SELECT leaf_hash FROM events WHERE position <= {size} ORDER BY position");
+    for row in rows(url, &kept).await {
+        tree.push(row.bytes(0).unwrap().try_into().unwrap());
+    }
+    let head = "UPDATE log_head SET position = $1, frontier = $2, root = $3";
+    let params = vec![
+        tree.size().into(),
+        tree.to_bytes().into(),
+        tree.root().to_vec().into(),
+    ];
+    let plain = |sql: &str| (sql.to_owned(), Vec::new());
+    let statements = vec![
+        plain(guard),
+        plain(&format!("DELETE FROM events WHERE position > {size}")),
+        (head.to_owned(), params),
+    ];
+    let database = Database::open(url).await.unwrap();
+    database.execute(statements).await.unwrap();
+    database.close().await;
+}
+
 /// Writes to the database behind the server's back.
 pub async fn write(url: &str, sql: &str) {
     let database = Database::open(url).await.unwrap();

@@ -2662,7 +2662,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description conflict: there are as many as a server has */
+            /** @description conflict: there are as many as a server has; or position-beyond-head */
             409: {
                 headers: {
                     [name: string]: unknown;
