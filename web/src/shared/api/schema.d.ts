@@ -345,7 +345,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this server has written, and the position of
+         * The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this node has written, and the position of
          *     `Gatelog-Min-Position`.
          */
         get: operations["show_log_checkpoint"];
@@ -3128,6 +3128,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description read-model-behind */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     show_event_proof: {
@@ -3290,6 +3299,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description read-model-behind */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     show_log_tile: {
@@ -3332,6 +3350,15 @@ export interface operations {
             };
             /** @description not-found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description read-model-behind */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
