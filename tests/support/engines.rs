@@ -54,11 +54,16 @@ pub async fn count(url: &str, sql: &str) -> i64 {
 }
 
 /// Appends so many events of a kind that no read model and no policy looks at.
+pub async fn fill(url: &str, count: usize) {
+    fill_with(url, count, "").await;
+}
+
+/// As [`fill`], each with a text.
 #[allow(
     clippy::disallowed_methods,
     reason = "a test draws its identifiers itself"
 )]
-pub async fn fill(url: &str, count: usize) {
+pub async fn fill_with(url: &str, count: usize, text: &str) {
     const AT_ONCE: usize = 250;
     let database = Database::open(url).await.unwrap();
     let options = eventlog::LogOptions::default();
@@ -68,7 +73,7 @@ pub async fn fill(url: &str, count: usize) {
         let event = eventlog::NewEvent {
             event_type: "NoteTaken".to_owned(),
             event_version: "1.0".to_owned(),
-            payload: r#"{"NoteTaken":{}}"#.to_owned(),
+            payload: serde_json::json!({"NoteTaken": {"text": text}}).to_string(),
         };
         let append = eventlog::Append {
             aggregate_type: "note".to_owned(),
