@@ -44,6 +44,16 @@ async fn a_server_does_not_start_behind_what_it_signed_until_somebody_answers_fo
         audited.server.launch().await;
         let kept = "SELECT COUNT(*) FROM log_rollbacks WHERE reason = 'the disk died' AND size > kept_size";
         assert_eq!(count(&audited.url, kept).await, 1);
+        let listed = audited.text("/v1/audit/log/rollbacks").await;
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let former = &listed["items"][0];
+        assert_eq!(former["former_key"], audited.vkey.as_str());
+        assert_eq!(former["reason"], "the disk died");
+        assert!(former["size"].as_u64() > former["kept_size"].as_u64());
+        let (code, printed) = audited.log(&["rollbacks"]);
+        assert_eq!(code, 0, "{printed}");
+        let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(printed, *former);
         // A reader who trusts the former log is not led to believe that this is it.
         let verdict = audited.verify_live(&audited.vkey);
         verdict.is_refused("not signed by the key", "not signed by the key");

@@ -374,6 +374,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit/log/rollbacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The former logs that this one took the place of, each after a restore that was behind what had been signed or because its
+         *     key was given up; the oldest first.
+         */
+        get: operations["list_log_rollbacks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit/log/tile/{tile}": {
         parameters: {
             query?: never;
@@ -1503,6 +1523,38 @@ export interface components {
             job: string;
             /** @description The output's name. */
             name: string;
+        };
+        /** @description A log that was given up. */
+        LogRollback: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Its public key. */
+            former_key: string;
+            /** @description The root over them. */
+            kept_root: string;
+            /**
+             * Format: int64
+             * @description The events that the new log began with.
+             */
+            kept_size: number;
+            /** @description The public key of the log that took its place. */
+            new_key: string;
+            /** @description What the operator said. */
+            reason: string;
+            /** @description The root of that, in base64 as checkpoints have it. */
+            root: string;
+            /**
+             * Format: int64
+             * @description The events of its last signed checkpoint.
+             */
+            size: number;
+        };
+        /** @description All of them. */
+        LogRollbacks: {
+            items: components["schemas"]["LogRollback"][];
         };
         /** @description An uploaded file. */
         Media: {
@@ -3279,6 +3331,52 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description read-model-behind */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_log_rollbacks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogRollbacks"];
                 };
             };
             /** @description invalid-token */
