@@ -24,7 +24,7 @@ const FOLDER_MODE: u32 = 0o750;
 /// Where files are written before they are put into their places.
 const DRAFTS: &str = ".drafts";
 /// A draft that was not written to for so long is of a process that was killed.
-const LEFT: Duration = Duration::from_secs(60);
+const LEFT: Duration = Duration::from_mins(1);
 /// Events whose tiles are written in one go.
 const STEP: u64 = 256 * TILE_WIDTH;
 
@@ -65,13 +65,12 @@ impl TileFiles {
         if self.size == Some(size) && self.note == signed.note {
             return Ok(());
         }
-        let before = match self.written {
-            Some(written) => written,
-            None => {
-                // What is left there does no harm.
-                let _ = sweep(&self.folder.join(DRAFTS), "", "", LEFT);
-                self.published(&signed.checkpoint.origin)?
-            }
+        let before = if let Some(written) = self.written {
+            written
+        } else {
+            // What is left there does no harm.
+            let _ = sweep(&self.folder.join(DRAFTS), "", "", LEFT);
+            self.published(&signed.checkpoint.origin)?
         };
         let end = size.min(before.saturating_add(STEP));
         self.write_tiles(before.min(end), end).await?;
@@ -143,13 +142,11 @@ impl TileFiles {
     async fn write_tile(&self, level: u32, index: u64, width: u64) -> Result<(), NotaryError> {
         let kind = TileKind::Hashes(level);
         let path = TilePath { kind, index, width };
-        let hashes = match self.right_hashes(path, level).await? {
-            Some(hashes) => hashes,
-            None => {
-                let hashes = self.tree.tile(level, index, width).await?;
-                hashes.ok_or(NotaryError::Damaged)?
-            }
-        };
+        let mut hashes = self.right_hashes(path, level).await?;
+        if hashes.is_none() {
+            hashes = self.tree.tile(level, index, width).await?;
+        }
+        let hashes = hashes.ok_or(NotaryError::Damaged)?;
         let make = || async { Ok(Some(hashes.concat())) };
         self.correct(path, |there| there == hashes.concat(), make)
             .await?;

@@ -6,6 +6,7 @@
 mod address;
 mod client;
 pub mod deliveries;
+mod message;
 pub mod sender;
 mod signature;
 

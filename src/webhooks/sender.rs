@@ -13,9 +13,8 @@ use std::time::Duration;
 use aggregates::values::WebhookSinkId;
 use aggregates::webhook_sink::{WebhookFormat, WebhookSink, WebhookSinkCommand};
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::{DbError, EventFilter, Lines, Stretch};
+use eventlog::{DbError, EventFilter, Stretch};
 use projections::webhook_sinks::{self, WebhookSinkRow};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +22,7 @@ use url::Url;
 
 use super::client::{DeliveryError, Message};
 use super::deliveries::{self, Delivery, Failure};
+use super::message::{Batch, message_id};
 use super::{FORMER_SECRET_SIGNS, WebhookSecret};
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
@@ -126,30 +126,6 @@ enum Next {
     Wait(Duration),
     /// The sink is sent to no more.
     End,
-}
-
-/// What goes out at once.
-#[derive(Default)]
-struct Batch {
-    /// The positions of the first and the last line.
-    ends: Option<(u64, u64)>,
-    lines: usize,
-    /// The lines in the sink's format, each with its line end; empty when none has a place in it.
-    body: String,
-    /// How far the log was looked at.
-    reached: u64,
-}
-
-impl Batch {
-    fn take(&mut self, lines: &Lines, format: WebhookFormat) {
-        for (position, _) in lines.iter() {
-            let (first, _) = self.ends.unwrap_or((position, position));
-            self.ends = Some((first, position));
-        }
-        self.lines += lines.len();
-        self.body.push_str(&body(lines, format));
-        self.reached = lines.reached();
-    }
 }
 
 /// Sends to one sink.
@@ -457,30 +433,6 @@ impl Sender {
         self.leased_until = now + TimeDelta::seconds(20);
         Ok(true)
     }
-}
-
-/// Names a message by what it says: in a log that was set back other events come to have the same positions, and a
-/// receiver must not take them for those that it has.
-fn message_id(sink: WebhookSinkId, batch: &Batch) -> String {
-    let (first, last) = batch.ends.unwrap_or_default();
-    let digest = hex::encode(Sha256::digest(&batch.body));
-    format!("{sink}.{first}-{last}.{digest}")
-}
-
-/// The lines, each with its line end.
-fn body(lines: &Lines, format: WebhookFormat) -> String {
-    let mut body = String::new();
-    for (_, line) in lines.iter() {
-        match format {
-            WebhookFormat::CloudEvents => body.push_str(line),
-            WebhookFormat::Ocsf => match crate::ocsf::line(line) {
-                Some(line) => body.push_str(&line),
-                None => continue,
-            },
-        }
-        body.push('\n');
-    }
-    body
 }
 
 /// Whether a secret signs at this time.

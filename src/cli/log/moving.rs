@@ -81,9 +81,10 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
         }
         Command::Import(import) => {
             let expected = expected(&import)?;
-            let from = match import.from.is_dir() {
-                true => import.from.join("events.ndjson"),
-                false => import.from,
+            let from = if import.from.is_dir() {
+                import.from.join("events.ndjson")
+            } else {
+                import.from
             };
             let imported = moving::lines::import(&database, &from, expected).await?;
             let root = hex::encode(imported.root);
