@@ -1,6 +1,7 @@
 //! `gatelog events tail` ends when the log that it has printed is not there any more.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::pedantic,
     reason = "a test fails by panicking"
 )]
