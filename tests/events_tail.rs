@@ -37,6 +37,7 @@ async fn a_tail_fails_when_the_log_goes_back_also_when_other_events_come_in_its_
             until("it ends", || ended().is_some()).await;
             assert!(!ended().unwrap().success());
             let mut tail = tail.into_inner().unwrap();
+            tail.wait().unwrap();
             let mut said = String::new();
             let mut stderr = tail.stderr.take().unwrap();
             stderr.read_to_string(&mut said).unwrap();
