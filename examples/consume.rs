@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Response;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,13 +51,25 @@ fn handle(event: &Value) {
     let _ = event;
 }
 
-/// Reads up to a position.
-async fn read(url: &str, token: &str, state: &mut State, up_to: u64) -> Result<(), Failure> {
-    let address = format!("{url}/v1/audit/events?after={}", state.size);
+/// Asks any node of the server, which waits until it knows of so many events.
+async fn ask(address: String, token: &str, size: u64) -> Result<Response, Failure> {
     let request = reqwest::Client::new().get(address).bearer_auth(token);
-    let request = request.header("accept", "application/x-ndjson");
-    let mut answer = request.send().await?.error_for_status()?;
-    let mut rest = Vec::new();
+    let request = request
+        .header("accept", "application/x-ndjson, text/plain")
+        .header("gatelog-min-position", size);
+    Ok(request.send().await?.error_for_status()?)
+}
+
+/// The events up to a position. Nobody has vouched for them yet.
+async fn read(
+    url: &str,
+    token: &str,
+    state: &mut State,
+    up_to: u64,
+) -> Result<Vec<Value>, Failure> {
+    let address = format!("{url}/v1/audit/events?after={}", state.size);
+    let mut answer = ask(address, token, up_to).await?;
+    let (mut events, mut rest) = (Vec::new(), Vec::new());
     'reading: while let Some(chunk) = answer.chunk().await? {
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -69,11 +82,11 @@ async fn read(url: &str, token: &str, state: &mut State, up_to: u64) -> Result<(
             if event.get("position").and_then(Value::as_u64) != Some(state.size + 1) {
                 return Err(format!("a gap behind {}", state.size).into());
             }
-            handle(&event);
+            events.push(event);
             state.push(line);
         }
     }
-    Ok(())
+    Ok(events)
 }
 
 /// The size and the root of a checkpoint (C2SP tlog-checkpoint), if the key, `name+id+base64`, has signed it.
@@ -104,13 +117,13 @@ fn opened(note: &str, key: &str) -> Result<(u64, String), Failure> {
     Ok((size, lines.next().ok_or("no root")?.to_owned()))
 }
 
-async fn checkpoint(url: &str, token: &str, key: &str) -> Result<(u64, String), Failure> {
-    let request = reqwest::Client::new().get(format!("{url}/v1/audit/log/checkpoint"));
-    let note = request
-        .bearer_auth(token)
-        .send()
-        .await?
-        .error_for_status()?;
+async fn checkpoint(
+    url: &str,
+    token: &str,
+    key: &str,
+    size: u64,
+) -> Result<(u64, String), Failure> {
+    let note = ask(format!("{url}/v1/audit/log/checkpoint"), token, size).await?;
     opened(&note.text().await?, key)
 }
 
@@ -120,11 +133,12 @@ pub async fn verified(url: &str, token: &str, file: &str, key: &str) -> Result<S
         Ok(bytes) => serde_json::from_slice(&bytes)?,
         Err(_) => State::default(),
     };
-    let (size, root) = checkpoint(url, token, key).await?;
-    read(url, token, &mut state, size).await?;
+    let (size, root) = checkpoint(url, token, key, state.size).await?;
+    let events = read(url, token, &mut state, size).await?;
     if (state.size, state.root()) != (size, root) {
         return Err("what was read is not what the server has signed".into());
     }
+    events.iter().for_each(handle);
     let draft = format!("{file}.draft");
     std::fs::write(&draft, serde_json::to_vec(&state)?)?;
     std::fs::rename(draft, file)?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use eventlog::{ArchiveLock, Database, Ending, Pruned, Sealed};
 
-use crate::notary;
+use crate::{notary, policies};
 
 /// How far to archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,13 +70,23 @@ pub async fn archive(database: &Database, until: Until) -> anyhow::Result<Archiv
     Ok(archived)
 }
 
-/// The tail that is furthest behind, and its position. A read model that never ran is at the beginning.
+/// The tail that is furthest behind, and its position. A read model that never ran is at the beginning. What a rebuild or a
+/// comparison has come to counts; what no part of this version is called left off following for good.
 async fn slowest_tail(database: &Database) -> anyhow::Result<(String, u64)> {
     const SQL: &str = "SELECT name, position FROM tails ORDER BY position, name";
     let rows = database.query(SQL, &[]).await?;
     let mut known = Vec::with_capacity(rows.len());
     for row in rows {
-        known.push((row.text(0)?, u64::try_from(row.int(1)?)?));
+        let (name, position) = (row.text(0)?, u64::try_from(row.int(1)?)?);
+        if follows(&name) {
+            known.push((name, position));
+        } else {
+            tracing::warn!(
+                name,
+                position,
+                "nothing of this name follows the log any more"
+            );
+        }
     }
     for projection in projections::tails() {
         if !known.iter().any(|(name, _)| name == projection.name()) {
@@ -84,4 +94,16 @@ async fn slowest_tail(database: &Database) -> anyhow::Result<(String, u64)> {
         }
     }
     known.into_iter().next().context("no tail follows the log")
+}
+
+/// Whether something of this version has the name, or fills or compares the tables of what has it.
+fn follows(name: &str) -> bool {
+    let (name, _) = name.split_once("__").unwrap_or((name, ""));
+    let read_models = projections::tails()
+        .into_iter()
+        .chain(projections::inline());
+    policies::REACTORS.contains(&name)
+        || read_models
+            .into_iter()
+            .any(|projection| projection.name() == name)
 }

@@ -128,6 +128,7 @@ fn streaming_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit::log::checkpoint))
         .routes(routes!(audit::log::key))
         .routes(routes!(audit::log::proof))
+        .routes(routes!(audit::rollbacks::list))
 }
 
 /// Resumable uploads: they stream, and speak tus.

@@ -49,6 +49,23 @@ impl ReadModels {
         tokio::time::timeout(patience, all).await.is_ok()
     }
 
+    /// Whether, within `patience`, each of these models reaches `asked`, and `written` as well unless it is paused or parked.
+    pub async fn wait_for_these(
+        &self,
+        models: &[&str],
+        asked: u64,
+        written: u64,
+        patience: Duration,
+    ) -> bool {
+        let tails = self.tails.iter();
+        let wanted = tails.filter(|tail| models.contains(&tail.name()));
+        let all = futures::future::join_all(wanted.map(|tail| async move {
+            tail.wait_for(asked).await;
+            tail.wait_for_unless_held(written).await;
+        }));
+        tokio::time::timeout(patience, all).await.is_ok()
+    }
+
     /// The position of one model, as it moves.
     pub fn watch(&self, name: &str) -> Option<watch::Receiver<u64>> {
         self.tails

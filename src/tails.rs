@@ -155,6 +155,7 @@ pub async fn look(app: Arc<App>, now: DateTime<Utc>) -> Result<(), DbError> {
     let mut states: BTreeMap<String, TailState> =
         states.map(|state| (state.name.clone(), state)).collect();
     let head = *app.log.watch_head().borrow();
+    show_archived(app.database.archived_position().await?);
     for (name, report) in app.tails.reports(head) {
         let state = states.remove(name);
         let seconds_behind = match report.events_behind {
@@ -182,6 +183,11 @@ async fn seconds_behind(app: &App, position: u64, now: DateTime<Utc>) -> Result<
     let waited = next.first().map(|event| now - event.recorded_at);
     let seconds = waited.map_or(0, |waited| waited.num_seconds());
     Ok(u64::try_from(seconds).unwrap_or_default())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]
+fn show_archived(position: u64) {
+    metrics::gauge!("gatelog_log_archived_position").set(position as f64);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric needs no more")]

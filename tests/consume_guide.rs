@@ -39,6 +39,13 @@ fn program(language: &str) -> String {
     rest.split_once("```\n").unwrap().0.to_owned()
 }
 
+/// The program of a language, which tells of each event that it handles.
+fn telling(language: &str, head: &str, body: &str) -> String {
+    let program = program(language);
+    let (before, after) = program.split_once(head).unwrap();
+    format!("{before}{head}{body}{after}")
+}
+
 /// The program in TypeScript without its types, by the web application's own compiler.
 fn compiled(folder: &Path) -> PathBuf {
     const STRIP: &str = "const [ts, from, to] = [require(process.argv[1]), ...process.argv.slice(2)]; \
@@ -48,7 +55,14 @@ fn compiled(folder: &Path) -> PathBuf {
         fs.writeFileSync(to, made.outputText);";
     let compiler = format!("{}/web/node_modules/typescript", env!("CARGO_MANIFEST_DIR"));
     let (from, to) = (folder.join("consume.ts"), folder.join("consume.mjs"));
-    std::fs::write(&from, program("typescript")).unwrap();
+    let handled = folder.join("handled.node");
+    let body = format!("writeFileSync({handled:?}, 'x', {{ flag: 'a' }});");
+    let program = telling(
+        "typescript",
+        "function handle(_event: LogEvent): void {",
+        &body,
+    );
+    std::fs::write(&from, program).unwrap();
     let output = Command::new("node")
         .args(["-e", STRIP, &compiler])
         .args([&from, &to])
@@ -109,9 +123,13 @@ impl Programs {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("consume.py");
-        std::fs::write(&script, program("python")).unwrap();
-        let verifier = format!("{}/examples/verify/verify.py", env!("CARGO_MANIFEST_DIR"));
-        std::fs::copy(verifier, folder.path().join("verify.py")).unwrap();
+        let handled = folder.path().join("handled.python3");
+        let body = format!("    open({handled:?}, 'a').write('x')\n");
+        std::fs::write(&script, telling("python", "def handle(event):\n", &body)).unwrap();
+        for module in ["verify.py", "ed25519.py"] {
+            let from = format!("{}/examples/verify/{module}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::copy(from, folder.path().join(module)).unwrap();
+        }
         let module = compiled(folder.path());
         let commands = [("python3", script), ("node", module)];
         Self { folder, commands }
@@ -119,6 +137,14 @@ impl Programs {
 
     fn state(&self, program: &str) -> PathBuf {
         self.folder.path().join(format!("{program}.json"))
+    }
+
+    /// How many events the programs that tell of it have handled.
+    fn handled(&self) -> [u64; 2] {
+        self.commands.each_ref().map(|(program, _)| {
+            let told = self.folder.path().join(format!("handled.{program}"));
+            std::fs::read(told).unwrap_or_default().len() as u64
+        })
     }
 
     /// What each comes to, or why it ends.
@@ -185,7 +211,9 @@ async fn each_program_comes_to_the_signed_root_and_goes_on_where_it_stopped() {
             for came_to in programs.run(&server, &auditor, key).await {
                 assert_eq!(came_to.as_ref(), Ok(&expected));
             }
+            assert_eq!(programs.handled(), [expected.0; 2]);
         }
+        let handled = programs.handled();
         let all = programs.run(&server, &auditor, &foreign(key)).await;
         Programs::refused(&all, "not signed by the key");
         // What was read before is not what the log has now.
@@ -193,6 +221,7 @@ async fn each_program_comes_to_the_signed_root_and_goes_on_where_it_stopped() {
         write(&server, &url, 13..14).await;
         let all = programs.run(&server, &auditor, key).await;
         Programs::refused(&all, "not what the server has signed");
+        assert_eq!(programs.handled(), handled, "nobody has vouched for it");
     }
 }
 

@@ -310,9 +310,11 @@ fn left(service: &str) -> Vec<&'static str> {
 #[test]
 fn the_services_are_hardened() {
     let worker = read(WORKER);
-    for service in [&worker, &read("deploy/systemd/gatelog.service")] {
-        assert_eq!(left(service), [] as [&str; 0]);
+    for name in ["gatelog", "gatelog-archive", "gatelog-restore-drill"] {
+        let service = read(&format!("deploy/systemd/{name}.service"));
+        assert_eq!(left(&service), [] as [&str; 0], "{name}");
     }
+    assert_eq!(left(&worker), [] as [&str; 0]);
     for line in [
         "PrivateNetwork=yes",
         "RestrictAddressFamilies=AF_UNIX",

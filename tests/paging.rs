@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use eventlog::testing::TestPostgres;
 use serde_json::Value;
+use support::engines::{fill_with, servers};
 use support::{Server, access_token};
 
 const LISTS: [&str; 3] = ["/v1/sessions", "/v1/media", "/v1/jobs"];
@@ -242,5 +243,37 @@ async fn with_somebody_elses_cursor_nobody_sees_anothers_items() {
                 assert!(seen.iter().all(|id| !of_bob[n].contains(id)), "{list}");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_large_events_ends_before_its_limit_and_the_next_goes_on() {
+    const LARGE: usize = 400;
+    const BYTES: usize = 60_000;
+    for (server, url, _folder) in servers(&[]).await {
+        let auditor = server.auditor("eve@example.com").await;
+        let text = "x".repeat(BYTES);
+        for _ in 0..LARGE / 25 {
+            fill_with(&url, 25, &text).await;
+        }
+        let (mut after, mut notes, mut pages) = (0, 0, 0);
+        loop {
+            let path = format!("/v1/audit/events?after={after}&limit=10000");
+            let answer = server.get(&path, &auditor).await;
+            let page = answer.bytes().await.unwrap();
+            assert!(page.len() < 10 * 1024 * 1024, "{}", page.len());
+            let page: Value = serde_json::from_slice(&page).unwrap();
+            for (item, n) in page["items"].as_array().unwrap().iter().zip(after + 1..) {
+                assert_eq!(item["position"], n);
+                notes += usize::from(item["type"] == "NoteTaken");
+            }
+            after = page["next_after"].as_u64().unwrap();
+            pages += 1;
+            if after == page["head"].as_u64().unwrap() {
+                break;
+            }
+        }
+        assert_eq!(notes, LARGE);
+        assert!(pages >= 3, "{pages}");
     }
 }

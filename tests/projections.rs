@@ -284,3 +284,36 @@ async fn a_rebuild_that_was_killed_goes_on_where_it_was_and_ends_like_one_that_r
         assert!(resumed.contains("12000 rows at position"), "{resumed}");
     }
 }
+
+/// The answer to a read that names a position, or names none.
+async fn asked(server: &Server, path: &str, token: &str, position: Option<&str>) -> u16 {
+    let request = server.request(reqwest::Method::GET, path);
+    let mut request = request.bearer_auth(token);
+    if let Some(position) = position {
+        request = request.header("gatelog-min-position", position);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_read_model_is_waited_for_only_by_who_reads_it_and_names_a_position() {
+    for (server, _url, _folder) in servers(&[]).await {
+        server.register("ada@example.com").await;
+        let token = access_token(&server.sign_in("ada@example.com").await);
+        told(&server, &["projections", "pause", "media"]);
+        let body = serde_json::json!({"email": "bob@example.com", "password": support::PASSWORD});
+        let written = server.post("/v1/users", "", &body).await;
+        let position = written.headers()["gatelog-position"].to_str().unwrap();
+        for path in ["/v1/media", "/v1/jobs", "/v1/me/usage", "/v1/me/export"] {
+            assert_eq!(asked(&server, path, &token, None).await, 200, "{path}");
+        }
+        let at = Some(position);
+        assert_eq!(asked(&server, "/v1/jobs", &token, at).await, 200);
+        for path in ["/v1/media", "/v1/me/usage"] {
+            assert_eq!(asked(&server, path, &token, at).await, 503, "{path}");
+        }
+        told(&server, &["projections", "resume", "media"]);
+        ready(&server, |tails| tails["media"]["state"] == "running").await;
+        assert_eq!(asked(&server, "/v1/media", &token, at).await, 200);
+    }
+}

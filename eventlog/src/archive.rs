@@ -94,6 +94,16 @@ pub(crate) fn known_position(database: &Database) -> u64 {
     archive.map_or(0, |archive| archive.known.load(Ordering::SeqCst))
 }
 
+impl Database {
+    /// The position of the last event in the archive; 0 when there is none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn archived_position(&self) -> Result<u64, DbError> {
+        position(self).await
+    }
+}
+
 /// The position of the last event in the archive; 0 when there is none.
 pub(crate) async fn position(database: &Database) -> Result<u64, DbError> {
     const SQL: &str = "SELECT COALESCE(MAX(last_position), 0) FROM log_segments";

@@ -125,6 +125,11 @@ impl Feed {
             position = last.position;
             observer.committed(&events);
         }
+        // So that whatever takes the place of the last event is noticed from the beginning.
+        if state.last.is_none() && state.position > 0 {
+            let last = read_all(&self.database, state.position - 1, 1).await?;
+            state.last = last.first().map(|event| event.event_id);
+        }
         state.observers.push(observer);
         Ok(())
     }

@@ -60,7 +60,7 @@ pub use from_line::LineError;
 pub use line::cloud_event_line;
 pub use lines::{LineStream, Lines, SCAN_POSITIONS, Stretch};
 pub use log::{Log, LogOptions};
-pub use merkle::{Frontier, Hash, leaf_hash};
+pub use merkle::{Frontier, Hash, leaf_hash, root_of};
 pub use noted::noting_appends;
 pub use projection::{Change, Column, Kind, Projection, Table, fold};
 pub use proof::{verify_consistency, verify_inclusion};

@@ -26,7 +26,7 @@ pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
 }
 
 /// The root of the tree over these leaves, or of the subtree over these nodes.
-pub(crate) fn root_of(nodes: &[Hash]) -> Hash {
+pub fn root_of(nodes: &[Hash]) -> Hash {
     let mut tree = Frontier::default();
     for node in nodes {
         tree.push(*node);

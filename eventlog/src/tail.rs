@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::{note_failure, tail_state};
+use crate::checkpoint::{TailState, note_failure, tail_state};
 use crate::upcast::Newest;
 use crate::{Change, Database, DbError, Log, Projection, RecordedEvent, fold};
 
@@ -107,6 +107,8 @@ pub struct ProjectionTail {
     log: Log,
     projection: Newest,
     position: watch::Sender<u64>,
+    /// Whether somebody paused it or an event parked it, as it was seen last.
+    held: watch::Sender<bool>,
     /// Told when somebody waits for a position.
     hurry: Notify,
     /// Whether the last step changed anything but the checkpoint.
@@ -136,6 +138,7 @@ impl ProjectionTail {
                 upcasters,
             },
             position,
+            held: watch::Sender::new(state.is_held()),
             hurry: Notify::new(),
             has_changed: AtomicBool::new(true),
             at_once: STEP,
@@ -173,6 +176,16 @@ impl ProjectionTail {
             .subscribe()
             .wait_for(|reached| *reached >= position)
             .await;
+    }
+
+    /// Returns when it has come as far as `position`, or is seen to be paused or parked before.
+    pub async fn wait_for_unless_held(&self, position: u64) {
+        let mut held = self.held.subscribe();
+        tokio::select! {
+            () = self.wait_for(position) => {}
+            // The sender lives as long as `self`.
+            _ = held.wait_for(|held| *held) => {}
+        }
     }
 
     /// Follows the log until told to stop.
@@ -254,7 +267,7 @@ impl ProjectionTail {
     async fn fail(&self, event: &RecordedEvent, reason: &str) -> Result<Step, DbError> {
         let now = self.log.now();
         let state = note_failure(&self.database, self.name(), event, reason, now).await?;
-        self.position.send_replace(state.position);
+        self.saw(&state);
         Ok(if state.is_held() {
             Step::Held
         } else {
@@ -265,12 +278,17 @@ impl ProjectionTail {
     /// Another node has moved the checkpoint, or somebody holds it.
     async fn look(&self) -> Result<Step, DbError> {
         let state = tail_state(&self.database, self.name()).await?;
-        self.position.send_replace(state.position);
+        self.saw(&state);
         Ok(if state.is_held() {
             Step::Held
         } else {
             Step::Moved
         })
+    }
+
+    fn saw(&self, state: &TailState) {
+        self.position.send_replace(state.position);
+        self.held.send_replace(state.is_held());
     }
 }
 

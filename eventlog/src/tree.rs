@@ -78,6 +78,13 @@ impl Tree {
         Ok((hashes.len() as u64 == width).then_some(hashes))
     }
 
+    /// The root of a full tile, without its hashes; `None` when the tree has no such tile.
+    pub async fn tile_root(&self, level: u32, index: u64) -> Result<Option<Hash>, DbError> {
+        let width = index % TILE_WIDTH + 1;
+        let above = self.tile(level + 1, index / TILE_WIDTH, width).await?;
+        Ok(above.and_then(|hashes| hashes.last().copied()))
+    }
+
     /// The hashes of a level from `first` on, as the leaves or the tiles below have them; fewer where they end.
     async fn lower(&self, level: u32, first: u64, width: u64) -> Result<Vec<Hash>, DbError> {
         const LEAVES: &str =
@@ -208,18 +215,34 @@ impl Tree {
     pub async fn fill(&self) -> Result<u64, DbError> {
         let mut filled = 0;
         let size = self.head().await?.size;
-        for level in 0..8 {
-            let full = size.checked_shr(TILE_HEIGHT * (level + 1)).unwrap_or(0);
-            if full > 0 && self.stored(level, 0, full).await?.len() as u64 != full {
-                filled += self.fill_level(level, full).await?;
+        let full = |level: u32| size.checked_shr(TILE_HEIGHT * (level + 1)).unwrap_or(0);
+        // Leaves below a tile of the next level may be forgotten.
+        let above = self.has_all(1, 0, full(1)).await?;
+        let first = if above { full(1) * TILE_WIDTH } else { 0 };
+        for (level, first) in (0..8).zip([first, 0, 0, 0, 0, 0, 0, 0]) {
+            if !self.has_all(level, first, full(level)).await? {
+                filled += self.fill_level(level, first, full(level)).await?;
             }
         }
         Ok(filled)
     }
 
-    async fn fill_level(&self, level: u32, full: u64) -> Result<u64, DbError> {
+    /// Whether all of these tiles are stored.
+    async fn has_all(&self, level: u32, first: u64, end: u64) -> Result<bool, DbError> {
+        const SQL: &str =
+            "SELECT COUNT(*) FROM log_tiles WHERE level = $1 AND tile >= $2 AND tile < $3";
+        if first >= end {
+            return Ok(true);
+        }
+        let params = [i64::from(level).into(), first.into(), end.into()];
+        let rows = self.database.query(SQL, &params).await?;
+        let row = rows.first().ok_or_else(|| DbError::decode("no answer"))?;
+        Ok(unsigned(row.int(0)?)? == end - first)
+    }
+
+    async fn fill_level(&self, level: u32, from: u64, full: u64) -> Result<u64, DbError> {
         let mut filled = 0;
-        for first in (0..full).step_by(count(STEP)) {
+        for first in (from..full).step_by(count(STEP)) {
             let end = full.min(first + STEP);
             let stored = self.stored(level, first, end).await?;
             let mut statements = Vec::new();

@@ -128,6 +128,53 @@ async fn a_log_in_which_others_have_filled_the_place_of_what_was_lost_is_another
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_who_has_heard_of_nothing_yet_notices_another_event_in_the_place_of_the_last() {
+    for engine in ENGINES {
+        let (database, url, _folder) = database(engine).await;
+        let log = open(&database).await;
+        for stream in ["a", "b", "c", "d", "e"] {
+            log.append(append(stream, 0, 2)).await.unwrap();
+        }
+        let other = Database::open(&url).await.unwrap();
+        let late = open(&other).await;
+        late.attach_observer(10, Arc::new(Hearing)).await.unwrap();
+        unguard(&database, engine).await;
+        set_back(&database, 8).await;
+        let theirs = open(&database).await;
+        for stream in ["f", "g", "h"] {
+            theirs.append(append(stream, 0, 2)).await.unwrap();
+        }
+        told(&late, engine).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_appended_to_another_log_of_the_same_length() {
+    for engine in ENGINES {
+        let (database, url, _folder) = database(engine).await;
+        let log = open(&database).await;
+        for stream in ["a", "b", "c", "d", "e"] {
+            log.append(append(stream, 0, 2)).await.unwrap();
+        }
+        let other = Database::open(&url).await.unwrap();
+        unguard(&other, engine).await;
+        set_back(&other, 8).await;
+        let theirs = open(&other).await;
+        theirs.append(append("f", 0, 2)).await.unwrap();
+        assert_eq!(theirs.head().await.unwrap(), 10);
+        // Whether it is refused, or goes behind what is there now: the root is that of the leaves.
+        drop(log.append(append("g", 0, 2)).await);
+        let mut tree = Frontier::default();
+        let leaves = "SELECT leaf_hash FROM events ORDER BY position";
+        for row in other.query(leaves, &[]).await.unwrap() {
+            tree.push(row.bytes(0).unwrap().try_into().unwrap());
+        }
+        let kept = other.head_and_root().await.unwrap();
+        assert_eq!(kept, (tree.size(), tree.root()), "{engine}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_was_away_and_is_the_same_is_followed_on() {
     let postgres = eventlog::testing::TestPostgres::start().unwrap();
     let url = postgres.fresh_database().await.unwrap();

@@ -152,6 +152,37 @@ async fn tiles_that_are_missing_are_made_when_the_log_is_opened() {
     }
 }
 
+/// What is archived and has its roots in the tile above needs no rows of its own.
+async fn forgotten_below(database: &Database, leaves: &[Hash]) {
+    let all = tiles(database).await;
+    let segment = "INSERT INTO log_segments (last_position, first_position, object, bytes, frames, frontier, root) \
+                   VALUES ($1, 1, 'none', 0, $2, $2, $2)";
+    let params = vec![65_536.into(), Vec::<u8>::new().into()];
+    let archived = vec![(segment.to_owned(), params)];
+    database.execute(archived).await.unwrap();
+    database.forget_archived_leaves(65_535).await.unwrap();
+    assert_eq!(count(database).await, all.len() as i64);
+    database.forget_archived_leaves(65_536).await.unwrap();
+    assert_eq!(count(database).await, all.len() as i64 - 256);
+    let tree = Tree::new(database.clone());
+    let size = leaves.len() as u64;
+    assert_eq!(tree.root(size).await.unwrap(), root(leaves));
+    assert_eq!(tree.fill().await.unwrap(), 0);
+    for (index, tile) in all.iter().filter(|tile| tile.0 == 0).enumerate() {
+        let root = tree.tile_root(0, index as u64).await.unwrap();
+        assert_eq!(root.unwrap().to_vec(), tile.2, "{index}");
+    }
+    delete(database, "level = 0 AND tile = 257").await;
+    assert_eq!(tree.fill().await.unwrap(), 1);
+}
+
+async fn count(database: &Database) -> i64 {
+    let none: [Value; 0] = [];
+    let sql = "SELECT COUNT(*) FROM log_tiles";
+    let rows = database.query(sql, &none).await.unwrap();
+    rows[0].int(0).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tile_of_the_second_level_is_written_when_its_last_leaf_is() {
     for engine in ENGINES {
@@ -187,6 +218,7 @@ async fn a_tile_of_the_second_level_is_written_when_its_last_leaf_is() {
         assert_ne!(leaves[0], leaf_hash(""));
         delete(&database, "level = 1 OR tile = 7").await;
         assert_eq!(tree.fill().await.unwrap(), 2);
+        forgotten_below(&database, &leaves).await;
         log.shut_down().await;
     }
 }

@@ -1,8 +1,10 @@
 //! `gatelog events`: the log, one exported line an event.
 
+use std::sync::Arc;
+
 use anyhow::bail;
 use clap::Subcommand;
-use eventlog::{EventFilter, Stretch};
+use eventlog::{CommitObserver, EventFilter, RecordedEvent, Stretch};
 use futures::TryStreamExt as _;
 
 use crate::app::Core;
@@ -43,12 +45,11 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
         Command::Schema { .. } => {}
         Command::Export { after } => drop(export(&core, after).await?),
         Command::Tail { after } => {
-            let after = match after {
-                Some(after) => after,
-                None => core.log.head().await?,
-            };
+            let head = core.log.head().await?;
+            core.log.attach_observer(head, Arc::new(Hearing)).await?;
             tokio::select! {
-                followed = tail(&core, after) => followed?,
+                followed = tail(&core, after.unwrap_or(head)) => followed?,
+                set_back = core.log.set_back() => bail!("{set_back}"),
                 () = lifecycle::signal() => {}
             }
         }
@@ -56,6 +57,14 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     core.log.shut_down().await;
     core.database.close().await;
     Ok(())
+}
+
+/// Does nothing with the events; but of a log that somebody hears of, the last event is kept in mind, and another one in its
+/// place is noticed.
+struct Hearing;
+
+impl CommitObserver for Hearing {
+    fn committed(&self, _: &[RecordedEvent]) {}
 }
 
 /// Prints up to the head; the position reached.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::app::Core;
 use crate::config::Config;
 use crate::notary::checkpoint::Proof;
-use crate::notary::rollback::{Acceptance, accept};
+use crate::notary::rollback::{Acceptance, accept, rollbacks};
 use crate::notary::{Notary, Signed};
 use crate::ports::blobs::Blobs;
 use crate::ports::clock;
@@ -33,6 +33,8 @@ pub enum Command {
     Verify(Verify),
     /// Prints the public key that the log is signed with.
     Vkey,
+    /// Prints the logs that were given up by `accept-rollback`, one JSON object a line, the oldest first.
+    Rollbacks,
     /// Signs the log as it is, and prints the checkpoint.
     Checkpoint,
     /// Prints the proof that an event is in the log.
@@ -85,6 +87,14 @@ async fn with(core: &Core, config: &Config, command: Command) -> anyhow::Result<
             "a new log begins; give its key to everybody who verifies it:\n{key}\n"
         ));
     }
+    if let Command::Rollbacks = command {
+        let all = rollbacks(&core.database).await?;
+        let lines = all.iter().map(serde_json::to_string);
+        let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+        return lines
+            .iter()
+            .try_for_each(|line| super::print(&format!("{line}\n")));
+    }
     let notary = Notary::open(core.database.clone(), blobs, &config.log).await?;
     let head = core.log.head().await?;
     match command {
@@ -100,7 +110,10 @@ async fn with(core: &Core, config: &Config, command: Command) -> anyhow::Result<
             super::print(&prove(&notary, position - 1, &signed).await?.text())
         }
         Command::Export { dir } => export(core, &*notary.covering(head).await?, dir).await,
-        Command::Moving(_) | Command::Verify(_) | Command::AcceptRollback { .. } => Ok(()),
+        Command::Moving(_)
+        | Command::Verify(_)
+        | Command::Rollbacks
+        | Command::AcceptRollback { .. } => Ok(()),
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod events;
 pub mod live;
 pub mod log;
+pub mod rollbacks;

@@ -149,6 +149,9 @@ impl From<WebhooksError> for Problem {
                 error.to_string(),
             )]),
             WebhooksError::TooMany => Self::new(Kind::Conflict, error.to_string()),
+            WebhooksError::BeyondHead { .. } => {
+                Self::new(Kind::PositionBeyondHead, error.to_string())
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::http::delivery::{File, deliver};
 use crate::http::media::view::view;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 use crate::links::{Link, Scope};
 use crate::ports::clock;
 
@@ -36,7 +36,7 @@ pub async fn follow(
     method: Method,
     headers: HeaderMap,
     path: Result<Path<(String, String)>, PathRejection>,
-    _: TailRead,
+    _: TailRead<reads::MediaAndJobs>,
 ) -> Result<Response, Problem> {
     let Path((sealed, name)) = path.map_err(|_| Problem::not_found())?;
     let link = Link::open(&sealed, &name, app.vault.keyring(), clock::now());

@@ -1,5 +1,6 @@
 //! Reads after writes: `Gatelog-Position` on every write, `Gatelog-Min-Position` on every read.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +25,40 @@ const WAIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct InlineRead;
 
-/// A read of models that follow the log: by default up to what this node has written.
+/// The models that follow the log, of those that a call reads.
+pub trait Follows {
+    /// Their names.
+    const MODELS: &'static [&'static str];
+}
+
+/// Files.
 #[derive(Debug)]
-pub struct TailRead;
+pub struct Media;
+
+impl Follows for Media {
+    const MODELS: &'static [&'static str] = &["media"];
+}
+
+/// Jobs, and the files that they are of.
+#[derive(Debug)]
+pub struct MediaAndJobs;
+
+impl Follows for MediaAndJobs {
+    const MODELS: &'static [&'static str] = &["media", "media_jobs"];
+}
+
+/// Jobs alone.
+#[derive(Debug)]
+pub struct Jobs;
+
+impl Follows for Jobs {
+    const MODELS: &'static [&'static str] = &["media_jobs"];
+}
+
+/// A read of models that follow the log: up to the position that the call names, and otherwise up to what this node has
+/// written, unless the model is paused or parked.
+#[derive(Debug)]
+pub struct TailRead<M>(PhantomData<M>);
 
 impl FromRequestParts<Arc<App>> for InlineRead {
     type Rejection = Problem;
@@ -43,14 +75,15 @@ impl FromRequestParts<Arc<App>> for InlineRead {
     }
 }
 
-impl FromRequestParts<Arc<App>> for TailRead {
+impl<M: Follows> FromRequestParts<Arc<App>> for TailRead<M> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let asked = min_position(&parts.headers)?;
-        let wanted = asked.unwrap_or(0).max(app.log.last_written());
-        if app.read_models.wait_for(wanted, WAIT).await {
-            Ok(Self)
+        let models = &app.read_models;
+        let asked = min_position(&parts.headers)?.unwrap_or(0);
+        let written = app.log.last_written();
+        if models.wait_for_these(M::MODELS, asked, written, WAIT).await {
+            Ok(Self(PhantomData))
         } else {
             Err(behind())
         }

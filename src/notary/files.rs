@@ -7,18 +7,24 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use eventlog::{Hash, Log, TILE_WIDTH, Tree, leaf_hash};
+use eventlog::{Hash, Log, TILE_WIDTH, Tree, leaf_hash, root_of};
 
 use super::checkpoint::Checkpoint;
 use super::note::Note;
-use super::record::write;
+use super::record::{sweep, write_by};
 use super::tile_path::{TileKind, TilePath};
 use super::{NotaryError, Signed};
+use crate::ports::ids;
 
 /// What web servers of the same group may read.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
+/// Where files are written before they are put into their places.
+const DRAFTS: &str = ".drafts";
+/// A draft that was not written to for so long is of a process that was killed.
+const LEFT: Duration = Duration::from_mins(1);
 /// Events whose tiles are written in one go.
 const STEP: u64 = 256 * TILE_WIDTH;
 
@@ -59,9 +65,12 @@ impl TileFiles {
         if self.size == Some(size) && self.note == signed.note {
             return Ok(());
         }
-        let before = match self.written {
-            Some(written) => written,
-            None => self.published(&signed.checkpoint.origin)?,
+        let before = if let Some(written) = self.written {
+            written
+        } else {
+            // What is left there does no harm.
+            let _ = sweep(&self.folder.join(DRAFTS), "", "", LEFT);
+            self.published(&signed.checkpoint.origin)?
         };
         let end = size.min(before.saturating_add(STEP));
         self.write_tiles(before.min(end), end).await?;
@@ -131,10 +140,13 @@ impl TileFiles {
     }
 
     async fn write_tile(&self, level: u32, index: u64, width: u64) -> Result<(), NotaryError> {
-        let hashes = self.tree.tile(level, index, width).await?;
-        let hashes = hashes.ok_or(NotaryError::Damaged)?;
         let kind = TileKind::Hashes(level);
         let path = TilePath { kind, index, width };
+        let mut hashes = self.right_hashes(path, level).await?;
+        if hashes.is_none() {
+            hashes = self.tree.tile(level, index, width).await?;
+        }
+        let hashes = hashes.ok_or(NotaryError::Damaged)?;
         let make = || async { Ok(Some(hashes.concat())) };
         self.correct(path, |there| there == hashes.concat(), make)
             .await?;
@@ -146,6 +158,22 @@ impl TileFiles {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The hashes of a full tile's file, if their root is the tree's: then neither the leaves of what is archived nor its lines
+    /// have to be fetched from the store.
+    async fn right_hashes(
+        &self,
+        path: TilePath,
+        level: u32,
+    ) -> Result<Option<Vec<Hash>>, NotaryError> {
+        let there = std::fs::read(self.folder.join(format!("tile/{path}"))).unwrap_or_default();
+        let (hashes, rest) = there.as_chunks::<32>();
+        if !path.is_full() || hashes.len() as u64 != path.width || !rest.is_empty() {
+            return Ok(None);
+        }
+        let root = self.tree.tile_root(level, path.index).await?;
+        Ok((root == Some(root_of(hashes))).then(|| hashes.to_vec()))
     }
 
     /// Writes a file where it is missing or wrong; what a full tile has replaced goes.
@@ -183,7 +211,14 @@ impl TileFiles {
             let made = path
                 .parent()
                 .map_or(Ok(()), |folder| make_folder(&root, folder));
-            made.and_then(|()| write(&path, &content, FILE_MODE))
+            let drafts = root.join(DRAFTS);
+            made.and_then(|()| make_folder(&root, &drafts))?;
+            write_by(
+                &drafts.join(ids::new_id().to_string()),
+                &path,
+                &content,
+                FILE_MODE,
+            )
         };
         let done = tokio::task::spawn_blocking(put).await;
         done.map_err(std::io::Error::other)

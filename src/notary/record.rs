@@ -5,10 +5,15 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::NotaryError;
 use super::checkpoint::Checkpoint;
 use super::note::Note;
+use crate::ports::ids;
+
+/// How the name of a draft ends.
+const DRAFT: &str = ".draft";
 
 /// The file.
 #[derive(Debug, Clone)]
@@ -45,9 +50,26 @@ impl Record {
         {
             return Ok(());
         }
-        write(&self.path, note.as_bytes(), 0o600).map_err(|error| self.failed(error))?;
+        self.write(note).map_err(|error| self.failed(error))?;
         drop(lock);
         Ok(())
+    }
+
+    /// While the lock is held every draft is of a process that was killed.
+    fn write(&self, note: &str) -> std::io::Result<()> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let begin = format!("{name}.");
+        sweep(
+            folder.unwrap_or(Path::new(".")),
+            &begin,
+            DRAFT,
+            Duration::ZERO,
+        )?;
+        write(&self.path, note.as_bytes(), 0o600)
     }
 
     /// Puts the file aside; what is to be believed of it is elsewhere by now.
@@ -64,20 +86,60 @@ impl Record {
     }
 }
 
-/// Writes a file beside, brings it to the disk and puts it into its place, so that it is whole or not there.
+/// Writes a file whole or not at all, by a draft beside it.
 pub(super) fn write(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
-    let draft = path.with_added_extension("draft");
+    let draft = path.with_added_extension(format!("{}{DRAFT}", ids::new_id()));
+    write_by(&draft, path, content, mode)
+}
+
+/// Writes a file beside, brings it to the disk and puts it into its place, so that it is whole or not there. The draft is
+/// nobody else's.
+pub(super) fn write_by(
+    draft: &Path,
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+) -> std::io::Result<()> {
+    let written = write_draft(draft, content, mode).and_then(|()| std::fs::rename(draft, path));
+    if let Err(error) = written {
+        // What is left of it is swept otherwise.
+        let _ = std::fs::remove_file(draft);
+        return Err(error);
+    }
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn write_draft(draft: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(mode)
-        .open(&draft)?;
+        .open(draft)?;
     file.write_all(content)?;
     // The umask of this program leaves nothing to groups.
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    file.sync_all()
+}
+
+/// Removes the files of a folder that were last written to before a time and whose names begin and end so.
+pub(super) fn sweep(folder: &Path, begin: &str, end: &str, age: Duration) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_one = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(begin) && name.ends_with(end));
+        if !is_one {
+            continue;
+        }
+        // Somebody else may have removed it.
+        let Ok(written) = entry.metadata().and_then(|metadata| metadata.modified()) else {
+            continue;
+        };
+        if written.elapsed().is_ok_and(|passed| passed >= age) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }

@@ -4,8 +4,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use eventlog::{Database, Statement, TreeHead};
+use eventlog::{Database, DbError, Row, Statement, TreeHead};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::checkpoint::Checkpoint;
 use super::note::{SigningKey, VerifierKey};
@@ -23,6 +27,55 @@ pub struct Acceptance {
     pub origin: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+/// A log that was given up.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = LogRollback)]
+pub struct Rollback {
+    /// Its public key.
+    former_key: String,
+    /// The events of its last signed checkpoint.
+    size: u64,
+    /// The root of that, in base64 as checkpoints have it.
+    root: String,
+    /// The events that the new log began with.
+    kept_size: u64,
+    /// The root over them.
+    kept_root: String,
+    /// The public key of the log that took its place.
+    new_key: String,
+    /// What the operator said.
+    reason: String,
+    /// When.
+    at: DateTime<Utc>,
+}
+
+/// Every log that was given up, the oldest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn rollbacks(database: &Database) -> Result<Vec<Rollback>, DbError> {
+    const SQL: &str = "SELECT former_key, size, root, kept_size, kept_root, new_key, reason, at \
+                       FROM log_rollbacks ORDER BY at, former_key";
+    let rows = database.query(SQL, &[]).await?;
+    rows.iter().map(rollback).collect()
+}
+
+fn rollback(row: &Row) -> Result<Rollback, DbError> {
+    let size =
+        |index| u64::try_from(row.int(index)?).map_err(|_| DbError::decode("a negative size"));
+    let at = DateTime::from_timestamp_micros(row.int(7)?);
+    Ok(Rollback {
+        former_key: row.text(0)?,
+        size: size(1)?,
+        root: STANDARD.encode(row.bytes(2)?),
+        kept_size: size(3)?,
+        kept_root: STANDARD.encode(row.bytes(4)?),
+        new_key: row.text(5)?,
+        reason: row.text(6)?,
+        at: at.ok_or_else(|| DbError::decode("a time that is none"))?,
+    })
 }
 
 /// Begins a new log. Cut off at any point, it can be done again.

@@ -33,6 +33,20 @@ impl TilePath {
         self.width == TILE_WIDTH
     }
 
+    /// The smallest tree that has all of it; `None` when no tree is so large.
+    pub fn end(self) -> Option<u64> {
+        let level = match self.kind {
+            TileKind::Entries => 0,
+            TileKind::Hashes(level) => level,
+        };
+        let hashes = self
+            .index
+            .checked_mul(TILE_WIDTH)?
+            .checked_add(self.width)?;
+        let leaves = TILE_WIDTH.checked_pow(level)?;
+        hashes.checked_mul(leaves)
+    }
+
     /// Reads a path in its only spelling.
     pub fn parse(path: &str) -> Option<Self> {
         let (kind, rest) = path.split_once('/')?;

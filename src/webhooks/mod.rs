@@ -6,6 +6,7 @@
 mod address;
 mod client;
 pub mod deliveries;
+mod message;
 pub mod sender;
 mod signature;
 
@@ -51,6 +52,14 @@ pub enum WebhooksError {
     /// There are as many sinks as a server has.
     #[error("there are as many webhook sinks as a server has")]
     TooMany,
+    /// It would begin behind the end of the log, and miss what comes to stand there.
+    #[error("the log ends at {head}, before position {after}")]
+    BeyondHead {
+        /// Where it was to begin.
+        after: u64,
+        /// Where the log ends.
+        head: u64,
+    },
 }
 
 /// What an administrator wants.
@@ -93,11 +102,14 @@ pub async fn create(
     if webhook_sinks::count(&app.database).await? >= SINKS_MAX {
         return Err(WebhooksError::TooMany);
     }
+    let head = app.log.head().await?;
+    let after = wanted.after.unwrap_or(head);
+    if after > head {
+        return Err(WebhooksError::BeyondHead { after, head });
+    }
     let (id, secret_id) = (WebhookSinkId(ids::new_id()), WebhookSecretId(ids::new_id()));
     let secret = WebhookSecret::generate()?;
     let now = clock::now();
-    let head = app.log.head().await?;
-    let after = wanted.after.unwrap_or(head);
     let sealed_url = app.vault.seal_webhook_url(id, url.as_str())?;
     let statements = vec![
         app.vault

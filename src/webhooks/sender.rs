@@ -13,7 +13,7 @@ use std::time::Duration;
 use aggregates::values::WebhookSinkId;
 use aggregates::webhook_sink::{WebhookFormat, WebhookSink, WebhookSinkCommand};
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::{DbError, EventFilter, Lines, Stretch};
+use eventlog::{DbError, EventFilter, Stretch};
 use projections::webhook_sinks::{self, WebhookSinkRow};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,6 +22,7 @@ use url::Url;
 
 use super::client::{DeliveryError, Message};
 use super::deliveries::{self, Delivery, Failure};
+use super::message::{Batch, message_id};
 use super::{FORMER_SECRET_SIGNS, WebhookSecret};
 use crate::app::{Acting, App};
 use crate::lifecycle::Lifecycle;
@@ -127,30 +128,6 @@ enum Next {
     End,
 }
 
-/// What goes out at once.
-#[derive(Default)]
-struct Batch {
-    /// The positions of the first and the last line.
-    ends: Option<(u64, u64)>,
-    lines: usize,
-    /// The lines in the sink's format, each with its line end; empty when none has a place in it.
-    body: String,
-    /// How far the log was looked at.
-    reached: u64,
-}
-
-impl Batch {
-    fn take(&mut self, lines: &Lines, format: WebhookFormat) {
-        for (position, _) in lines.iter() {
-            let (first, _) = self.ends.unwrap_or((position, position));
-            self.ends = Some((first, position));
-        }
-        self.lines += lines.len();
-        self.body.push_str(&body(lines, format));
-        self.reached = lines.reached();
-    }
-}
-
 /// Sends to one sink.
 struct Sender {
     app: Arc<App>,
@@ -219,6 +196,11 @@ impl Sender {
             return Ok(Next::Wait(wait.min(LOOK)));
         }
         let head = *self.head.borrow_and_update();
+        if delivery.position.max(delivery.tried_up_to) > head
+            && let Some(next) = self.beyond(&delivery, now).await?
+        {
+            return Ok(next);
+        }
         let after = delivery.position.max(self.passed.load(Ordering::Relaxed));
         // Another node, which tried it, may know more than this one does yet.
         let is_tried = delivery.tried_up_to > after;
@@ -345,8 +327,8 @@ impl Sender {
         let secrets = vault.webhook_secrets(self.id).await;
         let secrets = secrets.map_err(|error| fault(&error))?;
         let now = clock::now();
-        let (first, last) = batch.ends.unwrap_or_default();
-        let (id, body) = (format!("{}.{first}-{last}", self.id), batch.body);
+        let id = message_id(self.id, &batch);
+        let body = batch.body;
         let timestamp = now.timestamp();
         let signing = secrets.iter().filter(|(id, _)| signs(sink, *id, now));
         let signatures: Vec<String> = in_order(signing, sink)
@@ -390,10 +372,46 @@ impl Sender {
             return Ok(Next::GoOn);
         }
         tracing::error!(sink = %self.id, attempts, error = text, "a webhook sink is parked: what it did not take waits");
+        self.park(delivery.position + 1, attempts, now).await
+    }
+
+    /// Parks a sink that has more than the log: what will come to have those positions it would never get. Nothing when
+    /// it is only this node that does not know of it yet.
+    async fn beyond(
+        &mut self,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Next>, super::WebhooksError> {
+        let position = delivery.position.max(delivery.tried_up_to);
+        let head = self.app.log.head().await?;
+        if position <= head {
+            return Ok(None);
+        }
+        let error = format!("the log ends at {head}, before position {position}: it was set back");
+        let failure = Failure {
+            position: delivery.position,
+            attempts: delivery.attempts,
+            due_at: now,
+            error: &error,
+        };
+        if !deliveries::note_failure(&self.app, self.id, &failure, now).await? {
+            return Ok(Some(self.lost()));
+        }
+        tracing::error!(sink = %self.id, error, "a webhook sink is parked: it is beyond the log");
+        self.park(position, delivery.attempts, now).await.map(Some)
+    }
+
+    /// Sends no more until somebody says so.
+    async fn park(
+        &self,
+        position: u64,
+        attempts: u64,
+        at: DateTime<Utc>,
+    ) -> Result<Next, super::WebhooksError> {
         let command = WebhookSinkCommand::Park {
-            position: delivery.position + 1,
+            position,
             attempts,
-            at: now,
+            at,
         };
         let context = Acting::policy("webhooks").command();
         let log = &self.app.log;
@@ -415,22 +433,6 @@ impl Sender {
         self.leased_until = now + TimeDelta::seconds(20);
         Ok(true)
     }
-}
-
-/// The lines, each with its line end.
-fn body(lines: &Lines, format: WebhookFormat) -> String {
-    let mut body = String::new();
-    for (_, line) in lines.iter() {
-        match format {
-            WebhookFormat::CloudEvents => body.push_str(line),
-            WebhookFormat::Ocsf => match crate::ocsf::line(line) {
-                Some(line) => body.push_str(&line),
-                None => continue,
-            },
-        }
-        body.push('\n');
-    }
-    body
 }
 
 /// Whether a secret signs at this time.

@@ -227,7 +227,7 @@ async fn two_nodes_forget_each_session_once() {
 
 /// Sessions of a round, and what each may leave: the summary of its stream, with its place in an index.
 const SESSIONS: usize = 700;
-const SUMMARY_BYTES: i64 = 250;
+const SUMMARY_BYTES: i64 = 160;
 const ROUNDS: usize = 4;
 /// Events that may stay: those that a policy has not noted as passed, those that make no whole frame, those of sessions that
 /// end only among these, and what lives.
@@ -257,7 +257,7 @@ async fn sizes(server: &mut Server, url: &str, is_forgetting: bool) -> Vec<i64> 
 fn is_bounded(sizes: &[i64]) -> bool {
     let sessions = i64::try_from((sizes.len() - 1) * SESSIONS).unwrap();
     let grown = sizes[sizes.len() - 1] - sizes[0];
-    grown < sessions * SUMMARY_BYTES + WINDOW * size::EVENT_BYTES / 2
+    grown < sessions * SUMMARY_BYTES + WINDOW * size::EVENT_BYTES / 4
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,17 @@ const WINDOW: i64 = 500 + 256 + 250;
 /// What an event takes at most, with its places in the indexes.
 pub const EVENT_BYTES: i64 = 1200;
 
+/// The row that an ended stream leaves for good, without its place in the index.
+const STREAM_BYTES: i64 = 120;
+/// The row that 256 archived events leave until those around them, 65,536 in all, are archived.
+const TILE_BYTES: i64 = 100;
+
+/// The largest row of these on PostgreSQL.
+async fn largest(url: &str, rows: &str) -> i64 {
+    let sql = format!("SELECT MAX(pg_column_size(r.*))::bigint FROM {rows}");
+    count(url, &sql).await
+}
+
 /// The bytes that the log and the rest take, without what is free for new rows.
 pub async fn size(url: &str) -> i64 {
     if url.starts_with("sqlite") {
@@ -37,6 +48,16 @@ async fn rounds_of_sessions_leave_the_database_as_large_as_it_was() {
             sizes.push(size(&url).await);
             let events = count(&url, "SELECT COUNT(*) FROM events").await;
             assert!(events < WINDOW, "{url}: {events}");
+        }
+        let archived = "level = 0 AND tile < (SELECT MAX(last_position) / 256 FROM log_segments)";
+        let with_leaves =
+            format!("SELECT COUNT(*) FROM log_tiles WHERE {archived} AND hashes IS NOT NULL");
+        assert_eq!(count(&url, &with_leaves).await, 0, "{url}");
+        if url.starts_with("postgres") {
+            let stream = largest(&url, "log_ended_streams r").await;
+            assert!((1..=STREAM_BYTES).contains(&stream), "{stream}");
+            let tile = largest(&url, &format!("log_tiles r WHERE {archived}")).await;
+            assert!((1..=TILE_BYTES).contains(&tile), "{tile}");
         }
         let lines = verified(&server, &url).await.len() as i64;
         assert!(lines > 5 * WINDOW, "{lines}");

@@ -95,6 +95,56 @@ async fn the_drill_restores_elsewhere_and_signs_in() {
     }
 }
 
+/// A program that backs up, and then does something to the log of the backup.
+fn meddling(folder: &Path, sql: &str) -> PathBuf {
+    const MEDDLE: &str = "import sqlite3, sys; copy = sqlite3.connect(sys.argv[1]); \
+        copy.executescript(sys.argv[2]); copy.close()";
+    let script = format!(
+        "#!/bin/sh\n{program} \"$@\" || exit 1\nif [ \"$1\" = backup ]; then\n    \
+         python3 -c \"{MEDDLE}\" \"$3/gatelog.db\" \"{sql}\"\nfi\n",
+        program = env!("CARGO_BIN_EXE_gatelog")
+    );
+    let program = folder.join("meddling");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drill_fails_on_a_payload_a_signature_and_a_row_that_was_changed() {
+    let payload = "DROP TRIGGER events_are_not_updated; \
+        UPDATE events SET payload = replace(payload, 'user_id', 'user_ib') WHERE position = 1;";
+    let signed = "UPDATE log_checkpoint SET note = replace(note, 'a', 'b');";
+    let row = "UPDATE sessions SET end_reason = 'no reason';";
+    for (server, url, folder) in servers(&[]).await {
+        server.register(EMAIL).await;
+        server.sign_in(EMAIL).await;
+        for (sql, told) in [
+            (payload, ""),
+            (signed, "not signed by the key"),
+            (row, "differ"),
+        ] {
+            let mut drill = Command::new("deploy/restore-drill");
+            drill
+                .env("DATA_DIR", folder.path())
+                .env("DATABASE_URL", &url)
+                .env("GATELOG", meddling(folder.path(), sql))
+                .env("DRILL_EMAIL", EMAIL)
+                .env("DRILL_PASSWORD", PASSWORD)
+                .env("DRILL_PORT", free_port().to_string())
+                .env("DRILL_OPS_PORT", free_port().to_string());
+            let output = drill.output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert!(!output.status.success(), "{sql}: {said}");
+            assert!(
+                said.contains(told) && !said.contains("has passed"),
+                "{sql}: {said}"
+            );
+        }
+    }
+}
+
 /// A program that writes down what a server starts with, and then is that server.
 fn witnessed(folder: &Path) -> PathBuf {
     const SINKS: &str = "import sqlite3, sys; \

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use chrono::DateTime;
 use eventlog::{Database, Expected, RecordedEvent, cloud_event_line};
 use gatelog::moving::lines;
+use gatelog::notary::note::{KeyKind, SigningKey};
 use uuid::Uuid;
 
 use super::support::Server;
@@ -126,6 +127,39 @@ async fn what_is_not_a_whole_log_is_refused_and_nothing_is_left_of_it() {
         let good = lines.join("\n") + "\n";
         let (is_done, why) = piped(target.command(&import), &good);
         assert!(is_done, "{why}");
+    }
+    drop(url);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_imported_by_its_folder_and_the_key_that_has_signed_it() {
+    let (server, url, folder) = servers(&[]).await.remove(0);
+    server.register("ada@example.com").await;
+    let export = folder.path().join("export");
+    let export = export.to_str().unwrap();
+    ran(&mut server.command(&["log", "export", "--dir", export]));
+    let vkey = ran(&mut server.command(&["log", "vkey"]));
+    let vkey = vkey.trim();
+    let lines = std::fs::read_to_string(folder.path().join("export/events.ndjson")).unwrap();
+    for to in targets(folder.path(), "signed").await {
+        let target = at(folder.path(), &to);
+        let import = |vkey: &str, from: &str, more: &[&str]| {
+            let arguments = ["log", "import", "--from", from, "--vkey", vkey];
+            target.command(&[&arguments, more].concat())
+        };
+        let name = vkey.split('+').next().unwrap();
+        let other = SigningKey::new(name, KeyKind::Note, &[7; 32]).unwrap();
+        let why = failed(&mut import(&other.public().to_string(), export, &[]));
+        assert!(why.contains("not signed by the key"), "{why}");
+        let short = lines[..lines.trim_end().rfind('\n').unwrap() + 1].to_owned();
+        let checkpoint = format!("{export}/checkpoint");
+        let more = ["--checkpoint", &checkpoint];
+        let (is_done, why) = piped(import(vkey, "-", &more), &short);
+        assert!(!is_done && why.contains("another log"), "{why}");
+        assert_eq!(count(&to, "SELECT COUNT(*) FROM events").await, 0);
+        ran(&mut import(vkey, export, &[]));
+        let imported = count(&to, "SELECT COUNT(*) FROM events").await;
+        assert_eq!(imported, lines.lines().count() as i64, "{to}");
     }
     drop(url);
 }

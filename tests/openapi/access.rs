@@ -77,6 +77,7 @@ pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
     ("get", "/v1/audit/events/{id}/proof", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
     ("get", "/v1/audit/log/checkpoint", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
     ("get", "/v1/audit/log/key", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
+    ("get", "/v1/audit/log/rollbacks", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
     ("get", "/v1/audit/log/tile/{tile}", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
     ("post", "/v1/oauth/introspect", [401, 401, 401, 401, 401, 401, 200, 401, 401]),
     // The token is unknown, which is no error.

@@ -102,8 +102,13 @@ impl Audited {
 
     /// What both verifiers say of the live log, each remembering what it has verified.
     fn verify_live(&self, vkey: &str) -> Verdict {
+        self.verify_at(&self.server.base, vkey)
+    }
+
+    /// And of the one at this node.
+    fn verify_at(&self, base: &str, vkey: &str) -> Verdict {
         let token = self.path("token").display().to_string();
-        self.verify(vkey, &["--url", &self.server.base, "--token-file", &token])
+        self.verify(vkey, &["--url", base, "--token-file", &token])
     }
 
     /// And of an export.

@@ -121,6 +121,47 @@ async fn two_nodes_with_one_key_sign_one_history() {
     here.verify_live(&here.vkey).is_good();
 }
 
+/// Asks both nodes in turn, without a pause, for what the other one has shown.
+async fn alternate(bases: [String; 2], token: String, is_over: Arc<AtomicBool>) -> u64 {
+    let client = reqwest::Client::new();
+    let (mut has, mut turns) = (0, 0);
+    while !is_over.load(Ordering::SeqCst) {
+        for base in &bases {
+            let request = client.get(format!("{base}/v1/audit/log/checkpoint"));
+            let request = request.bearer_auth(&token);
+            let answer = request.header("gatelog-min-position", has).send().await;
+            let answer = answer.unwrap();
+            assert_eq!(answer.status(), 200);
+            let size = size(&answer.text().await.unwrap());
+            assert!(size >= has, "{size} after {has} was shown");
+            turns += u64::from(size > has);
+            has = size;
+        }
+    }
+    turns
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_goes_from_node_to_node_sees_the_log_grow() {
+    let key = "11".repeat(32);
+    let (here, there) = two([&key, &key]).await;
+    let bases = [here.server.base.clone(), there.base.clone()];
+    let is_over = Arc::new(AtomicBool::new(false));
+    let client = alternate(bases, here.auditor.clone(), Arc::clone(&is_over));
+    let client = tokio::spawn(client);
+    for n in 0..6 {
+        let (node, other) = match n % 2 {
+            0 => (&here.server, &there),
+            _ => (&there, &here.server),
+        };
+        register(node, &format!("u{n}")).await;
+        here.verify_at(&node.base, &here.vkey).is_good();
+        here.verify_at(&other.base, &here.vkey).is_good();
+    }
+    is_over.store(true, Ordering::SeqCst);
+    assert!(client.await.unwrap() > 5);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_another_key_serves_what_the_logs_key_has_signed() {
     let (one, other) = ("11".repeat(32), "22".repeat(32));

@@ -4,39 +4,15 @@
 use std::process::Stdio;
 
 use crate::support::Server;
-use crate::support::engines::{count, prepared, rows};
+use crate::support::engines::{count, lose_after, prepared, rows, write};
 use crate::{Audited, register, run};
 
 /// Takes the last events away, as a restore of an older backup does.
 pub async fn set_back(url: &str) {
-    let database = eventlog::Database::open(url).await.unwrap();
-    let older = "SELECT size FROM log_checkpoint";
-    let size = rows(url, older).await[0].int(0).unwrap();
-    let guard = if url.starts_with("sqlite") {
-        "DROP TRIGGER events_are_not_deleted"
-    } else {
-        "DROP TRIGGER events_go_only_when_archived ON events"
-    };
-    let mut tree = eventlog::Frontier::default();
-    let kept = format!("SELECT leaf_hash FROM events WHERE position < {size} ORDER BY position");
-    for row in rows(url, &kept).await {
-        tree.push(row.bytes(0).unwrap().try_into().unwrap());
-    }
-    let head = "UPDATE log_head SET position = $1, frontier = $2, root = $3";
-    let params = vec![
-        tree.size().into(),
-        tree.to_bytes().into(),
-        tree.root().to_vec().into(),
-    ];
-    let plain = |sql: &str| (sql.to_owned(), Vec::new());
-    let statements = vec![
-        plain(guard),
-        plain(&format!("DELETE FROM events WHERE position >= {size}")),
-        (head.to_owned(), params),
-        plain("DELETE FROM log_checkpoint"),
-    ];
-    database.execute(statements).await.unwrap();
-    database.close().await;
+    let signed = rows(url, "SELECT size FROM log_checkpoint").await;
+    let signed: u64 = signed[0].int(0).unwrap().try_into().unwrap();
+    lose_after(url, signed - 1).await;
+    write(url, "DELETE FROM log_checkpoint").await;
 }
 
 /// What a server that does not start says.
@@ -68,6 +44,16 @@ async fn a_server_does_not_start_behind_what_it_signed_until_somebody_answers_fo
         audited.server.launch().await;
         let kept = "SELECT COUNT(*) FROM log_rollbacks WHERE reason = 'the disk died' AND size > kept_size";
         assert_eq!(count(&audited.url, kept).await, 1);
+        let listed = audited.text("/v1/audit/log/rollbacks").await;
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let former = &listed["items"][0];
+        assert_eq!(former["former_key"], audited.vkey.as_str());
+        assert_eq!(former["reason"], "the disk died");
+        assert!(former["size"].as_u64() > former["kept_size"].as_u64());
+        let (code, printed) = audited.log(&["rollbacks"]);
+        assert_eq!(code, 0, "{printed}");
+        let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(printed, *former);
         // A reader who trusts the former log is not led to believe that this is it.
         let verdict = audited.verify_live(&audited.vkey);
         verdict.is_refused("not signed by the key", "not signed by the key");

@@ -110,6 +110,14 @@ async fn a_checkpoint_that_cannot_be_given_is_refused_with_the_reason() {
                 .await;
             assert_eq!(outcome(answer.unwrap()).await, expected);
         }
+        for path in ["log/key", "log/tile/0/000.p/1", "events/live?after=0"] {
+            let path = format!("/v1/audit/{path}");
+            let request = audited.server.request(Method::GET, &path);
+            let request = request.bearer_auth(&audited.auditor);
+            let answer = request.header("gatelog-min-position", 9_999_999).send();
+            let told = outcome(answer.await.unwrap()).await;
+            assert_eq!(told, refused(503, "read-model-behind"), "{path}");
+        }
         let path = "/v1/audit/log/checkpoint?cosigned=true";
         let answer = audited.server.get(path, &audited.auditor).await;
         assert_eq!(
@@ -154,5 +162,42 @@ async fn a_proof_shows_that_an_event_is_in_the_log_as_soon_as_it_was_written() {
                 status
             );
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nothing_can_be_signed_what_was_signed_is_proved_and_nothing_else_is_immutable() {
+    for audited in Audited::on_both_engines(&[]).await {
+        register(&audited.server, "bob").await;
+        let note = audited.text("/v1/audit/log/checkpoint").await;
+        let signed = audited.server.data.join("blobs/signed");
+        std::fs::rename(&signed, audited.path("signed")).unwrap();
+        std::fs::write(&signed, "no folder").unwrap();
+        let position = register(&audited.server, "cyd").await;
+        let (size, _) = parse(&note);
+        let lines = audited.lines().await;
+        let id = |position: usize| {
+            let event: Value = serde_json::from_str(&lines[position - 1]).unwrap();
+            event["id"].as_str().unwrap().to_owned()
+        };
+        let mut paths = vec!["/v1/audit/log/checkpoint".to_owned()];
+        paths.push(format!("/v1/audit/events/{}/proof", id(position as usize)));
+        for path in paths {
+            let answer = audited.server.get(&path, &audited.auditor).await;
+            assert_eq!(answer.status(), 503, "{path}");
+        }
+        let proof = format!("/v1/audit/events/{}/proof", id(1));
+        assert!(audited.text(&proof).await.contains("tlog-proof"));
+        for (width, cache) in [
+            (size as u64, "private, max-age=31536000, immutable"),
+            (position, "no-cache"),
+        ] {
+            let path = format!("/v1/audit/log/tile/0/000.p/{width}");
+            let tile = audited.server.get(&path, &audited.auditor).await;
+            assert_eq!(tile.headers()["cache-control"], cache, "{width}");
+        }
+        std::fs::remove_file(&signed).unwrap();
+        std::fs::rename(audited.path("signed"), &signed).unwrap();
+        audited.verify_live(&audited.vkey).is_good();
     }
 }

@@ -69,11 +69,16 @@ pub async fn until_it_counts(database: &Database, sql: &str, wanted: i64) {
 }
 
 /// Appends so many events of a kind that no read model and no policy looks at.
+pub async fn fill(url: &str, count: usize) {
+    fill_with(url, count, "").await;
+}
+
+/// As [`fill`], each with a text.
 #[allow(
     clippy::disallowed_methods,
     reason = "a test draws its identifiers itself"
 )]
-pub async fn fill(url: &str, count: usize) {
+pub async fn fill_with(url: &str, count: usize, text: &str) {
     const AT_ONCE: usize = 250;
     let database = Database::open(url).await.unwrap();
     let options = eventlog::LogOptions::default();
@@ -83,7 +88,7 @@ pub async fn fill(url: &str, count: usize) {
         let event = eventlog::NewEvent {
             event_type: "NoteTaken".to_owned(),
             event_version: "1.0".to_owned(),
-            payload: r#"{"NoteTaken":{}}"#.to_owned(),
+            payload: serde_json::json!({"NoteTaken": {"text": text}}).to_string(),
         };
         let append = eventlog::Append {
             aggregate_type: "note".to_owned(),
@@ -96,6 +101,35 @@ pub async fn fill(url: &str, count: usize) {
         log.append(append).await.unwrap();
     }
     log.shut_down().await;
+    database.close().await;
+}
+
+/// Takes every event after `size` away, as a restore of an older backup does.
+pub async fn lose_after(url: &str, size: u64) {
+    let guard = if url.starts_with("sqlite") {
+        "DROP TRIGGER IF EXISTS events_are_not_deleted"
+    } else {
+        "DROP TRIGGER IF EXISTS events_go_only_when_archived ON events"
+    };
+    let mut tree = eventlog::Frontier::default();
+    let kept = format!("SELECT leaf_hash FROM events WHERE position <= {size} ORDER BY position");
+    for row in rows(url, &kept).await {
+        tree.push(row.bytes(0).unwrap().try_into().unwrap());
+    }
+    let head = "UPDATE log_head SET position = $1, frontier = $2, root = $3";
+    let params = vec![
+        tree.size().into(),
+        tree.to_bytes().into(),
+        tree.root().to_vec().into(),
+    ];
+    let plain = |sql: &str| (sql.to_owned(), Vec::new());
+    let statements = vec![
+        plain(guard),
+        plain(&format!("DELETE FROM events WHERE position > {size}")),
+        (head.to_owned(), params),
+    ];
+    let database = Database::open(url).await.unwrap();
+    database.execute(statements).await.unwrap();
     database.close().await;
 }
 

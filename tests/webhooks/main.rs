@@ -10,6 +10,7 @@
 
 mod again;
 mod lag;
+mod set_back;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

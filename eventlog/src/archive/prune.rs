@@ -55,16 +55,23 @@ impl Database {
         Ok(pruned)
     }
 
-    /// Removes the leaves of full tiles that are archived, whose lines give them as well. Those behind the first `signed`
-    /// leaves stay: so the root over these, or more, needs nothing of the archive.
+    /// Removes the leaves of full tiles that are archived, whose lines give them as well, and with them the tile where a full
+    /// one of the next level has its root. Those behind the first `signed` leaves stay: so the root over these, or more, needs
+    /// nothing of the archive.
     ///
     /// # Errors
     /// The database failed.
     pub async fn forget_archived_leaves(&self, signed: u64) -> Result<(), DbError> {
         const SQL: &str = "UPDATE log_tiles SET hashes = NULL WHERE level = 0 AND tile < $1 AND hashes IS NOT NULL";
+        const BELOW: &str = "DELETE FROM log_tiles WHERE level = 0 AND tile < $1 AND EXISTS \
+             (SELECT 1 FROM log_tiles above WHERE above.level = 1 AND above.tile = log_tiles.tile / 256)";
         let tiles = position(self).await?.min(signed) / TILE_WIDTH;
-        let statement = (SQL.to_owned(), vec![tiles.into()]);
-        self.execute(vec![statement]).await.map(drop)
+        let whole = tiles / TILE_WIDTH * TILE_WIDTH;
+        let statements = vec![
+            (SQL.to_owned(), vec![tiles.into()]),
+            (BELOW.to_owned(), vec![whole.into()]),
+        ];
+        self.execute(statements).await.map(drop)
     }
 }
 

@@ -76,7 +76,7 @@ const APPEND: &str = "WITH stream AS (SELECT * FROM UNNEST($1::bigint[], $2::tex
      duplicate AS (SELECT c.n FROM UNNEST($5::bigint[], $6::uuid[]) AS c(n, event_id) \
        WHERE EXISTS (SELECT 1 FROM events e WHERE e.event_id = c.event_id)), \
      moved AS (UPDATE log_head SET position = $17, recorded_at = $18, frontier = $19, root = $20 \
-       WHERE position = $21 AND NOT EXISTS (SELECT 1 FROM conflict) \
+       WHERE position = $21 AND root = $22 AND NOT EXISTS (SELECT 1 FROM conflict) \
        AND NOT EXISTS (SELECT 1 FROM duplicate) RETURNING position), \
      inserted AS (INSERT INTO events (position, event_id, recorded_at, aggregate_type, aggregate_id, sequence, \
          event_type, event_version, payload, metadata, leaf_hash) \
@@ -89,7 +89,7 @@ const APPEND: &str = "WITH stream AS (SELECT * FROM UNNEST($1::bigint[], $2::tex
 
 const TILES: &str = ", filled AS (INSERT INTO log_tiles (level, tile, root, hashes) \
        SELECT t.level, t.tile, t.root, t.hashes \
-       FROM UNNEST($22::bigint[], $23::bigint[], $24::bytea[], $25::bytea[]) AS t(level, tile, root, hashes) \
+       FROM UNNEST($23::bigint[], $24::bigint[], $25::bytea[], $26::bytea[]) AS t(level, tile, root, hashes) \
        WHERE EXISTS (SELECT 1 FROM moved) ON CONFLICT (level, tile) DO NOTHING)";
 
 const RESULT: &str = " SELECT (SELECT COUNT(*) FROM (SELECT pg_notify('gatelog_log', position::text) FROM moved) m), \
@@ -216,17 +216,18 @@ fn bind_events(arguments: &mut PgArguments, batch: &Batch) -> Result<(), DbError
     )
 }
 
-/// `$17` to `$21`.
+/// `$17` to `$22`. Of a log that was set back and has grown to the same length the root is another.
 fn bind_head(arguments: &mut PgArguments, batch: &Batch, head: &Head) -> Result<(), DbError> {
     let new = &batch.new_head;
     bind(arguments, new.position().cast_signed())?;
     bind(arguments, new.recorded_at_micros)?;
     bind(arguments, new.frontier.to_bytes())?;
     bind(arguments, new.frontier.root().to_vec())?;
-    bind(arguments, head.position().cast_signed())
+    bind(arguments, head.position().cast_signed())?;
+    bind(arguments, head.frontier.root().to_vec())
 }
 
-/// `$22` to `$25`.
+/// `$23` to `$26`.
 fn bind_tiles(arguments: &mut PgArguments, batch: &Batch) -> Result<(), DbError> {
     let tiles = &batch.tiles;
     let levels = tiles.iter().map(|tile| i64::from(tile.level));

@@ -36,6 +36,9 @@ const LOOKS: usize = 100;
 /// Between two of these.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The longest between two tries to put the tables in place: each keeps appends waiting for a moment.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// How a projection's changes come into its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -173,6 +176,7 @@ async fn fill_and_swap(
     let tail = filling(database, log, tables).await?;
     fill(database, &tail, goal(database, log, name, mode).await?).await?;
     index(database, tables).await?;
+    let mut pause = PAUSE;
     for _ in 0..SWAPS {
         fill(database, &tail, goal(database, log, name, mode).await?).await?;
         let swap = swap::Swap::new(database, log, name, tables, mode, tail.position()).await?;
@@ -182,7 +186,8 @@ async fn fill_and_swap(
             Err(error) if error.is_contention() => {}
             Err(error) => return Err(error.into()),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     Err(RebuildError::InUse)
 }

@@ -25,6 +25,13 @@ const LEAVE: &str = "UPDATE tails SET parked_at = NULL, failed_position = NULL, 
 const MOVE: &str = "UPDATE tails SET position = $2 WHERE name = $1 AND position <= $2";
 const FORGET: &str = "DELETE FROM tails WHERE name = $1 AND position = $2";
 
+/// PostgreSQL: appends wait while this transaction has the head, so it gives up soon when somebody is at a table, and its
+/// server ends it when this process says nothing more.
+const LIMITS: [&str; 2] = [
+    "SET LOCAL lock_timeout = '200ms'",
+    "SET LOCAL idle_in_transaction_session_timeout = '5s'",
+];
+
 /// What is swapped.
 pub(super) struct Swap {
     name: &'static str,
@@ -131,7 +138,9 @@ impl Swap {
     }
 
     async fn on_postgres(&self, connection: &mut PgConnection) -> Result<Option<u64>, DbError> {
-        connection.execute("SET LOCAL lock_timeout = '2s'").await?;
+        for limit in LIMITS {
+            connection.execute(limit).await?;
+        }
         let position = match self.mode {
             Mode::Inline => self.last_stretch(connection).await?,
             Mode::Tail => {

@@ -12,6 +12,8 @@ use crate::app;
 use crate::archiving::{self, Archived, Until};
 use crate::config::Config;
 use crate::moving;
+use crate::notary::checkpoint::Checkpoint;
+use crate::notary::note::VerifierKey;
 use crate::ports::blobs::Blobs;
 use crate::ports::clock;
 
@@ -45,9 +47,15 @@ pub struct Archive {
 /// From where, and what it must come to.
 #[derive(Debug, clap::Args)]
 pub struct Import {
-    /// A file of exported lines, or - for standard input.
+    /// A file of exported lines, - for standard input, or a folder that `gatelog log export --dir` wrote.
     #[arg(long)]
     from: PathBuf,
+    /// The log's public key: the lines must be those of a checkpoint that it has signed.
+    #[arg(long, conflicts_with_all = ["root", "size"])]
+    vkey: Option<VerifierKey>,
+    /// The checkpoint; `checkpoint` in the folder by default.
+    #[arg(long, value_name = "FILE", requires = "vkey")]
+    checkpoint: Option<PathBuf>,
     /// The root that their tree must have, in hexadecimal.
     #[arg(long, value_parser = root)]
     root: Option<eventlog::Hash>,
@@ -72,11 +80,13 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
             told(&archiving::archive(&database, until).await?)
         }
         Command::Import(import) => {
-            let expected = Expected {
-                size: import.size,
-                root: import.root,
+            let expected = expected(&import)?;
+            let from = if import.from.is_dir() {
+                import.from.join("events.ndjson")
+            } else {
+                import.from
             };
-            let imported = moving::lines::import(&database, &import.from, expected).await?;
+            let imported = moving::lines::import(&database, &from, expected).await?;
             let root = hex::encode(imported.root);
             format!("{} events are imported, root {root}\n", imported.size)
         }
@@ -98,6 +108,28 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     };
     database.close().await;
     crate::cli::print(&done)
+}
+
+/// What the lines must come to.
+fn expected(import: &Import) -> anyhow::Result<Expected> {
+    let Some(key) = &import.vkey else {
+        return Ok(Expected {
+            size: import.size,
+            root: import.root,
+        });
+    };
+    let beside = import.from.join("checkpoint");
+    let path = import.checkpoint.as_ref();
+    let path = path.or_else(|| import.from.is_dir().then_some(&beside));
+    let path = path.context("--checkpoint says where the checkpoint is")?;
+    let note = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let tree = Checkpoint::open(&note, key)
+        .map_err(|reason| anyhow::anyhow!("the checkpoint {reason}"))?
+        .tree;
+    Ok(Expected {
+        size: Some(tree.size),
+        root: Some(tree.root),
+    })
 }
 
 fn told(archived: &Archived) -> String {

@@ -46,21 +46,29 @@ pub struct Verify {
 /// # Errors
 /// Why the log is refused, or why that cannot be said.
 pub async fn verify(verify: &Verify) -> anyhow::Result<()> {
-    let (note, lines) = match (&verify.url, &verify.export) {
-        (Some(url), _) => {
-            let server = Server::new(url, token(verify.token_file.as_deref())?);
-            // The checkpoint first: the lines are at least as many.
-            (server.checkpoint().await?, server.events().await?)
-        }
-        (None, Some(path)) => exported(path, verify.checkpoint.as_deref())?,
-        (None, None) => bail!("--url or --export says what to verify"),
-    };
-    let checkpoint = open(&note, &verify.vkey, "the checkpoint")?;
     let older = verify.older.as_deref().map(|path| {
         let note = read(path)?;
         open(&note, &verify.vkey, "the earlier checkpoint")
     });
     let older = older.transpose()?.map(|older| older.tree);
+    let (note, checkpoint, lines) = match (&verify.url, &verify.export) {
+        (Some(url), _) => {
+            let server = Server::new(url, token(verify.token_file.as_deref())?);
+            let note = server
+                .checkpoint(older.map_or(0, |older| older.size))
+                .await?;
+            let checkpoint = open(&note, &verify.vkey, "the checkpoint")?;
+            // Behind the checkpoint, so that the lines are at least as many, whichever node gives them.
+            let lines = server.events(checkpoint.tree.size).await?;
+            (note, checkpoint, lines)
+        }
+        (None, Some(path)) => {
+            let (note, lines) = exported(path, verify.checkpoint.as_deref())?;
+            let checkpoint = open(&note, &verify.vkey, "the checkpoint")?;
+            (note, checkpoint, lines)
+        }
+        (None, None) => bail!("--url or --export says what to verify"),
+    };
     hold(lines, Verifier::new(checkpoint.tree, older)?).await?;
     if let Some(path) = &verify.keep {
         let draft = path.with_added_extension("new");

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{Request, Response, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use zeroize::Zeroizing;
 
+use crate::http::reads::MIN_POSITION;
 use crate::moving::lines::LINE_BYTES_MAX;
 use crate::ports::http_client::{HttpClient, text};
 
@@ -99,28 +100,40 @@ impl Server {
         }
     }
 
-    /// The checkpoint.
-    pub async fn checkpoint(&self) -> anyhow::Result<String> {
-        let answer = self.get("/v1/audit/log/checkpoint", "text/plain").await?;
+    /// The checkpoint of so many events, which another node may have shown, or of more; of fewer when the log has not so
+    /// many any more.
+    pub async fn checkpoint(&self, size: u64) -> anyhow::Result<String> {
+        let path = "/v1/audit/log/checkpoint";
+        let answer = self.get(path, "text/plain", size).await?;
         Ok(text(answer.into_body(), NOTE_BYTES_MAX).await?)
     }
 
-    /// The events, up to the head.
-    pub async fn events(&self) -> anyhow::Result<Lines> {
-        let answer = self.get("/v1/audit/events", "application/x-ndjson").await?;
+    /// The events, up to the head, which are so many at least.
+    pub async fn events(&self, size: u64) -> anyhow::Result<Lines> {
+        let path = "/v1/audit/events";
+        let answer = self.get(path, "application/x-ndjson", size).await?;
         Ok(Lines::Answer(answer.into_body(), BytesMut::new()))
     }
 
-    async fn get(&self, path: &str, accept: &str) -> anyhow::Result<Response<Incoming>> {
-        let bearer = Zeroizing::new(format!("Bearer {}", self.token.trim()));
-        let request = Request::get(format!("{}{path}", self.base))
-            .header(header::AUTHORIZATION, bearer.as_str())
-            .header(header::ACCEPT, accept)
-            .body(Full::new(Bytes::new()))?;
-        let answer = self.client.send(request).await?;
+    /// A node that has not heard of so many events waits for them, and then gives what it has.
+    async fn get(&self, path: &str, accept: &str, size: u64) -> anyhow::Result<Response<Incoming>> {
+        let mut answer = self.ask(path, accept, size).await?;
+        if answer.status() == StatusCode::SERVICE_UNAVAILABLE && size > 0 {
+            answer = self.ask(path, accept, 0).await?;
+        }
         if !answer.status().is_success() {
             bail!("{path} was answered with {}", answer.status());
         }
         Ok(answer)
+    }
+
+    async fn ask(&self, path: &str, accept: &str, size: u64) -> anyhow::Result<Response<Incoming>> {
+        let bearer = Zeroizing::new(format!("Bearer {}", self.token.trim()));
+        let request = Request::get(format!("{}{path}", self.base))
+            .header(header::AUTHORIZATION, bearer.as_str())
+            .header(header::ACCEPT, accept)
+            .header(MIN_POSITION, size)
+            .body(Full::new(Bytes::new()))?;
+        Ok(self.client.send(request).await?)
     }
 }

@@ -22,6 +22,8 @@ use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::InlineRead;
 use crate::ocsf;
 
+/// Bytes of lines after which a page ends.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Positions that one request for a page looks at; what lies behind them is another page's.
 const PAGE_SCAN: u64 = 10 * SCAN_POSITIONS;
 
@@ -143,9 +145,11 @@ async fn page(
 ) -> Result<(Vec<String>, u64), Problem> {
     let mut items = Vec::new();
     let end = stretch.after.saturating_add(PAGE_SCAN);
-    while items.len() < limit && stretch.after < stretch.up_to.min(end) {
+    let mut bytes = 0;
+    while items.len() < limit && bytes < PAGE_BYTES && stretch.after < stretch.up_to.min(end) {
         let lines = log.read_lines(stretch, limit - items.len(), filter).await?;
         stretch.after = lines.reached();
+        bytes += lines.iter().map(|(_, line)| line.len()).sum::<usize>();
         items.extend(lines.iter().map(|(_, line)| line.to_owned()));
     }
     Ok((items, stretch.after))

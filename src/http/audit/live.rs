@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::http::caller::{Auditor, MayAudit, bearer, may_audit};
 use crate::http::extract::Params;
 use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::reads::InlineRead;
 
 /// Events of one read of the database.
 const STEP: usize = 100;
@@ -108,12 +109,14 @@ pub struct LiveSelection {
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "position-beyond-head"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "read-model-behind"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
 )]
 pub async fn follow(
     State(app): State<Arc<App>>,
     _: Auditor,
+    _: InlineRead,
     Params(query): Params<LiveSelection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -20,7 +20,7 @@ use crate::notary::files::entries;
 use crate::notary::tile_path::{TileKind, TilePath};
 use crate::notary::{NotaryError, Signed};
 
-/// What never changes.
+/// What never changes: what was signed is never contradicted.
 const IMMUTABLE: &str = "private, max-age=31536000, immutable";
 /// What is another in a second.
 const NO_CACHE: &str = "no-cache";
@@ -34,7 +34,7 @@ pub struct Wanted {
     cosigned: Option<bool>,
 }
 
-/// The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this server has written, and the position of
+/// The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this node has written, and the position of
 /// `Gatelog-Min-Position`.
 #[utoipa::path(
     get, path = "/v1/audit/log/checkpoint", tag = "audit", operation_id = "show_log_checkpoint",
@@ -61,7 +61,7 @@ pub async fn checkpoint(
         let cosigned = cosigned.ok_or_else(Problem::not_found)?;
         return Ok(text(cosigned.note.clone()));
     }
-    let signed = signed(&app, &headers, 0).await?;
+    let signed = signed(&app, &headers, app.log.last_written()).await?;
     let same = cosigned.filter(|cosigned| cosigned.checkpoint == signed.checkpoint);
     Ok(text(same.unwrap_or(signed).note.clone()))
 }
@@ -73,10 +73,15 @@ pub async fn checkpoint(
         (status = 200, body = String, content_type = "text/plain"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "read-model-behind"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
 )]
-pub async fn key(State(app): State<Arc<App>>, _: Auditor) -> Result<Response, Problem> {
+pub async fn key(
+    State(app): State<Arc<App>>,
+    _: Auditor,
+    _: InlineRead,
+) -> Result<Response, Problem> {
     let signed = app.notary.covering(0).await?;
     Ok(text(format!("{}\n", signed.key)))
 }
@@ -91,12 +96,14 @@ pub async fn key(State(app): State<Arc<App>>, _: Auditor) -> Result<Response, Pr
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "not-found"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "read-model-behind"),
     ),
     security(("bearer" = []), ("service_key_bearer" = [])),
 )]
 pub async fn tile(
     State(app): State<Arc<App>>,
     _: Auditor,
+    _: InlineRead,
     Id(tile): Id<String>,
 ) -> Result<Response, Problem> {
     let path = TilePath::parse(&tile).ok_or_else(Problem::not_found)?;
@@ -113,7 +120,10 @@ pub async fn tile(
     };
     let content = content.ok_or_else(Problem::not_found)?;
     let octets = HeaderValue::from_static("application/octet-stream");
-    let cache = HeaderValue::from_static(IMMUTABLE);
+    let signed = app.notary.latest();
+    let signed = signed.map_or(0, |signed| signed.checkpoint.tree.size);
+    let is_signed = path.end().is_some_and(|end| end <= signed);
+    let cache = HeaderValue::from_static(if is_signed { IMMUTABLE } else { NO_CACHE });
     let headers = [
         (header::CONTENT_TYPE, octets),
         (header::CACHE_CONTROL, cache),
@@ -154,11 +164,10 @@ pub async fn proof(
     Ok(text(proof.text()))
 }
 
-/// A checkpoint over what the caller may know of.
+/// A checkpoint over what the caller asks for, and over a position.
 async fn signed(app: &App, headers: &HeaderMap, position: u64) -> Result<Arc<Signed>, Problem> {
     let asked = min_position(headers)?.unwrap_or(0);
-    let wanted = asked.max(position).max(app.log.last_written());
-    Ok(app.notary.covering(wanted).await?)
+    Ok(app.notary.covering(asked.max(position)).await?)
 }
 
 fn text(text: String) -> Response {

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::extract::{Id, NO_CONTENT};
 use crate::http::problem::{Kind, Problem, ProblemBody};
-use crate::http::reads::{TailRead, Written};
+use crate::http::reads::{self, TailRead, Written};
 use crate::ports::clock;
 
 /// Cancels a job that has not finished. Again: 204.
@@ -31,7 +31,7 @@ use crate::ports::clock;
 pub async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
-    _: TailRead,
+    _: TailRead<reads::Jobs>,
     Id(id): Id<JobId>,
 ) -> Result<impl IntoResponse, Problem> {
     own(&app, &caller, id).await?;

@@ -22,7 +22,7 @@ use crate::http::caller::Caller;
 use crate::http::extract::{Id, Json};
 use crate::http::media::show::own;
 use crate::http::problem::{FieldError, Problem, ProblemBody};
-use crate::http::reads::{TailRead, Written};
+use crate::http::reads::{self, TailRead, Written};
 use crate::policies::dispatch_media_jobs::preset_version;
 use crate::ports::clock;
 
@@ -73,7 +73,7 @@ pub struct Options {
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    _: TailRead,
+    _: TailRead<reads::MediaAndJobs>,
     Id(id): Id<MediaId>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {

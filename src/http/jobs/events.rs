@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::http::caller::{Caller, bearer};
 use crate::http::extract::Id;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 
 /// How often memory is looked at, and the read model if it has moved.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -58,7 +58,7 @@ pub async fn events(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
-    _: TailRead,
+    _: TailRead<reads::Jobs>,
     Id(id): Id<JobId>,
 ) -> Result<impl IntoResponse, Problem> {
     let token = Zeroizing::new(bearer(&headers)?.to_owned());

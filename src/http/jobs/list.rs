@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::extract::{Paging, Params, encode_cursor};
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,7 +35,7 @@ pub async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Params(paging): Params<Paging>,
-    _: TailRead,
+    _: TailRead<reads::Jobs>,
 ) -> Result<axum::Json<JobPage>, Problem> {
     let (limit, cursor) = (paging.limit()?, paging.cursor()?);
     let page = media_jobs::list(&app.database, caller.user_id, &cursor, limit).await?;

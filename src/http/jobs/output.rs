@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::delivery::{File, deliver};
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 
 /// The output, whole or a range of it.
 #[utoipa::path(
@@ -32,7 +32,7 @@ pub async fn output(
     caller: Caller,
     method: Method,
     headers: HeaderMap,
-    _: TailRead,
+    _: TailRead<reads::Jobs>,
     path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
 ) -> Result<Response, Problem> {
     let Path((id, name)) = path.map_err(|_| Problem::not_found())?;

@@ -24,7 +24,7 @@ use crate::http::caller::{Caller, RecentCaller};
 use crate::http::jobs::view::{JobView, view as job_view};
 use crate::http::media::view::{MediaView, view as media_view};
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 use crate::http::sessions::view::{SessionView, user_agent, view as session_view};
 use crate::http::users::view::{UserView, view as user_view};
 use crate::keyring::PersonKey;
@@ -112,7 +112,7 @@ pub struct ExportedSession {
 pub async fn export(
     State(app): State<Arc<App>>,
     RecentCaller(caller): RecentCaller,
-    _: TailRead,
+    _: TailRead<reads::MediaAndJobs>,
 ) -> Result<Response, Problem> {
     let row = users::find(&app.database, caller.user_id).await?;
     let row = row.ok_or_else(Problem::not_found)?;

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::config::UploadLimits;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 use crate::quota;
 
 /// What counts against the quotas: files, and uploads that are on their way.
@@ -40,7 +40,7 @@ pub struct UsageView {
 pub async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
-    _: TailRead,
+    _: TailRead<reads::MediaAndJobs>,
 ) -> Result<axum::Json<UsageView>, Problem> {
     let usage = quota::usage(&app.database, caller.user_id).await?;
     Ok(axum::Json(UsageView {

@@ -14,7 +14,7 @@ use crate::http::caller::Caller;
 use crate::http::delivery::{File, deliver};
 use crate::http::extract::Id;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 
 /// The file, whole or a range of it.
 #[utoipa::path(
@@ -34,7 +34,7 @@ pub async fn content(
     caller: Caller,
     method: Method,
     headers: HeaderMap,
-    _: TailRead,
+    _: TailRead<reads::Media>,
     Id(id): Id<MediaId>,
 ) -> Result<Response, Problem> {
     let row = own(&app, &caller, id).await?;

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::extract::{Id, NO_CONTENT};
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::{TailRead, Written};
+use crate::http::reads::{self, TailRead, Written};
 use crate::ports::clock;
 
 /// Deletes a file. Its jobs are cancelled, and its content and outputs are removed soon after.
@@ -29,7 +29,7 @@ use crate::ports::clock;
 pub async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
-    _: TailRead,
+    _: TailRead<reads::Media>,
     Id(id): Id<MediaId>,
 ) -> Result<impl IntoResponse, Problem> {
     own(&app, &caller, id).await?;

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::extract::{Id, Json};
 use crate::http::problem::{FieldError, Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 use crate::links::{CONTENT_NAME, Link, Scope};
 use crate::ports::clock;
 
@@ -75,7 +75,7 @@ pub struct LinkView {
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    _: TailRead,
+    _: TailRead<reads::MediaAndJobs>,
     Id(id): Id<MediaId>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::extract::Id;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::reads::TailRead;
+use crate::http::reads::{self, TailRead};
 
 /// One file of the caller.
 #[utoipa::path(
@@ -27,7 +27,7 @@ use crate::http::reads::TailRead;
 pub async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
-    _: TailRead,
+    _: TailRead<reads::Media>,
     Id(id): Id<MediaId>,
 ) -> Result<axum::Json<MediaView>, Problem> {
     let row = own(&app, &caller, id).await?;

@@ -49,7 +49,7 @@ pub struct Body {
         (status = 201, body = SecretView, headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "forbidden or reauthentication-required"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "conflict: there are as many as a server has"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "conflict: there are as many as a server has; or position-beyond-head"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
     ),
     security(("bearer" = [])),

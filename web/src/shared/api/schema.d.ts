@@ -345,7 +345,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this server has written, and the position of
+         * The signed checkpoint (C2SP tlog-checkpoint). It covers at least what this node has written, and the position of
          *     `Gatelog-Min-Position`.
          */
         get: operations["show_log_checkpoint"];
@@ -366,6 +366,26 @@ export interface paths {
         };
         /** The public key that the log's checkpoints are signed with, as `<name>+<id>+<key>` (C2SP signed-note). */
         get: operations["show_log_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/log/rollbacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The former logs that this one took the place of, each after a restore that was behind what had been signed or because its
+         *     key was given up; the oldest first.
+         */
+        get: operations["list_log_rollbacks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1518,6 +1538,38 @@ export interface components {
             job: string;
             /** @description The output's name. */
             name: string;
+        };
+        /** @description A log that was given up. */
+        LogRollback: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Its public key. */
+            former_key: string;
+            /** @description The root over them. */
+            kept_root: string;
+            /**
+             * Format: int64
+             * @description The events that the new log began with.
+             */
+            kept_size: number;
+            /** @description The public key of the log that took its place. */
+            new_key: string;
+            /** @description What the operator said. */
+            reason: string;
+            /** @description The root of that, in base64 as checkpoints have it. */
+            root: string;
+            /**
+             * Format: int64
+             * @description The events of its last signed checkpoint.
+             */
+            size: number;
+        };
+        /** @description All of them. */
+        LogRollbacks: {
+            items: components["schemas"]["LogRollback"][];
         };
         /** @description An uploaded file. */
         Media: {
@@ -2687,7 +2739,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description conflict: there are as many as a server has */
+            /** @description conflict: there are as many as a server has; or position-beyond-head */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3153,6 +3205,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description read-model-behind */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     show_event_proof: {
@@ -3315,6 +3376,61 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description read-model-behind */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_log_rollbacks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogRollbacks"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description read-model-behind */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     show_log_tile: {
@@ -3357,6 +3473,15 @@ export interface operations {
             };
             /** @description not-found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description read-model-behind */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
