@@ -35,13 +35,17 @@ pub(super) async fn find(
         Whose::Claim(claim) => {
             let account = users::by_claim(claim);
             let secrets = (password_of_claim(claim), person_key_of_claim(claim));
-            let (admitted, (account, (sealed, key))) =
-                throttle::admit(app, trial, (account, secrets)).await?;
+            let questions = (throttle::counters(&trial), (account, secrets));
+            let (rows, (account, (sealed, key))) = app.database.ask(questions).await?;
+            let user = account.as_ref().map(|row| row.user_id);
+            let admitted = throttle::admit(app, trial, &rows, user)?;
             (admitted, account, sealed, key)
         }
         Whose::Account(row) => {
             let sealed = password_of(row.user_id, row.password_id);
-            let (admitted, sealed) = throttle::admit(app, trial, sealed).await?;
+            let questions = (throttle::counters(&trial), sealed);
+            let (rows, sealed) = app.database.ask(questions).await?;
+            let admitted = throttle::admit(app, trial, &rows, Some(row.user_id))?;
             (admitted, Some(*row), sealed, None)
         }
     };
