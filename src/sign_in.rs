@@ -264,6 +264,7 @@ async fn try_password(
         }
         Ok(Some((verified, user))) => {
             upgrade(app, &verified).await;
+            let key = key.map(|key| app.vault.open_person_key(&key)).transpose()?;
             let proof = verified.proof;
             Ok(Right {
                 proof,
