@@ -107,3 +107,28 @@ async fn rows_that_are_over_are_removed() {
         }
     }
 }
+
+/// From when the session is in the log, nothing that is only counted makes an error of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_signed_in_is_told_so_though_the_charge_cannot_be_taken_back() {
+    const SQLITE: &str = "CREATE TRIGGER no_removal BEFORE DELETE ON sign_in_throttles \
+                          BEGIN SELECT RAISE(ABORT, 'no'); END";
+    const POSTGRES: [&str; 2] = [
+        "CREATE FUNCTION no_removal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+        "CREATE TRIGGER no_removal BEFORE DELETE ON sign_in_throttles EXECUTE FUNCTION no_removal()",
+    ];
+    for (server, url, _folder) in servers(&[PROXY]).await {
+        server.register(EMAIL).await;
+        let is_sqlite = url.starts_with("sqlite");
+        let statements = if is_sqlite { &[SQLITE][..] } else { &POSTGRES };
+        for sql in statements {
+            write(&url, sql).await;
+        }
+        let device = device_token(&server, HOME, EMAIL).await;
+        let right = status_on(&server, HOME, EMAIL, PASSWORD, &device).await;
+        assert_eq!(right, 201, "{url}");
+        let charged = "SELECT COUNT(*) FROM sign_in_throttles WHERE failures > 0";
+        assert_eq!(count(&url, charged).await, 5, "{url}: all stay charged");
+        assert!(server.log().contains("was not taken back"), "{url}");
+    }
+}
