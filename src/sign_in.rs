@@ -24,7 +24,7 @@ use crate::ports::{clock, ids};
 use crate::revocation::{self, RevokeError};
 use crate::second_factor::ProvedFactor;
 use crate::second_factor::challenges::Challenge;
-use crate::throttle::{self, Charge, ThrottleError, Trial};
+use crate::throttle::{self, Charge, DeviceToken, ThrottleError, Trial};
 
 use attempt::{Found, Whose, find};
 
@@ -206,9 +206,10 @@ pub async fn verify_password(
     app: &App,
     address: &str,
     ip: std::net::IpAddr,
+    device: Option<DeviceToken>,
     password: Zeroizing<String>,
 ) -> Result<Right, SignInError> {
-    let (email, trial) = throttle::sign_in_trial(app, address, ip);
+    let (email, trial) = throttle::sign_in_trial(app, address, ip, device);
     // Nobody's claim is looked for as well, so that it takes as long.
     let claim = email
         .as_ref()
@@ -231,8 +232,7 @@ pub async fn verify_again(
     let keyring = app.vault.keyring();
     let trial = Trial::in_session(keyring, row.email_claim_id, session);
     let right = try_password(app, trial, Whose::Account(Box::new(row)), password).await?;
-    let is_enough = right.user.totp_id.is_none();
-    right.charge.succeeded(app, is_enough).await?;
+    right.charge.succeeded(app).await?;
     Ok(right.proof)
 }
 
@@ -245,7 +245,7 @@ async fn try_password(
 ) -> Result<Right, SignInError> {
     let (admitted, found) = find(app, trial, whose).await?;
     // Before the charge: whoever finds no place leaves nothing in the table.
-    let place = app.passwords.place(&admitted.trial().crowds())?;
+    let place = app.passwords.place(&admitted.crowds())?;
     let charge = admitted.charge(app).await?;
     let Found {
         account,
@@ -259,11 +259,12 @@ async fn try_password(
         .await;
     match verified.map(|verified| verified.zip(account)) {
         Ok(Some((_, row))) if row.is_disabled => {
-            charge.succeeded(app, false).await?;
+            charge.succeeded(app).await?;
             Err(SignInError::AccountDisabled)
         }
         Ok(Some((verified, user))) => {
             upgrade(app, &verified).await;
+            let key = key.map(|key| app.vault.open_person_key(&key)).transpose()?;
             let proof = verified.proof;
             Ok(Right {
                 proof,
@@ -332,9 +333,6 @@ pub async fn open_session(
     );
     let position = outcome?.position;
     let (user, session) = settle(app, proof, session_id, acting).await?;
-    if proof.totp_id.is_some() {
-        throttle::remember(app, user.email_claim_id, device.ip).await?;
-    }
     Ok(Opened {
         session,
         user,
@@ -347,7 +345,7 @@ pub async fn open_session(
 /// Whoever proved who they are is let in, even if what stands against the account stays for now.
 async fn take_back(app: &App, charge: Option<Charge>) {
     if let Some(charge) = charge
-        && let Err(error) = charge.succeeded(app, true).await
+        && let Err(error) = charge.succeeded(app).await
     {
         tracing::warn!(%error, "what a right password was charged was not taken back");
     }

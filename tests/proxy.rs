@@ -128,9 +128,13 @@ impl Nginx {
 
     /// Signs in through nginx with a forged chain: the answer.
     async fn sign_in(&self) -> Value {
+        self.sign_in_with(FORGED.as_bytes()).await
+    }
+
+    async fn sign_in_with(&self, forged: &[u8]) -> Value {
         let body = json!({"email": "ada@example.com", "password": PASSWORD});
         let request = self.client.post(self.url("id", "/v1/sessions")).json(&body);
-        let request = request.header("x-forwarded-for", FORGED);
+        let request = request.header("x-forwarded-for", forged);
         request.send().await.unwrap().json().await.unwrap()
     }
 
@@ -233,6 +237,20 @@ async fn a_forged_chain_of_addresses_is_not_believed() {
             let chain = format!("{path} {FORGED}, {CLIENT}");
             assert_eq!(nginx.passed_on(path).await, [chain]);
         }
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_do_not_hide_where_a_client_is() {
+    let server = server("127.0.0.1/32").await;
+    let nginx = Nginx::start(&server, &shipped()).await;
+    for forged in [
+        &b"\x80"[..],
+        b"203.0.113.66, \xff",
+        "198.51.100.1é".as_bytes(),
+    ] {
+        let signed_in = nginx.sign_in_with(forged).await;
+        assert_eq!(signed_in["session"]["ip"], CLIENT, "{forged:?}");
     }
 }
 

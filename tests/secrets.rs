@@ -49,6 +49,16 @@ async fn story(server: &Server) -> Vec<String> {
     let body = json!({"email": EMAIL, "password": PASSWORD, "device_name": DEVICE});
     let signed_in = answer(post(server, "/v1/sessions", &body)).await;
     assert_eq!(signed_in["session"]["ip"], IP);
+    let known = &signed_in["device_token"];
+    let device = known.as_str().unwrap().to_owned();
+    for body in [
+        json!({"email": EMAIL, "password": PASSWORD, "device_token": known}),
+        json!({"email": EMAIL, "password": "Wrong-guess-9", "device_token": known}),
+        json!({"email": EMAIL, "password": PASSWORD, "device_token": format!("{device}00")}),
+        json!({"email": EMAIL, "password": 5, "device_token": known}),
+    ] {
+        answer(post(server, "/v1/sessions", &body)).await;
+    }
     let refresh = json!({"refresh_token": signed_in["refresh_token"]});
     let fresh = answer(post(server, "/v1/tokens/refresh", &refresh)).await;
     let token = access_token(&fresh);
@@ -80,6 +90,7 @@ async fn story(server: &Server) -> Vec<String> {
         found.extend(tokens);
     }
     let mut found: Vec<String> = found.into_iter().map(str::to_owned).collect();
+    found.push(device);
     for file in KEYS {
         let key = std::fs::read_to_string(server.data.join(file)).unwrap();
         found.push(key.trim().to_owned());

@@ -42,7 +42,7 @@ export default tseslint.config(
       'no-console': 'error',
       'no-restricted-globals': [
         'error',
-        { name: 'localStorage', message: 'nothing outlives the tab' },
+        { name: 'localStorage', message: 'only shared/auth/device-tokens.ts keeps what outlives the tab' },
         { name: 'sessionStorage', message: 'only shared/auth/token-store.ts keeps anything' },
       ],
       'no-restricted-syntax': [

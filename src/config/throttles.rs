@@ -5,11 +5,11 @@ use super::{ConfigError, Source};
 /// Limits. Failures beyond the free ones are followed by a delay that doubles.
 #[derive(Debug, Clone, Copy)]
 pub struct ThrottleConfig {
-    /// Failures for one account from one network (default 10).
+    /// Failures for one account from one network, with the token of one device, or in one session (default 10).
     pub free_per_device: i64,
-    /// Failures for one account from everywhere that it never signed in from (default 20).
+    /// Failures for one account from everywhere, without the token of a device (default 20).
     pub free_per_account: i64,
-    /// Failures from one network within an hour, for accounts that never signed in from it (default 100).
+    /// Failures from one network within an hour, without the token of a device (default 100).
     pub free_per_network: i64,
     /// The longest delay (default 15 minutes).
     pub max_delay_seconds: i64,

@@ -1,6 +1,6 @@
 //! Who may call, as argument types: a handler that forgets one cannot get at the resource.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use aggregates::service_key::ServiceKeyScope;
@@ -276,8 +276,9 @@ fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         return client;
     }
     for value in headers.get_all("x-forwarded-for").iter().rev() {
-        for entry in value.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(ip) = entry.trim().parse::<IpAddr>() else {
+        // Each entry is judged alone: what the client wrote further left cannot spoil what the proxy wrote.
+        for entry in value.as_bytes().rsplit(|byte| *byte == b',') {
+            let Some(ip) = forwarded(entry) else {
                 return client;
             };
             client = ip.to_canonical();
@@ -289,16 +290,34 @@ fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     client
 }
 
+/// An entry of `X-Forwarded-For`: an address, or `ip:port` and `[ipv6]:port`, as some proxies write it.
+fn forwarded(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?.trim();
+    if let Ok(ip) = text.parse() {
+        return Some(ip);
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(address.ip());
+    }
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
 
     use super::*;
 
-    fn ip(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+    fn ip(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let values: Vec<&[u8]> = forwarded.iter().map(|value| value.as_bytes()).collect();
+        ip_of_bytes(peer, &values, trusted)
+    }
+
+    fn ip_of_bytes(peer: &str, forwarded: &[&[u8]], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value).unwrap());
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
         client_ip(peer.parse().unwrap(), &headers, &trusted).to_string()
@@ -335,6 +354,46 @@ mod tests {
             ip("::ffff:10.0.0.1", &["2001:db8::1"], &["10.0.0.0/8"]),
             "2001:db8::1"
         );
+    }
+
+    #[test]
+    fn what_a_client_wrote_does_not_spoil_what_the_proxy_wrote() {
+        let trusted = ["10.0.0.0/8"];
+        for forged in [
+            &b"\x80"[..],
+            b"\xff\xfe",
+            "é".as_bytes(),
+            b"",
+            b",",
+            b"a\tb",
+            b"[::1",
+        ] {
+            let whole = [forged, b", 203.0.113.9"].concat();
+            assert_eq!(ip_of_bytes("10.0.0.1", &[&whole], &trusted), "203.0.113.9");
+            let chain = [forged, b",203.0.113.9 ,10.0.0.2"].concat();
+            assert_eq!(ip_of_bytes("10.0.0.1", &[&chain], &trusted), "203.0.113.9");
+            let apart = [forged, b"203.0.113.9"];
+            assert_eq!(ip_of_bytes("10.0.0.1", &apart, &trusted), "203.0.113.9");
+            // Nobody but the client wrote this one.
+            assert_eq!(ip_of_bytes("10.0.0.1", &[forged], &trusted), "10.0.0.1");
+        }
+    }
+
+    #[test]
+    fn an_entry_may_have_a_port() {
+        let seen = |entry| ip("10.0.0.1", &[entry], &["10.0.0.0/8"]);
+        assert_eq!(seen("6.6.6.6, 203.0.113.9:4711"), "203.0.113.9");
+        assert_eq!(seen("[2001:db8::1]:4711"), "2001:db8::1");
+        assert_eq!(seen("[2001:db8::1]"), "2001:db8::1");
+        assert_eq!(seen("203.0.113.9:4711, 10.0.0.2:80"), "203.0.113.9");
+        for bad in [
+            "203.0.113.9:",
+            "203.0.113.9:99999",
+            "[203.0.113.9]",
+            "2001:db8::1]:1",
+        ] {
+            assert_eq!(seen(bad), "10.0.0.1", "{bad}");
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub struct Keyring {
     recovery_codes: Zeroizing<[u8; 32]>,
     links: Zeroizing<[u8; 32]>,
     throttles: Zeroizing<[u8; 32]>,
+    device_tokens: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -106,6 +107,17 @@ impl Keyring {
         hex::encode(mac(&self.throttles, parts))
     }
 
+    /// What makes the token of a device ours.
+    pub fn device_token_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.device_tokens, parts)
+    }
+
+    /// Whether the MAC of a device's token begins so; takes as long for any wrong one.
+    pub fn is_device_token_mac(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        let mac = keyed(&self.device_tokens, parts);
+        mac.verify_truncated_left(tag).is_ok()
+    }
+
     /// The signature of a link.
     pub fn link_signature(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.links, parts)
@@ -131,6 +143,7 @@ impl Keyring {
             links: derive(&master, "c"),
             recovery_codes: derive(&master, "d"),
             throttles: derive(&master, "e"),
+            device_tokens: derive(&master, "f"),
         }
     }
 }

@@ -104,6 +104,7 @@ impl Vault {
                 .await?,
             links: keys.get("links", Some("gatelog/links/v1")).await?,
             throttles: derive(&email_claims, "gatelog/throttles/v1"),
+            device_tokens: derive(&email_claims, "gatelog/device-tokens/v1"),
             wraps,
             email_claims,
         };

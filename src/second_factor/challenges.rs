@@ -15,6 +15,8 @@ use crate::sign_in::SecondFactorDue;
 pub const LIFE: TimeDelta = TimeDelta::minutes(5);
 /// How many codes may be tried with it.
 const TRIES: i64 = 5;
+/// Added to the tries of a challenge that is used up.
+const SPENT: i64 = 1000;
 /// Challenges of one account at once; the newest stay.
 const PER_ACCOUNT: i64 = 20;
 
@@ -118,15 +120,27 @@ pub async fn count_try(
     Ok(affected.first() == Some(&1))
 }
 
-/// Uses a challenge up, once: false when somebody else did.
+/// Uses a challenge up, once: false when somebody else did. Its row stays until its time is over.
 ///
 /// # Errors
 /// The database failed.
 pub async fn spend(database: &Database, challenge: &Challenge) -> Result<bool, DbError> {
-    const SQL: &str = "DELETE FROM sign_in_challenges WHERE challenge_hash = $1";
-    let row = vec![challenge.hash.as_str().into()];
+    const SQL: &str = "UPDATE sign_in_challenges SET tries = tries + $1 \
+                       WHERE challenge_hash = $2 AND tries < $1";
+    let row = vec![SPENT.into(), challenge.hash.as_str().into()];
     let affected = database.execute(vec![(SQL.into(), row)]).await?;
     Ok(affected.first() == Some(&1))
+}
+
+/// Makes a challenge good again whose code was used up by another one; its tries stay counted.
+///
+/// # Errors
+/// The database failed.
+pub async fn put_back(database: &Database, challenge: &Challenge) -> Result<(), DbError> {
+    const SQL: &str = "UPDATE sign_in_challenges SET tries = tries - $1 \
+                       WHERE challenge_hash = $2 AND tries >= $1";
+    let row = vec![SPENT.into(), challenge.hash.as_str().into()];
+    database.execute(vec![(SQL.into(), row)]).await.map(|_| ())
 }
 
 /// Removes challenges past their time.

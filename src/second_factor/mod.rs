@@ -78,6 +78,25 @@ impl std::fmt::Debug for Code {
     }
 }
 
+/// A code that is right, and may have been used up before. Only this module can make one.
+#[derive(Debug)]
+pub struct RightCode {
+    user_id: UserId,
+    totp_id: TotpId,
+    code: Found,
+}
+
+#[derive(Debug)]
+enum Found {
+    /// A time step.
+    Step(i64),
+    /// One of the list.
+    Recovery {
+        codes_id: RecoveryCodesId,
+        number: u8,
+    },
+}
+
 /// That a person proved a second factor. Only this module can make one.
 #[derive(Debug)]
 pub struct ProvedFactor {
@@ -151,7 +170,8 @@ pub async fn confirm(
     let pending = app.vault.latest_totp(user, since).await?;
     let (totp_id, secret) = pending.ok_or(SecondFactorError::NotPending)?;
     count_attempt(app, user).await?;
-    take_code(app, user, totp_id, &secret, code).await?;
+    let step = matching_step(&secret, code)?;
+    take_step(app, user, totp_id, step).await?;
     attempts::give_back(&app.database, user).await?;
     let most_an_hour = app.config.throttles.factor_changes_per_hour;
     issue(app, user, acting, |codes_id, count, at| {
@@ -230,18 +250,60 @@ pub async fn prove(
     code: Code,
     acting: &Acting,
 ) -> Result<ProvedFactor, SecondFactorError> {
+    let right = check(app, row, code).await?;
+    use_up(app, right, acting).await
+}
+
+/// Looks at a code and uses nothing up but a try.
+///
+/// # Errors
+/// See [`SecondFactorError`].
+pub async fn check(app: &App, row: &UserRow, code: Code) -> Result<RightCode, SecondFactorError> {
     let (user_id, totp_id) = (row.user_id, row.totp_id);
     let totp_id = totp_id.ok_or(SecondFactorError::NotEnabled)?;
     count_attempt(app, user_id).await?;
-    let method = match code {
+    let code = match code {
         Code::Totp(code) => {
             let secret = app.vault.totp(user_id, totp_id).await?;
             let secret = secret.ok_or(SecondFactorError::InvalidCode)?;
-            take_code(app, user_id, totp_id, &secret, &code).await?;
+            Found::Step(matching_step(&secret, &code)?)
+        }
+        Code::Recovery(code) => find_recovery_code(app, row, &code).await?,
+    };
+    Ok(RightCode {
+        user_id,
+        totp_id,
+        code,
+    })
+}
+
+/// Uses a right code up, once.
+///
+/// # Errors
+/// [`SecondFactorError::InvalidCode`] when it was before, or a part that failed.
+pub async fn use_up(
+    app: &App,
+    right: RightCode,
+    acting: &Acting,
+) -> Result<ProvedFactor, SecondFactorError> {
+    let RightCode {
+        user_id,
+        totp_id,
+        code,
+    } = right;
+    let method = match code {
+        Found::Step(step) => {
+            take_step(app, user_id, totp_id, step).await?;
             AuthMethod::Totp
         }
-        Code::Recovery(code) => {
-            use_recovery_code(app, row, &code, acting).await?;
+        Found::Recovery { codes_id, number } => {
+            let at = clock::now();
+            let command = SecondFactorCommand::UseRecoveryCode {
+                codes_id,
+                number,
+                at,
+            };
+            execute(&app.log, user_id, command, acting).await?;
             AuthMethod::RecoveryCode
         }
     };
@@ -260,27 +322,28 @@ async fn count_attempt(app: &App, user: UserId) -> Result<(), SecondFactorError>
     }
 }
 
-async fn take_code(
+fn matching_step(secret: &TotpSecret, code: &str) -> Result<i64, SecondFactorError> {
+    let step = secret.matching_step(code, clock::now())?;
+    step.ok_or(SecondFactorError::InvalidCode)
+}
+
+async fn take_step(
     app: &App,
     user: UserId,
     totp: TotpId,
-    secret: &TotpSecret,
-    code: &str,
+    step: i64,
 ) -> Result<(), SecondFactorError> {
-    let step = secret.matching_step(code, clock::now())?;
-    let step = step.ok_or(SecondFactorError::InvalidCode)?;
     if app.vault.take_step(user, totp, step).await? {
         return Ok(());
     }
     Err(SecondFactorError::InvalidCode)
 }
 
-async fn use_recovery_code(
+async fn find_recovery_code(
     app: &App,
     row: &UserRow,
     typed: &str,
-    acting: &Acting,
-) -> Result<(), SecondFactorError> {
+) -> Result<Found, SecondFactorError> {
     let code = recovery::normalise(typed).ok_or(SecondFactorError::InvalidCode)?;
     let codes_id = row
         .recovery_codes_id
@@ -289,14 +352,8 @@ async fn use_recovery_code(
         .vault
         .recovery_code(row.user_id, codes_id, &code)
         .await?;
-    let command = SecondFactorCommand::UseRecoveryCode {
-        codes_id,
-        number: number.ok_or(SecondFactorError::InvalidCode)?,
-        at: clock::now(),
-    };
-    execute(&app.log, row.user_id, command, acting)
-        .await
-        .map(|_| ())
+    let number = number.ok_or(SecondFactorError::InvalidCode)?;
+    Ok(Found::Recovery { codes_id, number })
 }
 
 /// Stores new codes, then makes them count.

@@ -6,7 +6,7 @@ use projections::users;
 use super::SignInError;
 use crate::app::App;
 use crate::keyring::{
-    PersonKey, StoredPassword, password_of, password_of_claim, person_key_of_claim,
+    StoredPassword, WrappedPersonKey, password_of, password_of_claim, person_key_of_claim,
 };
 use crate::throttle::{self, Admitted, Trial};
 
@@ -22,7 +22,8 @@ pub(super) enum Whose {
 pub(super) struct Found {
     pub account: Option<users::UserRow>,
     pub password: Option<StoredPassword>,
-    pub key: Option<PersonKey>,
+    /// Opened once the password was right, so that a wrong one takes no longer where there is an account.
+    pub key: Option<WrappedPersonKey>,
 }
 
 /// Lets the attempt in, and looks in the same go for what it needs.
@@ -35,13 +36,17 @@ pub(super) async fn find(
         Whose::Claim(claim) => {
             let account = users::by_claim(claim);
             let secrets = (password_of_claim(claim), person_key_of_claim(claim));
-            let (admitted, (account, (sealed, key))) =
-                throttle::admit(app, trial, (account, secrets)).await?;
+            let questions = (throttle::counters(&trial), (account, secrets));
+            let (rows, (account, (sealed, key))) = app.database.ask(questions).await?;
+            let user = account.as_ref().map(|row| row.user_id);
+            let admitted = throttle::admit(app, trial, &rows, user)?;
             (admitted, account, sealed, key)
         }
         Whose::Account(row) => {
             let sealed = password_of(row.user_id, row.password_id);
-            let (admitted, sealed) = throttle::admit(app, trial, sealed).await?;
+            let questions = (throttle::counters(&trial), sealed);
+            let (rows, sealed) = app.database.ask(questions).await?;
+            let admitted = throttle::admit(app, trial, &rows, Some(row.user_id))?;
             (admitted, Some(*row), sealed, None)
         }
     };
@@ -60,11 +65,10 @@ pub(super) async fn find(
         // On PostgreSQL the password may have been changed from one question to the next.
         None => app.vault.password(user, password).await?,
     };
-    let key = key.filter(|key| key.is_of(user));
     let found = Found {
         account: Some(row),
         password: stored,
-        key: key.map(|key| app.vault.open_person_key(&key)).transpose()?,
+        key: key.filter(|key| key.is_of(user)),
     };
     Ok((admitted, found))
 }

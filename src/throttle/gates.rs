@@ -2,22 +2,21 @@
 
 use std::net::IpAddr;
 
-use aggregates::values::{EmailAddress, EmailClaimId, SessionId};
+use aggregates::values::{EmailAddress, EmailClaimId, SessionId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::table::Counted;
+use super::device::DeviceToken;
+use super::table::{Counted, MOST_IN_A_ROW};
 use crate::config::ThrottleConfig;
 use crate::keyring::Keyring;
 use crate::ports::clock::micros;
 
-/// For how long a network is known to an account after a sign-in from it.
-pub const KNOWN_FOR: TimeDelta = TimeDelta::days(90);
 /// How long failures in a row are remembered after the last of them.
 const REMEMBERED: TimeDelta = TimeDelta::hours(24);
-/// How long failures of a network are, and those of an account from a network that it does not know.
-const REMEMBERED_OF_STRANGERS: TimeDelta = TimeDelta::hours(1);
+/// How long failures of a network are, and those of an account from one network.
+const REMEMBERED_OF_NETWORKS: TimeDelta = TimeDelta::hours(1);
 
-/// Hashes at once of one account, from one network or from all of its sessions.
+/// Hashes at once of one account, from one network, from all of its devices or from all of its sessions.
 const PLACES_OF_ONE: usize = 24;
 /// Hashes at once of one network, behind which may be many people.
 const PLACES_OF_A_NETWORK: usize = 32;
@@ -46,10 +45,29 @@ pub struct Trial {
 
 #[derive(Debug)]
 enum From {
-    /// Whoever signs in: keyed hashes of the pair, the account and the network, in the order in which they are locked.
-    Network([String; 3]),
+    /// Whoever signs in.
+    Anywhere(Box<Anywhere>),
     /// Whoever has a session: its keyed hash.
     Session(String),
+}
+
+/// Keyed hashes, in the order in which their rows are locked.
+#[derive(Debug)]
+struct Anywhere {
+    device: Option<Presented>,
+    pair: String,
+    account: String,
+    network: String,
+}
+
+/// A token that whoever signs in has sent. It may be anybody's.
+#[derive(Debug)]
+struct Presented {
+    token: DeviceToken,
+    /// The keyed hash of this token.
+    own: String,
+    /// The keyed hash of all devices of the account.
+    all: String,
 }
 
 impl Trial {
@@ -59,6 +77,7 @@ impl Trial {
         address: &str,
         email: Option<&EmailAddress>,
         ip: IpAddr,
+        device: Option<DeviceToken>,
     ) -> Self {
         let claim = email.map(|email| keyring.email_claim_id(email));
         let account = claim.map_or_else(
@@ -66,15 +85,21 @@ impl Trial {
             |claim| claim.to_string(),
         );
         let network = network(ip);
-        let subjects = [
-            pair(keyring, &account, &network),
-            keyring.throttle_mac(&[b"account", account.as_bytes()]),
-            keyring.throttle_mac(&[b"network", &network]),
-        ];
+        let device = device.map(|token| Presented {
+            own: keyring.throttle_mac(&[b"device", account.as_bytes(), token.nonce()]),
+            all: keyring.throttle_mac(&[b"devices", account.as_bytes()]),
+            token,
+        });
+        let anywhere = Anywhere {
+            device,
+            pair: keyring.throttle_mac(&[b"pair", account.as_bytes(), &network]),
+            account: keyring.throttle_mac(&[b"account", account.as_bytes()]),
+            network: keyring.throttle_mac(&[b"network", &network]),
+        };
         Self {
             claim,
             account,
-            from: From::Network(subjects),
+            from: From::Anywhere(Box::new(anywhere)),
         }
     }
 
@@ -91,12 +116,16 @@ impl Trial {
 
     /// With whom the attempt shares the places in the queue of hashes, and how many they have at most: nobody alone can
     /// keep everybody else out of it.
-    pub fn crowds(&self) -> Vec<(&str, usize)> {
+    pub(super) fn crowds(&self, is_known: bool) -> Vec<(&str, usize)> {
         match &self.from {
-            From::Network([pair, _, network]) => {
-                vec![(pair, PLACES_OF_ONE), (network, PLACES_OF_A_NETWORK)]
-            }
             From::Session(_) => vec![(&self.account, PLACES_OF_ONE)],
+            From::Anywhere(from) => match &from.device {
+                Some(device) if is_known => vec![(&device.all, PLACES_OF_ONE)],
+                _ => vec![
+                    (&from.pair, PLACES_OF_ONE),
+                    (&from.network, PLACES_OF_A_NETWORK),
+                ],
+            },
         }
     }
 
@@ -107,30 +136,51 @@ impl Trial {
     /// Every counter that may matter.
     pub(super) fn subjects(&self) -> Vec<&str> {
         match &self.from {
-            From::Network(subjects) => subjects.iter().map(String::as_str).collect(),
             From::Session(subject) => vec![subject],
-        }
-    }
-
-    /// What a sign-in makes known: the pair, if it is one.
-    pub(super) fn pair(&self) -> Option<&str> {
-        match &self.from {
-            From::Network([pair, _, _]) => Some(pair),
-            From::Session(_) => None,
+            From::Anywhere(from) => {
+                let device = from.device.iter();
+                let mut subjects: Vec<&str> = device
+                    .flat_map(|device| [device.own.as_str(), device.all.as_str()])
+                    .collect();
+                subjects.extend([&from.pair, &from.account, &from.network].map(String::as_str));
+                subjects
+            }
         }
     }
 
     /// The account's own counter, if the trial has to do with it.
     pub(super) fn account(&self) -> Option<&str> {
         match &self.from {
-            From::Network([_, account, _]) => Some(account),
+            From::Anywhere(from) => Some(&from.account),
             From::Session(_) => None,
         }
     }
 
-    /// Whether the row says that the network is known to the account.
-    pub(super) fn is_known(&self, row: &Counted, now: DateTime<Utc>) -> bool {
-        self.pair() == Some(row.subject.as_str()) && row.known_until > micros(now)
+    /// Whether it comes from a device that signed in to this account before.
+    pub(super) fn is_from_device_of(
+        &self,
+        keyring: &Keyring,
+        user: Option<UserId>,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let device = self.device();
+        device.is_some_and(|device| device.token.is_of(keyring, user, now))
+    }
+
+    /// Whether the account's devices have failed too often together, so that their tokens are worth nothing for now.
+    pub(super) fn are_devices_spent(&self, rows: &[Counted], now: DateTime<Utc>) -> bool {
+        let Some(device) = self.device() else {
+            return false;
+        };
+        rows.iter()
+            .any(|row| row.subject == device.all && row.blocked_until > micros(now))
+    }
+
+    fn device(&self) -> Option<&Presented> {
+        match &self.from {
+            From::Anywhere(from) => from.device.as_ref(),
+            From::Session(_) => None,
+        }
     }
 
     /// The counters that must be passed.
@@ -141,45 +191,29 @@ impl Trial {
             free,
             keeps_for,
         };
-        match &self.from {
+        let from = match &self.from {
+            From::Anywhere(from) => from,
             From::Session(subject) => {
-                vec![of_account(subject, config.free_per_device, REMEMBERED)]
+                return vec![of_account(subject, config.free_per_device, REMEMBERED)];
             }
-            From::Network([pair, _, _]) if is_known => {
-                vec![of_account(pair, config.free_per_device, REMEMBERED)]
-            }
-            From::Network([pair, account, network]) => vec![
-                of_account(pair, config.free_per_device, REMEMBERED_OF_STRANGERS),
-                of_account(account, config.free_per_account, REMEMBERED),
+        };
+        match &from.device {
+            Some(device) if is_known => vec![
+                of_account(&device.own, config.free_per_device, REMEMBERED),
+                of_account(&device.all, MOST_IN_A_ROW, REMEMBERED),
+            ],
+            _ => vec![
+                of_account(&from.pair, config.free_per_device, REMEMBERED_OF_NETWORKS),
+                of_account(&from.account, config.free_per_account, REMEMBERED),
                 Gate {
-                    subject: network.clone(),
+                    subject: from.network.clone(),
                     account: String::new(),
                     free: config.free_per_network,
-                    keeps_for: REMEMBERED_OF_STRANGERS,
+                    keeps_for: REMEMBERED_OF_NETWORKS,
                 },
             ],
         }
     }
-}
-
-/// The counter of an account from one network.
-pub(super) fn pair_of(
-    keyring: &Keyring,
-    claim: EmailClaimId,
-    ip: IpAddr,
-    config: &ThrottleConfig,
-) -> Gate {
-    let account = claim.to_string();
-    Gate {
-        subject: pair(keyring, &account, &network(ip)),
-        account,
-        free: config.free_per_device,
-        keeps_for: REMEMBERED,
-    }
-}
-
-fn pair(keyring: &Keyring, account: &str, network: &[u8]) -> String {
-    keyring.throttle_mac(&[b"pair", account.as_bytes(), network])
 }
 
 /// What counts as one network: an IPv4 address, or the 64 bits of an IPv6 address that a site has for itself.
@@ -197,7 +231,7 @@ mod tests {
     fn trial(address: &str, ip: &str) -> Trial {
         let email = EmailAddress::parse(address).ok();
         let keyring = Keyring::for_test(1);
-        Trial::sign_in(&keyring, address, email.as_ref(), ip.parse().unwrap())
+        Trial::sign_in(&keyring, address, email.as_ref(), ip.parse().unwrap(), None)
     }
 
     fn subjects(address: &str, ip: &str) -> Vec<String> {
@@ -228,7 +262,13 @@ mod tests {
 
     #[test]
     fn no_counter_shows_what_it_counts() {
-        for subject in subjects("ada@example.com", "203.0.113.9") {
+        let keyring = Keyring::for_test(1);
+        let email = EmailAddress::parse("ada@example.com").ok();
+        let device = DeviceToken::parse(&"5a".repeat(32));
+        let ip = "203.0.113.9".parse().unwrap();
+        let trial = Trial::sign_in(&keyring, "ada@example.com", email.as_ref(), ip, device);
+        assert_eq!(trial.subjects().len(), 5);
+        for subject in trial.subjects() {
             assert!(subject.len() == 64 && subject.chars().all(|c| c.is_ascii_hexdigit()));
         }
     }

@@ -5,22 +5,23 @@
 //! transaction, and the charge is taken back when the password was right: however many try at once, on however many
 //! nodes, no more than allowed are looked at in vain.
 //!
-//! A network that an account has signed in from is known to it. From there only the pair of both counts, so that
-//! strangers cannot lock a person out of it; likewise a session, whose holder proves a password once more.
+//! A device that signed in to the account before shows a token of that. It has counters of its own, so that strangers
+//! cannot lock a person out of it; likewise a session, whose holder proves a password once more.
 //!
 //! Addresses without an account are counted as those with one, before it is known which of them it is. It never keeps an
 //! address of a person or of a network, only keyed hashes.
 
 mod anonymous;
+mod device;
 pub mod failures;
 mod gates;
 mod table;
 
 use std::net::IpAddr;
 
-use aggregates::values::{EmailAddress, EmailClaimId};
+use aggregates::values::{EmailAddress, EmailClaimId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{DbError, Questions};
+use eventlog::{DbError, Question};
 
 use crate::app::App;
 use crate::ports::clock;
@@ -28,7 +29,9 @@ use crate::ports::clock;
 pub use anonymous::{
     Scope, charge as charge_anonymous, charge_name_change, check as check_anonymous,
 };
+pub use device::DeviceToken;
 pub use gates::{Trial, network};
+pub use table::Counted;
 
 /// Why a password is not looked at, or a call not answered.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,7 @@ pub enum ThrottleError {
 pub struct Charge {
     trial: Trial,
     gates: Vec<gates::Gate>,
+    has_failures: bool,
 }
 
 /// An attempt that would be let in.
@@ -54,27 +58,42 @@ pub struct Charge {
 pub struct Admitted {
     trial: Trial,
     gates: Vec<gates::Gate>,
+    is_known: bool,
+    has_failures: bool,
 }
 
-/// Lets an attempt in as far as can be seen now, and asks what else it needs in the same go. Writes nothing.
+/// What is counted so far of everything that an attempt may be counted against.
+pub fn counters(trial: &Trial) -> Question<Vec<Counted>> {
+    table::counted(&trial.subjects())
+}
+
+/// Lets an attempt at this account, if there is one, in as far as the counters say. Writes nothing.
 ///
 /// # Errors
-/// There were too many, or the database failed.
-pub async fn admit<Q: Questions>(
+/// There were too many.
+pub fn admit(
     app: &App,
     trial: Trial,
-    questions: Q,
-) -> Result<(Admitted, Q::Answers), ThrottleError> {
-    let counted = table::counted(&trial.subjects());
-    let (rows, answers) = app.database.ask((counted, questions)).await?;
-    let gates = open_gates(app, &trial, &rows, clock::now())?;
-    Ok((Admitted { trial, gates }, answers))
+    rows: &[Counted],
+    user: Option<UserId>,
+) -> Result<Admitted, ThrottleError> {
+    let now = clock::now();
+    let is_from_device = trial.is_from_device_of(app.vault.keyring(), user, now);
+    let is_known = is_from_device && !trial.are_devices_spent(rows, now);
+    let has_failures = rows.iter().any(|row| trial.account() == Some(&row.subject));
+    let gates = open_gates(app, &trial, rows, is_known, now)?;
+    Ok(Admitted {
+        trial,
+        gates,
+        is_known,
+        has_failures,
+    })
 }
 
 impl Admitted {
-    /// What is tried, from where.
-    pub fn trial(&self) -> &Trial {
-        &self.trial
+    /// With whom the attempt shares the places in the queue of hashes, and how many they have at most.
+    pub fn crowds(&self) -> Vec<(&str, usize)> {
+        self.trial.crowds(self.is_known)
     }
 
     /// Charges the attempt, or refuses it and charges nothing.
@@ -83,13 +102,20 @@ impl Admitted {
     /// There were too many by now, or the database failed.
     pub async fn charge(self, app: &App) -> Result<Charge, ThrottleError> {
         let (now, max_delay) = (clock::now(), app.config.throttles.max_delay_seconds);
-        let Self { trial, gates } = self;
-        if table::charge(&app.database, &gates, max_delay, now).await? {
-            return Ok(Charge { trial, gates });
+        if table::charge(&app.database, &self.gates, max_delay, now).await? {
+            return Ok(Charge {
+                trial: self.trial,
+                gates: self.gates,
+                has_failures: self.has_failures,
+            });
         }
         // Others who came at the same moment took what was left.
-        let rows = app.database.ask(table::counted(&trial.subjects())).await?;
-        open_gates(app, &trial, &rows, now)?;
+        let rows = app.database.ask(counters(&self.trial)).await?;
+        // Whose token has just become as none passes other gates the next time.
+        let is_stranger_now = self.is_known && self.trial.are_devices_spent(&rows, now);
+        if !is_stranger_now {
+            open_gates(app, &self.trial, &rows, self.is_known, now)?;
+        }
         Err(ThrottleError::TooManyAttempts(1))
     }
 }
@@ -98,10 +124,10 @@ impl Admitted {
 fn open_gates(
     app: &App,
     trial: &Trial,
-    rows: &[table::Counted],
+    rows: &[Counted],
+    is_known: bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<gates::Gate>, ThrottleError> {
-    let is_known = rows.iter().any(|row| trial.is_known(row, now));
     let gates = trial.gates(&app.config.throttles, is_known);
     let shut = rows
         .iter()
@@ -121,14 +147,12 @@ fn whole_seconds(micros: i64) -> u32 {
 }
 
 impl Charge {
-    /// The password was right: what the account had against it is forgotten. Where no second factor is due, the network
-    /// is known to the account from here on.
+    /// The password was right: what the account had against it is forgotten.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn succeeded(self, app: &App, is_enough: bool) -> Result<(), DbError> {
-        let (now, known) = (clock::now(), is_enough.then_some(gates::KNOWN_FOR));
-        table::forgive(&app.database, &self.trial, &self.gates, known, now).await
+    pub async fn succeeded(self, app: &App) -> Result<(), DbError> {
+        table::forgive(&app.database, &self.trial, &self.gates, self.has_failures).await
     }
 
     /// The password was wrong. Takes as long whether there is such an account or not.
@@ -151,17 +175,8 @@ impl Charge {
     }
 }
 
-/// Makes a network known to the account with this claim: it has signed in from there.
-///
-/// # Errors
-/// The database failed.
-pub async fn remember(app: &App, claim: EmailClaimId, ip: IpAddr) -> Result<(), DbError> {
-    let pair = gates::pair_of(app.vault.keyring(), claim, ip, &app.config.throttles);
-    table::remember(&app.database, &pair, gates::KNOWN_FOR, clock::now()).await
-}
-
-/// Forgets what was counted against an account from networks that it does not know; for whoever proved otherwise that
-/// it is theirs.
+/// Forgets what was counted against an account, by its devices and sessions too; for whoever proved otherwise that it is
+/// theirs.
 ///
 /// # Errors
 /// The database failed.
@@ -169,7 +184,7 @@ pub async fn forgive(app: &App, claim: EmailClaimId) -> Result<(), DbError> {
     table::forgive_account(&app.database, claim).await
 }
 
-/// Removes everything that is kept about an account, its known networks too.
+/// Removes everything that is kept about an account.
 ///
 /// # Errors
 /// The database failed.
@@ -187,10 +202,15 @@ pub async fn sweep(app: &App) -> Result<(), DbError> {
     anonymous::sweep(&app.database, now).await
 }
 
-/// The claim on an address and a trial of it from a network.
-pub fn sign_in_trial(app: &App, address: &str, ip: IpAddr) -> (Option<EmailAddress>, Trial) {
+/// The claim on an address and a trial of it from a network, perhaps with the token of a device.
+pub fn sign_in_trial(
+    app: &App,
+    address: &str,
+    ip: IpAddr,
+    device: Option<DeviceToken>,
+) -> (Option<EmailAddress>, Trial) {
     let email = EmailAddress::parse(address).ok();
     let keyring = app.vault.keyring();
-    let trial = Trial::sign_in(keyring, address, email.as_ref(), ip);
+    let trial = Trial::sign_in(keyring, address, email.as_ref(), ip, device);
     (email, trial)
 }

@@ -9,7 +9,7 @@ use super::gates::{Gate, Trial};
 use crate::ports::clock::micros;
 
 /// After as many failures in a row the pause begins (NIST SP 800-63B-4, section 3.2.2).
-const MOST_IN_A_ROW: i64 = 100;
+pub const MOST_IN_A_ROW: i64 = 100;
 /// The pause.
 const PAUSE: TimeDelta = TimeDelta::hours(24);
 /// The first delay; each is twice the one before.
@@ -22,14 +22,12 @@ pub struct Counted {
     pub subject: String,
     /// Microseconds.
     pub blocked_until: i64,
-    /// Microseconds.
-    pub known_until: i64,
 }
 
 /// The rows of some counters.
 pub fn counted(subjects: &[&str]) -> Question<Vec<Counted>> {
     let sql = format!(
-        "SELECT subject, CASE WHEN delay > 0 THEN charged_at + delay ELSE 0 END, known_until \
+        "SELECT subject, CASE WHEN delay > 0 THEN charged_at + delay ELSE 0 END \
          FROM sign_in_throttles WHERE subject IN ({})",
         places(1, subjects.len())
     );
@@ -41,7 +39,6 @@ fn row(row: &Row) -> Result<Counted, DbError> {
     Ok(Counted {
         subject: row.text(0)?,
         blocked_until: row.int(1)?,
-        known_until: row.int(2)?,
     })
 }
 
@@ -54,7 +51,7 @@ pub async fn charge(
     max_delay_seconds: i64,
     now: DateTime<Utc>,
 ) -> Result<bool, DbError> {
-    let mut statements: Vec<Statement> = gates.iter().map(|gate| open(gate, now)).collect();
+    let mut statements = vec![open(gates, now)];
     let count = gates.len();
     let sql = format!(
         "UPDATE sign_in_throttles SET failures = failures + 1, charged_at = $1, \
@@ -83,101 +80,86 @@ pub async fn charge(
     Ok(affected.last().copied() == Some(count as u64))
 }
 
-fn open(gate: &Gate, now: DateTime<Utc>) -> Statement {
-    const SQL: &str = "INSERT INTO sign_in_throttles (subject, account, free_attempts, keeps_for, failures, delay, \
-        charged_at, expires_at, known_until) VALUES ($1, $2, $3, $4, 0, 0, 0, $5, 0) \
-        ON CONFLICT (subject) DO UPDATE SET free_attempts = excluded.free_attempts, keeps_for = excluded.keeps_for, \
-        failures = CASE WHEN sign_in_throttles.expires_at <= $6 \
-            AND sign_in_throttles.charged_at + sign_in_throttles.delay <= $6 THEN 0 ELSE sign_in_throttles.failures END, \
-        delay = CASE WHEN sign_in_throttles.expires_at <= $6 \
-            AND sign_in_throttles.charged_at + sign_in_throttles.delay <= $6 THEN 0 ELSE sign_in_throttles.delay END, \
-        expires_at = CASE WHEN sign_in_throttles.expires_at <= $6 \
-            AND sign_in_throttles.charged_at + sign_in_throttles.delay <= $6 THEN excluded.expires_at \
-            ELSE sign_in_throttles.expires_at END";
-    let row = vec![
-        gate.subject.as_str().into(),
-        gate.account.as_str().into(),
-        gate.free.into(),
-        whole(gate.keeps_for).into(),
-        micros(now + gate.keeps_for).into(),
-        micros(now).into(),
-    ];
-    (SQL.into(), row)
+/// Makes the rows that are not there and begins those anew that are over; locks them in the order of the gates.
+fn open(gates: &[Gate], now: DateTime<Utc>) -> Statement {
+    const IS_OVER: &str = "sign_in_throttles.expires_at <= $1 \
+                           AND sign_in_throttles.charged_at + sign_in_throttles.delay <= $1";
+    let mut params: Vec<Value> = vec![micros(now).into()];
+    let mut rows = Vec::new();
+    for (number, gate) in gates.iter().enumerate() {
+        let place = |column: usize| 2 + number * 5 + column;
+        rows.push(format!(
+            "(${}, ${}, ${}, ${}, 0, 0, 0, ${})",
+            place(0),
+            place(1),
+            place(2),
+            place(3),
+            place(4)
+        ));
+        params.extend([
+            gate.subject.as_str().into(),
+            gate.account.as_str().into(),
+            gate.free.into(),
+            whole(gate.keeps_for).into(),
+            micros(now + gate.keeps_for).into(),
+        ]);
+    }
+    let sql = format!(
+        "INSERT INTO sign_in_throttles (subject, account, free_attempts, keeps_for, failures, delay, \
+         charged_at, expires_at) VALUES {} \
+         ON CONFLICT (subject) DO UPDATE SET free_attempts = excluded.free_attempts, keeps_for = excluded.keeps_for, \
+         failures = CASE WHEN {IS_OVER} THEN 0 ELSE sign_in_throttles.failures END, \
+         delay = CASE WHEN {IS_OVER} THEN 0 ELSE sign_in_throttles.delay END, \
+         expires_at = CASE WHEN {IS_OVER} THEN excluded.expires_at ELSE sign_in_throttles.expires_at END",
+        rows.join(", ")
+    );
+    (sql, params)
 }
 
 /// Takes a charge back that was for nothing.
 pub async fn give_back(database: &Database, gates: &[Gate]) -> Result<(), DbError> {
-    let statements = gates.iter().flat_map(|gate| take_back(&gate.subject));
-    database
-        .execute_relaxed(statements.collect())
-        .await
-        .map(|_| ())
+    let statements = gates.iter().map(|gate| take_back(&gate.subject));
+    let statements = statements.collect();
+    database.execute_relaxed(statements).await.map(|_| ())
 }
 
-fn take_back(subject: &str) -> [Statement; 2] {
-    const TAKE: &str = "UPDATE sign_in_throttles SET failures = failures - 1, \
+fn take_back(subject: &str) -> Statement {
+    const SQL: &str = "UPDATE sign_in_throttles SET failures = failures - 1, \
         delay = CASE WHEN failures - 1 < free_attempts THEN 0 ELSE delay / 2 END \
         WHERE subject = $1 AND failures > 0";
-    const TIDY: &str =
-        "DELETE FROM sign_in_throttles WHERE subject = $1 AND failures = 0 AND known_until = 0";
-    [TAKE, TIDY].map(|sql| (sql.to_owned(), vec![subject.into()]))
+    (SQL.to_owned(), vec![subject.into()])
 }
 
-/// What a right password changes: the account and the pair, or the session, begin anew; the network's charge is taken
-/// back; and the network is known to the account from now on, if it is to be.
+/// What a right password changes: what the account has against it is forgotten, and the network's charge is taken back.
+/// The account's own counter is looked at too where it was no gate, if it `has_failures`.
 pub async fn forgive(
     database: &Database,
     trial: &Trial,
     gates: &[Gate],
-    known_for: Option<TimeDelta>,
-    now: DateTime<Utc>,
+    has_failures: bool,
 ) -> Result<(), DbError> {
-    const ANEW: &str = "UPDATE sign_in_throttles SET failures = 0, delay = 0 WHERE subject = $1";
-    const KNOWN: &str = "UPDATE sign_in_throttles SET failures = 0, delay = 0, known_until = $1, expires_at = $1 \
-                         WHERE subject = $2";
-    const TIDY: &str =
-        "DELETE FROM sign_in_throttles WHERE subject = $1 AND failures = 0 AND known_until = 0";
-    const FORGIVE: &str = "DELETE FROM sign_in_throttles WHERE subject = $1";
     let mut statements: Vec<Statement> = Vec::new();
     for gate in gates {
-        let subject: Value = gate.subject.as_str().into();
-        let is_pair = trial.pair() == Some(gate.subject.as_str());
-        match known_for {
-            Some(known_for) if is_pair => {
-                statements.push((KNOWN.into(), vec![micros(now + known_for).into(), subject]));
-            }
-            _ if gate.account.is_empty() => statements.extend(take_back(&gate.subject)),
-            _ => {
-                statements.push((ANEW.into(), vec![subject.clone()]));
-                statements.push((TIDY.into(), vec![subject]));
-            }
-        }
+        statements.push(if gate.account.is_empty() {
+            take_back(&gate.subject)
+        } else {
+            removal(&gate.subject)
+        });
     }
-    // From a known network the account's own counter was no gate.
-    let account = trial.account().into_iter();
+    let account = trial.account().filter(|_| has_failures);
     let account = account.filter(|account| gates.iter().all(|gate| gate.subject != *account));
-    statements.extend(account.map(|account| (FORGIVE.to_owned(), vec![account.into()])));
+    statements.extend(account.map(removal));
     database.execute_relaxed(statements).await.map(|_| ())
 }
 
-/// Makes a pair known.
-pub async fn remember(
-    database: &Database,
-    pair: &Gate,
-    known_for: TimeDelta,
-    now: DateTime<Utc>,
-) -> Result<(), DbError> {
-    const SQL: &str =
-        "UPDATE sign_in_throttles SET known_until = $1, expires_at = $1 WHERE subject = $2";
-    let until: Value = micros(now + known_for).into();
-    let known = (SQL.into(), vec![until, pair.subject.as_str().into()]);
-    let statements = vec![open(pair, now), known];
-    database.execute_relaxed(statements).await.map(|_| ())
+fn removal(subject: &str) -> Statement {
+    const SQL: &str = "DELETE FROM sign_in_throttles WHERE subject = $1";
+    (SQL.to_owned(), vec![subject.into()])
 }
 
-/// Forgets what stands against an account where its networks are not known.
+/// Forgets what stands against an account, whoever did it: every counter but those of networks.
 pub async fn forgive_account(database: &Database, claim: EmailClaimId) -> Result<(), DbError> {
-    const SQL: &str = "DELETE FROM sign_in_throttles WHERE account = $1 AND known_until = 0";
+    const SQL: &str = "DELETE FROM sign_in_throttles WHERE account = $1";
     let statement = (SQL.into(), vec![claim.to_string().into()]);
     database.execute_relaxed(vec![statement]).await.map(|_| ())
 }
@@ -193,10 +175,10 @@ pub async fn forget_account(database: &Database, claim: EmailClaimId) -> Result<
         .map(|_| ())
 }
 
-/// Removes rows that are over: nothing is remembered, nothing blocked, nothing known by them.
+/// Removes rows that are over: nothing is remembered and nothing blocked by them.
 pub async fn sweep(database: &Database, now: DateTime<Utc>) -> Result<(), DbError> {
-    const SQL: &str = "DELETE FROM sign_in_throttles \
-                       WHERE expires_at <= $1 AND charged_at + delay <= $1 AND known_until <= $1";
+    const SQL: &str =
+        "DELETE FROM sign_in_throttles WHERE expires_at <= $1 AND charged_at + delay <= $1";
     let statement = (SQL.into(), vec![micros(now).into()]);
     database.execute_relaxed(vec![statement]).await.map(|_| ())
 }

@@ -34,7 +34,8 @@ async fn a_session_that_a_disabled_account_would_open_ends_at_once() {
         let user = registered.await.unwrap().user_id;
         let ip = [127, 0, 0, 1].into();
         let password = PASSWORD.to_owned().into();
-        let verified = sign_in::verify_password(&app, account.email.as_str(), ip, password).await;
+        let verified =
+            sign_in::verify_password(&app, account.email.as_str(), ip, None, password).await;
         let right = verified.unwrap();
         let first = sign_in::first_factor(&right.proof, &right.user);
         let FirstFactor::Enough(late) = first else {

@@ -153,6 +153,10 @@ fn signing_in() -> Vec<Row> {
         json!({"email": "ada@example.com"}),
         json!({"email": "ada@example.com", "password": PASSWORD, "device_name": ""}),
         json!({"email": "ada@example.com", "password": PASSWORD, "device_name": "a\u{0}b"}),
+        json!({"email": "ada@example.com", "password": PASSWORD, "device_token": ""}),
+        json!({"email": "ada@example.com", "password": PASSWORD, "device_token": "0".repeat(63)}),
+        json!({"email": "ada@example.com", "password": PASSWORD, "device_token": "é".repeat(32)}),
+        json!({"email": "ada@example.com", "password": PASSWORD, "device_token": 5}),
         json!({"email": "ada@example.com", "password": PASSWORD, "otp": "1"}),
     ];
     let tokens = ["", "x", "\u{0}", &"0".repeat(64), &"G".repeat(64)].map(|token| {

@@ -52,6 +52,8 @@ async fn of_fifty_confirmations_one_succeeds() {
 async fn an_address_changes_once_its_owner_confirms_and_the_old_one_is_free_again() {
     for (smtp, server, url, _folder) in with_smtp(&[]).await {
         let token = server.token(EMAIL).await;
+        let device = server.sign_in(EMAIL).await["device_token"].take();
+        let device = device.as_str().unwrap();
         assert_eq!(change_email(&server, &token, NEW).await.status(), 202);
         smtp.wait(EMAIL, "A new address was asked for", 1).await;
         let link = smtp.wait(NEW, CONFIRM_CHANGE, 1).await.token();
@@ -76,15 +78,20 @@ async fn an_address_changes_once_its_owner_confirms_and_the_old_one_is_free_agai
         assert_eq!(sign_in(&server, NEW, PASSWORD).await.status(), 201);
         until_claims(&url, &[("confirmed", 1)]).await;
         settled(&url).await;
-        // Known is a network to the new address alone: nobody who has the old one next is known anywhere.
-        let known = "SELECT COUNT(*) FROM sign_in_throttles WHERE known_until > 0";
-        assert_eq!(count(&url, known).await, 1, "{url}");
+        // A device goes on being the account's under its new address: strangers are not in its way.
+        attack(&server, &url, NEW).await;
+        let known = sign_in_on(&server, NEW, PASSWORD, device).await;
+        assert_eq!(known.status(), 201, "{url}");
         assert_eq!(
             sign_in(&server, EMAIL, PASSWORD).await.status(),
             401,
             "{url}"
         );
         server.register(EMAIL).await;
+        // Nor is it one of whoever has the old one next.
+        attack(&server, &url, EMAIL).await;
+        let foreign = sign_in_on(&server, EMAIL, PASSWORD, device).await;
+        assert_eq!(foreign.status(), 429, "{url}");
         // And the first account may not have it back, while another has it.
         assert_eq!(change_email(&server, &token, EMAIL).await.status(), 202);
         smtp.wait(EMAIL, "Somebody tried to use your address", 1)

@@ -89,6 +89,26 @@ async fn sign_in(server: &Server, email: &str, password: &str) -> Response {
     server.post("/v1/sessions", "", &body).await
 }
 
+/// With the token of a device.
+async fn sign_in_on(server: &Server, email: &str, password: &str, device: &str) -> Response {
+    let body = json!({"email": email, "password": password, "device_token": device});
+    server.post("/v1/sessions", "", &body).await
+}
+
+/// Somebody guesses until the account is shut to strangers for ten minutes.
+async fn attack(server: &Server, url: &str, email: &str) {
+    for _ in 0..10 {
+        sign_in(server, email, "Wrong-guess-9").await;
+    }
+    let hold = "UPDATE sign_in_throttles SET delay = 600000000 WHERE delay > 0";
+    write(url, hold).await;
+    assert_eq!(
+        sign_in(server, email, PASSWORD).await.status(),
+        429,
+        "{url}"
+    );
+}
+
 /// Waits until a query counts so many.
 async fn until_count(url: &str, sql: &str, wanted: i64) {
     let deadline = Instant::now() + PATIENCE;

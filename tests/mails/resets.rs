@@ -47,6 +47,45 @@ async fn a_forgotten_password_is_replaced_and_every_session_ends() {
     }
 }
 
+/// Whoever mistyped too often need not wait, on a new device or on one that signed in before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_lifts_the_pause_after_wrong_passwords_at_once() {
+    const WRONG: &str = "Wrong-guess-9";
+    for (smtp, server, url, _folder) in with_smtp(&[]).await {
+        server.register(EMAIL).await;
+        let device = server.sign_in(EMAIL).await["device_token"].take();
+        let device = device.as_str().unwrap();
+        for _ in 0..15 {
+            sign_in(&server, EMAIL, WRONG).await;
+            sign_in_on(&server, EMAIL, WRONG, device).await;
+            // No delay is over before the next try, but for this test.
+            write(&url, "UPDATE sign_in_throttles SET charged_at = 0").await;
+        }
+        let day = "UPDATE sign_in_throttles SET charged_at = charged_at + 9000000000000000, delay = 86400000000 \
+                   WHERE account <> ''";
+        write(&url, day).await;
+        let paused = "SELECT COUNT(*) FROM sign_in_throttles WHERE delay > 0 AND failures >= 15";
+        assert_eq!(
+            count(&url, paused).await,
+            4,
+            "{url}: pair, account, device, devices"
+        );
+        let stranger = sign_in(&server, EMAIL, PASSWORD).await;
+        assert_eq!(outcome(stranger).await, refused(429, "too-many-attempts"));
+        let known = sign_in_on(&server, EMAIL, PASSWORD, device).await;
+        assert_eq!(outcome(known).await, refused(429, "too-many-attempts"));
+        let link = asked(&smtp, &server, 1).await;
+        assert_eq!(reset(&server, &link, NEW_PASSWORD).await.status(), 204);
+        let stranger = sign_in(&server, EMAIL, NEW_PASSWORD).await;
+        assert_eq!(stranger.status(), 201, "{url}");
+        // The token is good beyond the password.
+        attack(&server, &url, EMAIL).await;
+        let known = sign_in_on(&server, EMAIL, NEW_PASSWORD, device).await;
+        assert_eq!(known.status(), 201, "{url}");
+        assert_eq!(sign_in(&server, EMAIL, NEW_PASSWORD).await.status(), 429);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_uses_of_one_link_one_succeeds() {
     for (smtp, server, url, _folder) in with_smtp(&[("PASSWORD_HASH_THREADS", "2")]).await {

@@ -42,6 +42,7 @@ async fn a_session_that_a_replaced_password_would_open_ends_at_once() {
                 &app,
                 EMAIL,
                 [127, 0, 0, 1].into(),
+                None,
                 PASSWORD.to_owned().into(),
             )
         };

@@ -10,8 +10,8 @@ mod anonymous;
 #[path = "../two_factor/device.rs"]
 #[expect(dead_code, reason = "a part of it is needed")]
 mod device;
+mod devices;
 mod floods;
-mod known;
 mod limits;
 #[path = "../support/mod.rs"]
 mod support;
@@ -39,6 +39,42 @@ pub async fn sign_in(server: &Server, ip: &str, email: &str, password: &str) -> 
     request.send().await.unwrap()
 }
 
+/// With the token of a device.
+pub async fn sign_in_on(
+    server: &Server,
+    ip: &str,
+    email: &str,
+    password: &str,
+    device: &str,
+) -> Response {
+    let request = server.request(Method::POST, "/v1/sessions");
+    let body = json!({"email": email, "password": password, "device_token": device});
+    let request = request.header("x-forwarded-for", ip).json(&body);
+    request.send().await.unwrap()
+}
+
+pub async fn status_on(
+    server: &Server,
+    ip: &str,
+    email: &str,
+    password: &str,
+    device: &str,
+) -> u16 {
+    let answer = sign_in_on(server, ip, email, password, device).await;
+    answer.status().as_u16()
+}
+
+/// The token that a device gets at its sign-in.
+pub async fn device_token(server: &Server, ip: &str, email: &str) -> String {
+    let answer = sign_in(server, ip, email, PASSWORD).await;
+    assert_eq!(answer.status(), 201);
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let answer: Value = answer.json().await.unwrap();
+    let token = answer["device_token"].as_str().unwrap();
+    assert!(token.len() == 64 && token.bytes().all(|c| c.is_ascii_hexdigit()));
+    token.to_owned()
+}
+
 pub async fn status(server: &Server, ip: &str, email: &str, password: &str) -> u16 {
     sign_in(server, ip, email, password).await.status().as_u16()
 }
@@ -52,8 +88,7 @@ pub fn retry_after(answer: &Response) -> u64 {
 pub async fn pass(url: &str, seconds: i64) {
     let micros = seconds * 1_000_000;
     let sql = format!(
-        "UPDATE sign_in_throttles SET charged_at = charged_at - {micros}, expires_at = expires_at - {micros}, \
-         known_until = CASE WHEN known_until = 0 THEN 0 ELSE known_until - {micros} END"
+        "UPDATE sign_in_throttles SET charged_at = charged_at - {micros}, expires_at = expires_at - {micros}"
     );
     write(url, &sql).await;
 }

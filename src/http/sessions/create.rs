@@ -20,6 +20,7 @@ use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::ports::clock;
 use crate::second_factor::challenges;
 use crate::sign_in::{self, Device, FirstFactor, Paid, SecondFactorDue, SignInError};
+use crate::throttle::DeviceToken;
 
 /// As much of a `User-Agent` as is kept.
 const USER_AGENT_CHARS: usize = 512;
@@ -37,6 +38,10 @@ pub struct Body {
     /// A name for the device, for the list of sessions.
     #[schema(min_length = 1, max_length = 100)]
     device_name: Option<String>,
+    /// The `device_token` of this device's last sign-in to the account, so that strangers who guess are not in its way.
+    /// One that is of another account or too old is as none.
+    #[schema(value_type = Option<String>, min_length = 64, max_length = 64)]
+    device_token: Option<Zeroizing<String>>,
 }
 
 /// That the second factor is due. There is no session yet.
@@ -75,7 +80,8 @@ pub async fn create(
         user_agent: user_agent(&headers),
         ip,
     };
-    let right = sign_in::verify_password(&app, &body.email, ip, body.password).await?;
+    let known = device_token(body.device_token.as_deref().map(String::as_str))?;
+    let right = sign_in::verify_password(&app, &body.email, ip, known, body.password).await?;
     let (charge, key) = (right.charge, right.key);
     match sign_in::first_factor(&right.proof, &right.user) {
         FirstFactor::Enough(proof) => {
@@ -84,7 +90,7 @@ pub async fn create(
             signed_in::open(&app, &proof, paid, &device, request_id).await
         }
         FirstFactor::Due(due) => {
-            charge.succeeded(&app, false).await?;
+            charge.succeeded(&app).await?;
             ask_for_more(&app, &due, &device).await
         }
     }
@@ -113,6 +119,14 @@ fn device_name(text: Option<&str>) -> Result<Option<DeviceName>, Problem> {
             error.code,
             error.message,
         )])
+    })
+}
+
+fn device_token(text: Option<&str>) -> Result<Option<DeviceToken>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    DeviceToken::parse(text).map(Some).ok_or_else(|| {
+        let message = "is not 64 hexadecimal characters";
+        Problem::validation(vec![FieldError::new("device_token", "invalid", message)])
     })
 }
 

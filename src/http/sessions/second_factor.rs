@@ -20,7 +20,7 @@ use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::ports::clock;
 use crate::second_factor::challenges::{self, Challenge};
-use crate::second_factor::{self, Code};
+use crate::second_factor::{self, Code, ProvedFactor, SecondFactorError};
 use crate::sign_in::{self, Device};
 
 /// The second factor: exactly one of `code` and `recovery_code`.
@@ -64,11 +64,7 @@ pub async fn create(
         actor: Some(row.user_id.to_string()),
         request_id: Some(request_id),
     };
-    let proved = second_factor::prove(&app, &row, code, &acting).await?;
-    // From here on the challenge is nobody else's.
-    if !challenges::spend(&app.database, &challenge).await? {
-        return Err(expired());
-    }
+    let proved = prove_once(&app, &challenge, &row, code, &acting).await?;
     let proof = sign_in::second_factor(&challenge, &proved).ok_or_else(expired)?;
     let device = Device {
         name: challenge.device_name,
@@ -76,6 +72,27 @@ pub async fn create(
         ip,
     };
     signed_in::open(&app, &proof, None, &device, request_id).await
+}
+
+/// Spends the challenge between looking at the code and using it up, so that several right codes for one challenge are
+/// not all used up for its one session.
+async fn prove_once(
+    app: &App,
+    challenge: &Challenge,
+    row: &UserRow,
+    code: Code,
+    acting: &Acting,
+) -> Result<ProvedFactor, Problem> {
+    let right = second_factor::check(app, row, code).await?;
+    if !challenges::spend(&app.database, challenge).await? {
+        return Err(expired());
+    }
+    let proved = second_factor::use_up(app, right, acting).await;
+    if let Err(SecondFactorError::InvalidCode) = &proved {
+        // The code was used before; another one may still be sent.
+        challenges::put_back(&app.database, challenge).await?;
+    }
+    Ok(proved?)
 }
 
 /// The challenge and its account, with a try counted. A challenge dies when what it was made for has changed.

@@ -14,6 +14,7 @@ use crate::http::reads::Written;
 use crate::http::users::view::{UserView, opened as user_view};
 use crate::ports::clock;
 use crate::sign_in::{self, Authenticated, Device, NewTokens, Paid};
+use crate::throttle::DeviceToken;
 
 /// Tokens, shown once.
 #[derive(Serialize, ToSchema)]
@@ -53,6 +54,9 @@ pub struct SignedIn {
     tokens: TokensView,
     session: SessionView,
     user: UserView,
+    /// 64 hexadecimal characters, opaque: for this device's next sign-in to the account. It opens nothing. Good for 90
+    /// days, longer than the session.
+    device_token: String,
 }
 
 /// Opens the session and shows its tokens, once.
@@ -78,10 +82,13 @@ pub async fn open(
     let opened = sign_in::open_session(app, proof, paid, device, &acting).await?;
     let row = &opened.session;
     app.last_seen.note(row.session_id);
+    let known = DeviceToken::issue(app.vault.keyring(), user_id, clock::now());
+    let known = known.map_err(Problem::internal)?;
     let signed_in = SignedIn {
         tokens: TokensView::new(&opened.tokens, row.created_at, row.expires_at),
         session: view(app, &opened.key, row, row.session_id)?,
         user: user_view(&opened.key, &opened.user)?,
+        device_token: known.expose().as_str().to_owned(),
     };
     let headers = [
         (header::LOCATION, format!("/v1/sessions/{}", row.session_id)),

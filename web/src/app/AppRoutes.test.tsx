@@ -6,7 +6,7 @@ import { AppRoutes } from '@/app/AppRoutes';
 import { tokenStore } from '@/shared/auth/token-store';
 import { empty, json, problem, serve } from '@/testing/fake-server';
 import { renderPage } from '@/testing/render-page';
-import { nextPair, session, tokens, user } from '@/testing/samples';
+import { deviceToken, nextPair, session, tokens, user } from '@/testing/samples';
 
 const routes = {
   'GET /v1/config': () => json(200, {}),
@@ -16,7 +16,8 @@ const routes = {
 
 describe('AppRoutes', () => {
   it('takes a stranger to sign-in and back to what was asked for', async () => {
-    serve({ ...routes, 'POST /v1/sessions': () => json(201, { ...nextPair, session: session(), user }) });
+    const signedIn = { ...nextPair, session: session(), user, device_token: deviceToken };
+    serve({ ...routes, 'POST /v1/sessions': () => json(201, signedIn) });
     renderPage(<AppRoutes />, '/sessions');
     await userEvent.type(screen.getByLabelText('E-mail address'), 'ada@example.test');
     await userEvent.type(screen.getByLabelText('Password'), 'secret{Enter}');

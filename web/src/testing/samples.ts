@@ -73,3 +73,5 @@ export const nextPair: TokenPair = {
   refresh_token: 'refresh-2',
   refresh_expires_in: 86_400,
 };
+
+export const deviceToken = '5a'.repeat(32);

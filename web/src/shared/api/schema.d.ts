@@ -1250,6 +1250,11 @@ export interface components {
         CreateSession: {
             /** @description A name for the device, for the list of sessions. */
             device_name?: string | null;
+            /**
+             * @description The `device_token` of this device's last sign-in to the account, so that strangers who guess are not in its way.
+             *     One that is of another account or too old is as none.
+             */
+            device_token?: string | null;
             /** @description The address. */
             email: string;
             /** @description The password. */
@@ -1797,6 +1802,11 @@ export interface components {
         };
         /** @description A new session. */
         SignedIn: components["schemas"]["Tokens"] & {
+            /**
+             * @description 64 hexadecimal characters, opaque: for this device's next sign-in to the account. It opens nothing. Good for 90
+             *     days, longer than the session.
+             */
+            device_token: string;
             session: components["schemas"]["Session"];
             user: components["schemas"]["User"];
         };

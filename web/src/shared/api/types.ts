@@ -41,7 +41,12 @@ export const tokenPairSchema = z.object({
 });
 export type TokenPair = z.infer<typeof tokenPairSchema>;
 
-export const signedInSchema = tokenPairSchema.extend({ session: sessionSchema, user: userSchema });
+export const signedInSchema = tokenPairSchema.extend({
+  session: sessionSchema,
+  user: userSchema,
+  /** For the next sign-in of this device; opens nothing. */
+  device_token: z.string(),
+});
 export type SignedIn = z.infer<typeof signedInSchema>;
 
 export const mediaSchema = z.object({

@@ -2,29 +2,13 @@ import { waitFor } from '@testing-library/react';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { tokensFrom, TokenStore } from '@/shared/auth/token-store';
+import { memoryStorage } from '@/testing/memory-storage';
 import { nextPair, tokens } from '@/testing/samples';
-
-/** A storage of its own, as every tab has one. */
-function storage(): Storage {
-  const kept = new Map<string, string>();
-  return {
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => void kept.set(key, value),
-    removeItem: (key) => void kept.delete(key),
-    clear: () => {
-      kept.clear();
-    },
-    key: (index) => [...kept.keys()][index] ?? null,
-    get length() {
-      return kept.size;
-    },
-  };
-}
 
 describe('TokenStore', () => {
   let tab: Storage;
   beforeEach(() => {
-    tab = storage();
+    tab = memoryStorage();
   });
 
   it('survives a reload of the tab', () => {
@@ -53,7 +37,11 @@ describe('TokenStore', () => {
   });
 
   it('tells copies of the tab of a renewal, and other sessions nothing', async () => {
-    const [store, copy, other] = [new TokenStore(tab), new TokenStore(storage()), new TokenStore(storage())];
+    const [store, copy, other] = [
+      new TokenStore(tab),
+      new TokenStore(memoryStorage()),
+      new TokenStore(memoryStorage()),
+    ];
     store.signIn(tokens());
     copy.signIn(tokens());
     other.signIn(tokens({ sessionId: 's2' }));

@@ -1,5 +1,5 @@
 /**
- * Where this tab keeps its tokens: `sessionStorage`, and nowhere else.
+ * Where this tab keeps the tokens of its session: `sessionStorage`, and nowhere else.
  *
  * Why not a cookie: the server neither sets nor reads one, so no other site can make this browser act for its
  * user. Why not `localStorage`: it outlives the tab and is shared by all of them; a forgotten machine would stay

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { acceptSignIn } from '@/features/auth/accept-sign-in';
 import { callPublic, readJson } from '@/shared/api/transport';
 import { signedInSchema, type Wire } from '@/shared/api/types';
+import { deviceTokens } from '@/shared/auth/device-tokens';
 import { z } from '@/shared/lib/zod';
 
 export interface Credentials {
@@ -21,7 +22,10 @@ export type Challenge = z.infer<typeof challengeSchema>;
 async function signIn(credentials: Credentials) {
   const response = await callPublic('/v1/sessions', {
     method: 'POST',
-    body: credentials satisfies Wire['CreateSession'],
+    body: {
+      ...credentials,
+      device_token: deviceTokens.of(credentials.email),
+    } satisfies Wire['CreateSession'],
   });
   if (response.status === 202) return { challenge: await readJson(response, challengeSchema) };
   return { signedIn: await readJson(response, signedInSchema) };

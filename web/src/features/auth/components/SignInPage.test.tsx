@@ -1,4 +1,4 @@
-import { screen, waitFor } from '@testing-library/react';
+import { cleanup, screen, waitFor } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
 
@@ -6,10 +6,10 @@ import { SignInPage } from '@/features/auth/components/SignInPage';
 import { tokenStore } from '@/shared/auth/token-store';
 import { json, problem, serve } from '@/testing/fake-server';
 import { renderPage } from '@/testing/render-page';
-import { nextPair, session, user } from '@/testing/samples';
+import { deviceToken, nextPair, session, user } from '@/testing/samples';
 
 const config = { 'GET /v1/config': () => json(200, { registration: 'closed' }) };
-const signedIn = () => json(201, { ...nextPair, session: session(), user });
+const signedIn = () => json(201, { ...nextPair, session: session(), user, device_token: deviceToken });
 const challenge = () => json(202, { challenge: 'c1', methods: ['totp', 'recovery_code'], expires_in: 300 });
 
 async function signIn() {
@@ -23,6 +23,21 @@ describe('SignInPage', () => {
     await signIn();
     await waitFor(() => {
       expect(tokenStore.state().tokens).toMatchObject({ sessionId: 's1', accessToken: 'access-2' });
+    });
+  });
+
+  it('sends the token that the last sign-in here got, also after signing out', async () => {
+    const asked = serve({ ...config, 'POST /v1/sessions': signedIn });
+    const bodies = () => asked.filter((one) => one.route === 'POST /v1/sessions').map((one) => one.body);
+    await signIn();
+    await waitFor(() => {
+      expect(tokenStore.state().tokens).not.toBeNull();
+    });
+    tokenStore.signOut(null);
+    cleanup();
+    await signIn();
+    await waitFor(() => {
+      expect(bodies()[1]).toMatchObject({ email: 'ada@example.test', device_token: deviceToken });
     });
   });
 
