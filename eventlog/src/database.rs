@@ -307,9 +307,10 @@ impl Database {
                 pool,
                 ..
             } => {
-                writer.close().await;
-                readers.close();
+                readers.close().await;
                 pool.close().await;
+                // Last, as the others may not move what is in the write-ahead log.
+                writer.close().await;
             }
             DatabaseKind::Postgres { pool, .. } => pool.close().await,
         }

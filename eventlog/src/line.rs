@@ -105,9 +105,10 @@ pub(crate) fn write_line(line: &mut String, event: &LineParts<'_>) {
 /// Whether a text stands in JSON as it is. Every byte is looked at, whatever those before it are: so it is done by
 /// instructions that take many at once.
 fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |is_plain, byte| {
-        is_plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\') & byte.is_ascii()
-    })
+    let is_odd = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\' || !byte.is_ascii();
+    text.bytes()
+        .fold(0, |odd, byte| odd | u8::from(is_odd(byte)))
+        == 0
 }
 
 /// A text as it stands in JSON, without the quotation marks around it.

@@ -1,6 +1,7 @@
 //! A rebuild on PostgreSQL whose tables somebody reads for long: nobody else waits for that reader.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and starts its own tasks"
 )]
@@ -28,8 +29,11 @@ async fn appends_go_on_while_a_long_reader_keeps_a_rebuild_from_its_table() {
             .unwrap();
     }
     let mut reader = sqlx::postgres::PgConnection::connect(&url).await.unwrap();
-    let mut long = reader.begin().await.unwrap();
-    long.execute("SELECT * FROM counts_inline").await.unwrap();
+    let mut reading = reader.begin().await.unwrap();
+    reading
+        .execute("SELECT * FROM counts_inline")
+        .await
+        .unwrap();
     let other = Database::open(&url).await.unwrap();
     let theirs = Log::open(other.clone(), Vec::new(), LogOptions::default());
     let theirs = theirs.await.unwrap();
@@ -58,7 +62,7 @@ async fn appends_go_on_while_a_long_reader_keeps_a_rebuild_from_its_table() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(streams >= REFUSALS, "{streams}");
-    long.rollback().await.unwrap();
+    reading.rollback().await.unwrap();
     rebuilt.await.unwrap().unwrap();
     let rows = Counts::INLINE.rows(&database).await;
     assert_eq!(rows.len(), 20 + streams);

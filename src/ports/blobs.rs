@@ -414,9 +414,7 @@ async fn write<E: Send>(
     let stored = match fill(&mut sink, body, limit).await {
         Ok(stored) => stored,
         Err(error) => {
-            if let Sink::File(draft) = sink {
-                draft.discard().await;
-            }
+            sink.discard().await;
             return Err(error);
         }
     };

@@ -19,7 +19,7 @@ use crate::lines::Lines;
 use crate::{DbError, RecordedEvent, Row, Value};
 
 /// Connections that read at once.
-const CONNECTIONS: usize = 10;
+const CONNECTIONS: u32 = 10;
 /// Prepared statements that each keeps.
 const STATEMENTS: usize = 256;
 /// Where the leaf hash is, behind the columns of a line.
@@ -41,15 +41,18 @@ impl Readers {
         Self {
             in_place: InPlace::new(&path),
             path,
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            places: Arc::new(Semaphore::new(CONNECTIONS as usize)),
             idle: Mutex::new(Vec::new()),
         }
     }
 
-    /// No more reads; those under way go on.
-    pub(crate) fn close(&self) {
+    /// No more reads; those under way are waited for, but not for ever.
+    pub(crate) async fn close(&self) {
         self.in_place.close();
+        let all = self.places.acquire_many(CONNECTIONS);
+        let ended = tokio::time::timeout(PATIENCE, all).await;
         self.places.close();
+        drop(ended);
         if let Ok(mut idle) = self.idle.lock() {
             idle.clear();
         }

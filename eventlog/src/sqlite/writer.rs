@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -58,6 +59,7 @@ struct Done {
 #[derive(Debug)]
 pub(crate) struct SqliteWriter {
     jobs: std::sync::Mutex<Option<SyncSender<Job>>>,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SqliteWriter {
@@ -71,11 +73,12 @@ impl SqliteWriter {
              PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000;",
         )?;
         let (jobs, waiting) = sync_channel(QUEUE);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || work(&mut connection, &waiting))?;
         Ok(Self {
             jobs: std::sync::Mutex::new(Some(jobs)),
+            thread: std::sync::Mutex::new(Some(thread)),
         })
     }
 
@@ -131,7 +134,8 @@ impl SqliteWriter {
         })
     }
 
-    /// No new jobs; the ones that wait are done first.
+    /// No new jobs; the ones that wait are done first. When this returns the connection is closed, which moves what is in
+    /// the write-ahead log to its place if no other connection is open.
     pub(crate) async fn close(&self) {
         let finished = self
             .write(
@@ -144,6 +148,11 @@ impl SqliteWriter {
             *jobs = None;
         }
         drop(finished);
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread {
+            // A thread that died has closed its connection as well.
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
     }
 }
 

@@ -105,7 +105,7 @@ pub async fn open(
 /// The password was right, so it is not counted as a wrong one.
 async fn refuse(app: &App, paid: Option<Paid>, seconds: u32) -> Result<Response, Problem> {
     if let Some(charge) = paid.and_then(|paid| paid.charge) {
-        charge.succeeded(app, false).await?;
+        charge.succeeded(app).await?;
     }
     let detail = "the account opened as many sessions as it may within an hour";
     Err(Problem::new(Kind::TooManyAttempts, detail).retry_after(seconds))

@@ -74,6 +74,13 @@ impl Sink {
             Self::Parts(parts) => parts.write(batch).await,
         }
     }
+
+    /// Gives up what was written. A file is gone when this returns; the parts of an object go a moment later.
+    pub(super) async fn discard(self) {
+        if let Self::File(draft) = self {
+            draft.discard().await;
+        }
+    }
 }
 
 /// A file that is removed unless it is kept.
@@ -133,7 +140,7 @@ impl Draft {
 
 impl Draft {
     /// Removes the file, and returns when it is gone. Dropping it does the same, only later.
-    pub(super) async fn discard(mut self) {
+    async fn discard(mut self) {
         if let Some(writing) = self.writing.take() {
             let _ = writing.await;
         }
