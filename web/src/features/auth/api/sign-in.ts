@@ -24,7 +24,7 @@ async function signIn(credentials: Credentials) {
     method: 'POST',
     body: {
       ...credentials,
-      device_token: deviceTokens.of(credentials.email),
+      device_token: deviceTokens.of(credentials.email) ?? null,
     } satisfies Wire['CreateSession'],
   });
   if (response.status === 202) return { challenge: await readJson(response, challengeSchema) };
