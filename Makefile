@@ -50,7 +50,6 @@ chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, and ve
 
 soak: ## A million events on each engine (CONSUMERS_ENGINE=sqlite or postgres: on one), eight writers and eight consumers
 	scripts/setup test
-	cargo build --locked --release --workspace --bins
 	CONSUMERS_EVENTS=1000000 cargo nextest run --locked --release --workspace --test consumers --success-output final
 
 setup: ## Install what is missing

@@ -27,9 +27,11 @@ pub async fn run(rounds: usize, seconds: u64) -> anyhow::Result<()> {
         ("SESSIONS_PER_USER", "10000"),
         ("SIGN_INS_PER_HOUR", "1000000"),
     ])?;
-    let clients = register(&server).await?;
-    let first = clients.first().context("no clients")?;
-    let token = sign_in(&server, first).await?;
+    let mut clients = register(&server).await?;
+    let mut token = String::new();
+    for client in &mut clients {
+        token = sign_in(&server, client).await?;
+    }
     let time = Duration::from_secs(seconds);
     let mut seen = Seen::default();
     for _ in 0..rounds {
@@ -121,15 +123,20 @@ struct Client {
     body: Value,
 }
 
-async fn sign_in(server: &Server, client: &Client) -> anyhow::Result<String> {
+/// The access token. The client sends its device token from now on, as clients do that have signed in before.
+async fn sign_in(server: &Server, client: &mut Client) -> anyhow::Result<String> {
     let request = client.http.post(server.url("/v1/sessions"));
     let answer = request.json(&client.body).send().await?;
     if answer.status() != 201 {
         bail!("not signed in: {}", answer.status());
     }
     let answer: Value = answer.json().await?;
-    let token = answer.get("access_token").and_then(Value::as_str);
-    Ok(token.context("no token")?.to_owned())
+    let text = |name: &str| answer.get(name).and_then(Value::as_str);
+    let device = text("device_token").context("no device token")?;
+    if let Value::Object(body) = &mut client.body {
+        body.insert("device_token".to_owned(), device.into());
+    }
+    Ok(text("access_token").context("no token")?.to_owned())
 }
 
 /// Sign-ins per second. Each client is a thread with a connection, so that the load costs as little as it can.
