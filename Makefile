@@ -43,10 +43,11 @@ bench: ## Measure against named baselines; the results are in bench/results
 	cargo run --locked --release -p gatelog-bench -- jobs
 	cargo run --locked --release -p gatelog-bench -- sandbox
 
-chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, and verify the log after each
+chaos: ## Kill server, PostgreSQL and archiving 200 times on each engine, verify the log after each, and guess 10,000 times
 	scripts/setup test
 	cargo build --locked --workspace --bins
 	CHAOS_ROUNDS=200 cargo nextest run --locked --workspace --test chaos
+	FLOOD_FAILURES=10000 cargo nextest run --locked --workspace --test throttle flood_of_failures
 
 soak: ## A million events on each engine (CONSUMERS_ENGINE=sqlite or postgres: on one), eight writers and eight consumers
 	scripts/setup test

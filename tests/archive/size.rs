@@ -52,7 +52,12 @@ async fn rounds_of_sessions_leave_the_database_as_large_as_it_was() {
         let archived = "level = 0 AND tile < (SELECT MAX(last_position) / 256 FROM log_segments)";
         let with_leaves =
             format!("SELECT COUNT(*) FROM log_tiles WHERE {archived} AND hashes IS NOT NULL");
-        assert_eq!(count(&url, &with_leaves).await, 0, "{url}");
+        // What was not signed yet when it was archived goes with the next archiving.
+        let are_gone = async || {
+            archive(&server, u64::MAX >> 1).await;
+            count(&url, &with_leaves).await == 0
+        };
+        support::until_so("archived leaves are gone", are_gone).await;
         if url.starts_with("postgres") {
             let stream = largest(&url, "log_ended_streams r").await;
             assert!((1..=STREAM_BYTES).contains(&stream), "{stream}");

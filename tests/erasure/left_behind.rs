@@ -134,17 +134,9 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
                 .all(|file| file.starts_with(&signed))
         };
         support::until("the content is gone", is_empty).await;
-        // What was in the log stays as it was, byte for byte.
         let after = server.get("/v1/audit/events?limit=10000", &auditor).await;
         let after: Value = after.json().await.unwrap();
-        let (before, after) = (
-            before["items"].as_array().unwrap(),
-            after["items"].as_array().unwrap(),
-        );
-        assert_eq!(&after[..before.len()], before.as_slice(), "{url}");
-        for (n, event) in after.iter().enumerate() {
-            assert_eq!(event["position"], n + 1, "{url}");
-        }
+        let after = only_added_to(&before, &after);
         let none: Vec<(String, String)> = Vec::new();
         let clear = [EMAIL, NAME, DEVICE, FILE, ADDRESS, "127.0.0.1"];
         let log = serde_json::to_vec(after).unwrap();
@@ -154,16 +146,33 @@ async fn nothing_of_an_erased_person_can_be_read_and_the_log_still_verifies() {
         }
         if let Some(file) = url.strip_prefix("sqlite://") {
             eventlog::testing::checkpoint_sqlite(Path::new(file)).unwrap();
-            for file in files::under(folder.path()) {
-                let Some(bytes) = files::read(&file) else {
-                    continue;
-                };
-                assert!(!holds(&bytes, &key), "the person's key: {}", file.display());
-                for text in &clear[..5] {
-                    let is_there = holds(&bytes, text.as_bytes());
-                    assert!(!is_there, "{text}: {}", file.display());
-                }
-            }
+            absent_in_files(folder.path(), &key, &clear[..5]);
+        }
+    }
+}
+
+/// What was in the log stays as it was, byte for byte.
+fn only_added_to<'a>(before: &Value, after: &'a Value) -> &'a [Value] {
+    let (before, after) = (
+        before["items"].as_array().unwrap(),
+        after["items"].as_array().unwrap(),
+    );
+    assert_eq!(&after[..before.len()], before.as_slice());
+    for (n, event) in after.iter().enumerate() {
+        assert_eq!(event["position"], n + 1);
+    }
+    after
+}
+
+fn absent_in_files(folder: &Path, key: &[u8], clear: &[&str]) {
+    for file in files::under(folder) {
+        let Some(bytes) = files::read(&file) else {
+            continue;
+        };
+        assert!(!holds(&bytes, key), "the person's key: {}", file.display());
+        for text in clear {
+            let is_there = holds(&bytes, text.as_bytes());
+            assert!(!is_there, "{text}: {}", file.display());
         }
     }
 }

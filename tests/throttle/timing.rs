@@ -3,7 +3,7 @@
 use super::*;
 
 /// Of each kind.
-const SIGN_INS: usize = 400;
+const SIGN_INS: usize = 200;
 /// So many of them go to one address, each from a network of its own: under every limit.
 const PER_ADDRESS: usize = 8;
 
