@@ -89,13 +89,16 @@ async fn serve_public(
     failed.map_or(Ok(()), Err)
 }
 
-/// The threads of the connections. A request that is not answered at once is handled by others, so that connections and
+/// The threads of the connections: one for two cores. They have little to do, and more of them would be in the way of
+/// each other and of the handlers. A request that is not answered at once is handled by others, so that connections and
 /// the token check wait behind no handler.
 struct Front(Option<Runtime>);
 
 impl Front {
     fn new() -> anyhow::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(cores.div_ceil(2));
         let runtime = builder.enable_all().thread_name("front").build();
         Ok(Self(Some(runtime.context("threads for connections")?)))
     }
