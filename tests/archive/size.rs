@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::support::engines::{count, servers};
+use super::support::until_so;
 use super::{EMAIL, archive, busy, verified};
 
 const ROUNDS: usize = 6;
@@ -57,7 +58,7 @@ async fn rounds_of_sessions_leave_the_database_as_large_as_it_was() {
             archive(&server, u64::MAX >> 1).await;
             count(&url, &with_leaves).await == 0
         };
-        support::until_so("archived leaves are gone", are_gone).await;
+        until_so("archived leaves are gone", are_gone).await;
         if url.starts_with("postgres") {
             let stream = largest(&url, "log_ended_streams r").await;
             assert!((1..=STREAM_BYTES).contains(&stream), "{stream}");

@@ -5,6 +5,7 @@ use futures::StreamExt as _;
 use super::*;
 
 /// Wrong passwords for an account, on each engine. `make chaos` has ten times as many.
+#[expect(clippy::disallowed_methods, reason = "a test has no other settings")]
 fn failures() -> usize {
     std::env::var("FLOOD_FAILURES").map_or(1_000, |count| count.parse().unwrap())
 }
