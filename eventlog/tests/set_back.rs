@@ -67,6 +67,13 @@ async fn heard(database: &Database) -> Log {
     log
 }
 
+/// Five streams of two events each.
+async fn write_ten(log: &Log) {
+    for stream in ["a", "b", "c", "d", "e"] {
+        log.append(append(stream, 0, 2)).await.unwrap();
+    }
+}
+
 /// What the log says within the time that it takes to look at the head.
 async fn told(log: &Log, engine: &str) -> String {
     let told = tokio::time::timeout(Duration::from_secs(10), log.set_back()).await;
@@ -83,9 +90,7 @@ async fn a_log_whose_last_events_are_lost_says_so_and_appends_nothing_more() {
     for engine in ENGINES {
         let (database, url, _folder) = database(engine).await;
         let log = heard(&database).await;
-        for stream in ["a", "b", "c", "d", "e"] {
-            log.append(append(stream, 0, 2)).await.unwrap();
-        }
+        write_ten(&log).await;
         let other = Database::open(&url).await.unwrap();
         unguard(&other, engine).await;
         set_back(&other, 6).await;
@@ -101,9 +106,7 @@ async fn a_log_in_which_others_have_filled_the_place_of_what_was_lost_is_another
     for engine in ENGINES {
         let (database, url, _folder) = database(engine).await;
         let log = heard(&database).await;
-        for stream in ["a", "b", "c", "d", "e"] {
-            log.append(append(stream, 0, 2)).await.unwrap();
-        }
+        write_ten(&log).await;
         let tail = ProjectionTail::new(database.clone(), log.clone(), Arc::new(Counts::TAIL));
         let tail = Arc::new(tail.await.unwrap());
         let other = Database::open(&url).await.unwrap();
@@ -132,9 +135,7 @@ async fn one_who_has_heard_of_nothing_yet_notices_another_event_in_the_place_of_
     for engine in ENGINES {
         let (database, url, _folder) = database(engine).await;
         let log = open(&database).await;
-        for stream in ["a", "b", "c", "d", "e"] {
-            log.append(append(stream, 0, 2)).await.unwrap();
-        }
+        write_ten(&log).await;
         let other = Database::open(&url).await.unwrap();
         let late = open(&other).await;
         late.attach_observer(10, Arc::new(Hearing)).await.unwrap();
@@ -153,9 +154,7 @@ async fn nothing_is_appended_to_another_log_of_the_same_length() {
     for engine in ENGINES {
         let (database, url, _folder) = database(engine).await;
         let log = open(&database).await;
-        for stream in ["a", "b", "c", "d", "e"] {
-            log.append(append(stream, 0, 2)).await.unwrap();
-        }
+        write_ten(&log).await;
         let other = Database::open(&url).await.unwrap();
         unguard(&other, engine).await;
         set_back(&other, 8).await;
