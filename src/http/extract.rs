@@ -27,31 +27,40 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Problem> {
-        if !is_json(request.headers().get(header::CONTENT_TYPE)) {
-            return Err(Problem::new(
-                Kind::UnsupportedMediaType,
-                "the body must be application/json",
-            ));
-        }
+        require_json(&request)?;
         let bytes = read_body(request.into_body()).await?;
         parse_json(&bytes).map(Self)
     }
 }
 
-/// A JSON body that may be left out altogether, which stands for the default.
+/// A JSON body that may be left out, which stands for the default. Many clients name its type all the same.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub T);
 
 impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJson<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        if request.headers().contains_key(header::CONTENT_TYPE) {
-            let Json(body) = Json::from_request(request, app).await?;
-            return Ok(Self(body));
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Problem> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(Self(T::default()));
         }
-        Ok(Self(T::default()))
+        require_json(&request)?;
+        let bytes = read_body(request.into_body()).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        parse_json(&bytes).map(Self)
     }
+}
+
+fn require_json(request: &Request) -> Result<(), Problem> {
+    if is_json(request.headers().get(header::CONTENT_TYPE)) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::UnsupportedMediaType,
+        "the body must be application/json",
+    ))
 }
 
 fn is_json(value: Option<&http::HeaderValue>) -> bool {

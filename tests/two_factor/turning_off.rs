@@ -51,6 +51,29 @@ async fn a_live_session_is_enough_by_default() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_may_be_left_out_with_its_type_named_and_is_nothing_else() {
+    for (server, url, _folder) in servers(&[]).await {
+        let person = enrolled(&server, &url).await;
+        let token = signed_in(&server, &person, 0).await;
+        let bodies = [
+            ("text/plain", "", 415),
+            ("application/json", "{", 400),
+            ("application/json", "[]", 422),
+            ("application/json", "{\"revoke_other_sessions\": 1}", 422),
+            ("application/json", "", 204),
+        ];
+        for (content_type, body, status) in bodies {
+            let request = server.request(Method::DELETE, "/v1/me/totp");
+            let request = request.header("content-type", content_type).body(body);
+            let answer = request.bearer_auth(&token).send().await.unwrap();
+            assert_eq!(answer.status(), status, "{url}: {content_type} {body:?}");
+            let me = server.get_json("/v1/me", &token).await;
+            assert_eq!(me["totp_enabled"], json!(status != 204), "{url}: {body:?}");
+        }
+    }
+}
+
 /// One that was opened before the second factor was turned on in another, and is a thief's by now.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_the_password_alone_opened_is_enough_only_while_it_is_recent() {

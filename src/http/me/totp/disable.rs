@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
-use http::header;
 use projections::users::{self, UserRow};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,7 +13,7 @@ use super::end_others;
 use crate::app::{Acting, App};
 use crate::config::TotpDisablePolicy;
 use crate::http::caller::Caller;
-use crate::http::extract::{Json, NO_CONTENT};
+use crate::http::extract::{NO_CONTENT, OptionalJson};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::http::sessions::second_factor::one_of;
@@ -52,12 +51,11 @@ pub struct Body {
 pub async fn disable(
     State(app): State<Arc<App>>,
     caller: Caller,
-    request: Request,
+    OptionalJson(body): OptionalJson<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let acting = caller.acting();
     let row = users::find(&app.database, caller.user_id).await?;
     let row = row.ok_or_else(Problem::not_found)?;
-    let body = body(&app, request).await?;
     let revoke = body.revoke_other_sessions;
     if row.totp_id.is_some() {
         allow(&app, &caller, &row, body, &acting).await?;
@@ -86,13 +84,4 @@ async fn allow(
             Ok(())
         }
     }
-}
-
-/// A request without a body is one without a code.
-async fn body(app: &Arc<App>, request: Request) -> Result<Body, Problem> {
-    if !request.headers().contains_key(header::CONTENT_TYPE) {
-        return Ok(Body::default());
-    }
-    let Json(body) = Json::from_request(request, app).await?;
-    Ok(body)
 }
