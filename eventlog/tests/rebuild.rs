@@ -83,12 +83,13 @@ async fn an_inline_projection_is_rebuilt_while_two_nodes_write_and_read() {
         ];
         let readers = [&database, &other]
             .map(|database| tokio::spawn(read(database.clone(), Arc::clone(&stop))));
+        let mut head = mine.watch_head();
+        head.wait_for(|head| *head > 0).await.unwrap();
         for _ in 0..3 {
             let rebuilt = rebuild::rebuild(&rebuilder, &log, inline(), Mode::Inline, &CODE).await;
             assert!(rebuilt.unwrap().position > 0, "{engine}");
             // The prepared statements of everybody go on with the new table.
             let before = mine.head().await.unwrap();
-            let mut head = mine.watch_head();
             head.wait_for(|head| *head > before + 20).await.unwrap();
         }
         let verified = rebuild::verify(&rebuilder, &log, inline(), Mode::Inline)

@@ -213,8 +213,10 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         }
     });
     let (app, stop) = (Arc::clone(app), lifecycle.stop_token());
+    let after = requests::AFTER.to_std().unwrap_or_default();
     lifecycle.spawn("answer requests by mail", async move {
         while !stop.is_cancelled() {
+            tokio::time::sleep(after).await;
             if let Err(error) = requests::look(&app, clock::now()).await {
                 tracing::warn!(%error, "requests could not be looked at and wait");
             }

@@ -20,6 +20,8 @@ const MOST: i64 = 10_000;
 const TURN: i64 = 200;
 /// For how long a node has a request.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// A request is looked at when its answer has gone: the work of a mail would hold that of a known address up.
+pub const AFTER: TimeDelta = TimeDelta::milliseconds(50);
 /// A request that could not be answered for so long is dropped.
 const KEEP: TimeDelta = TimeDelta::hours(1);
 
@@ -98,18 +100,17 @@ pub fn removal(request_id: &str) -> Statement {
     (SQL.into(), vec![request_id.into()])
 }
 
-/// Answers the requests that wait, until none does.
+/// Answers the requests that have waited for [`AFTER`], until none has.
 ///
 /// # Errors
 /// The database failed; what was not answered comes again.
 pub async fn look(app: &App, now: DateTime<Utc>) -> Result<(), MailError> {
-    const SQL: &str = "SELECT request_id, sealed_request, created_at FROM mail_requests WHERE lease_until <= $1 \
-                       ORDER BY created_at LIMIT $2";
+    const SQL: &str = "SELECT request_id, sealed_request, created_at FROM mail_requests \
+                       WHERE lease_until <= $1 AND created_at <= $2 ORDER BY created_at LIMIT $3";
+    let (now_micros, before) = (micros(now), micros(now - AFTER));
     loop {
-        let rows = app
-            .database
-            .query(SQL, &[micros(now).into(), TURN.into()])
-            .await?;
+        let params = [now_micros.into(), before.into(), TURN.into()];
+        let rows = app.database.query(SQL, &params).await?;
         if rows.is_empty() {
             return Ok(());
         }
