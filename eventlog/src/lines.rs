@@ -4,11 +4,13 @@
 //! so that neither a filter that takes little nor a reader that is slow holds memory, a connection or a transaction. No
 //! index serves a filter by type or actor: it would cost every append, and a step of plain reading does not.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::Stream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::database::DatabaseKind;
 use crate::filter::kinds_of;
@@ -25,6 +27,8 @@ const STEP_BYTES: usize = 1024 * 1024;
 const STEP_ROWS: usize = 4096;
 /// Rows of the first step of a stream; those that follow go by the size of the lines.
 const FIRST_ROWS: usize = 256;
+/// Steps of a stream that are read at once.
+const READ_AHEAD: usize = 2;
 
 /// A stretch of the log: behind `after`, up to `up_to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +76,27 @@ impl Lines {
             begin = end;
             (position, line.trim_end_matches('\n'))
         })
+    }
+
+    /// How many such lines fill a step, if there is one.
+    fn rows_of_a_step(&self) -> Option<usize> {
+        let size = self.text.len().checked_div(self.len())?;
+        Some((STEP_BYTES / size.max(1)).clamp(1, STEP_ROWS))
+    }
+
+    /// For as many lines: what is read step by step is not copied while it grows.
+    pub(crate) fn with_room_for(lines: usize) -> Self {
+        let is_step = lines > FIRST_ROWS;
+        let (bytes, lines) = if is_step {
+            (STEP_BYTES + STEP_BYTES / 16, lines)
+        } else {
+            (0, 0)
+        };
+        Self {
+            text: String::with_capacity(bytes),
+            ends: Vec::with_capacity(lines),
+            ..Self::default()
+        }
     }
 
     /// All lines, each with its line end.
@@ -215,7 +240,7 @@ impl Log {
             filter.conditions(self.inner.database.engine()),
         );
         let mut lines = match &*self.inner.database.kind {
-            DatabaseKind::Sqlite { readers, .. } => readers.lines(sql).await?,
+            DatabaseKind::Sqlite { readers, .. } => readers.lines(sql, limit).await?,
             DatabaseKind::Postgres { pool, .. } => postgres::read_lines(pool, &sql).await?,
         };
         let last = lines.ends.last().map(|(position, _)| *position);
@@ -240,14 +265,14 @@ impl Log {
         Ok((!kinds.is_empty()).then_some(narrowed))
     }
 
-    /// The lines of a stretch as chunks of text, read ahead by one. Dropping the stream ends the reading.
+    /// The lines of a stretch as chunks of text, read ahead by a few. Dropping the stream ends the reading.
     pub fn stream_lines(&self, stretch: Stretch, limit: usize, filter: EventFilter) -> LineStream {
         let (chunks, receiver) = mpsc::channel(1);
         let log = self.clone();
         start(async move {
             tokio::select! {
                 () = chunks.closed() => {}
-                () = send_lines(&log, stretch, limit, &filter, &chunks) => {}
+                _ = send_lines(&log, stretch, limit, &filter, &chunks) => {}
             }
         });
         LineStream(receiver)
@@ -268,27 +293,91 @@ impl Stream for LineStream {
 
 async fn send_lines(
     log: &Log,
-    mut stretch: Stretch,
-    mut left: usize,
+    stretch: Stretch,
+    limit: usize,
     filter: &EventFilter,
     chunks: &mpsc::Sender<Result<Lines, DbError>>,
-) {
-    let mut rows = FIRST_ROWS;
+) -> Option<()> {
+    if filter.takes_all() {
+        return send_all(log, stretch, limit, chunks).await;
+    }
+    let (mut stretch, mut left, mut rows) = (stretch, limit, FIRST_ROWS);
     while left > 0 && stretch.after < stretch.up_to {
         let lines = log.read_lines(stretch, left.min(rows), filter).await;
         if let Ok(lines) = &lines {
             stretch.after = lines.reached;
             left = left.saturating_sub(lines.len());
-            if let Some(size) = lines.text.len().checked_div(lines.len()) {
-                rows = (STEP_BYTES / size.max(1)).clamp(1, STEP_ROWS);
-            }
-            if lines.is_empty() {
-                continue;
-            }
+            rows = lines.rows_of_a_step().unwrap_or(rows);
         }
-        let is_over = lines.is_err();
-        if chunks.send(lines).await.is_err() || is_over {
-            return;
+        send(chunks, lines).await?;
+    }
+    Some(())
+}
+
+/// Without a filter. Positions have no gaps, so it is known where a step begins before the one in front of it is read.
+async fn send_all(
+    log: &Log,
+    stretch: Stretch,
+    limit: usize,
+    chunks: &mpsc::Sender<Result<Lines, DbError>>,
+) -> Option<()> {
+    let Stretch { mut after, up_to } = stretch;
+    let up_to = up_to.min(after.saturating_add(limit as u64));
+    let (mut rows, mut ahead) = (FIRST_ROWS, VecDeque::new());
+    let mut planned = after;
+    loop {
+        while ahead.len() < READ_AHEAD && planned < up_to {
+            let step = Stretch {
+                after: planned,
+                up_to: up_to.min(planned.saturating_add(rows as u64)),
+            };
+            planned = step.up_to;
+            ahead.push_back((step.up_to, read_apart(log, step)));
+        }
+        let Some((end, reading)) = ahead.pop_front() else {
+            return Some(());
+        };
+        let mut lines = reading.await.unwrap_or(Err(DbError::Closed));
+        // A step may be full before its end.
+        loop {
+            if let Ok(lines) = &lines {
+                after = lines.reached;
+                rows = lines.rows_of_a_step().unwrap_or(rows);
+            }
+            send(chunks, lines).await?;
+            if after >= end {
+                break;
+            }
+            let rest = Stretch { after, up_to: end };
+            lines = log
+                .read_lines(rest, STEP_ROWS, &EventFilter::default())
+                .await;
         }
     }
+}
+
+/// Hands a step on, unless there is nothing in it. None when that was the last: it failed, or nobody wants more.
+async fn send(
+    chunks: &mpsc::Sender<Result<Lines, DbError>>,
+    lines: Result<Lines, DbError>,
+) -> Option<()> {
+    if lines.as_ref().is_ok_and(Lines::is_empty) {
+        return Some(());
+    }
+    let is_over = lines.is_err();
+    let is_sent = chunks.send(lines).await.is_ok();
+    (is_sent && !is_over).then_some(())
+}
+
+/// Begins to read a step, whoever waits for it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the step is short, and whoever has begun it waits for it or for nothing"
+)]
+fn read_apart(log: &Log, step: Stretch) -> JoinHandle<Result<Lines, DbError>> {
+    let log = log.clone();
+    tokio::spawn(async move {
+        let all = EventFilter::default();
+        log.read_lines(step, STEP_ROWS, &all).await
+    })
 }

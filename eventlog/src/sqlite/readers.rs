@@ -76,8 +76,13 @@ impl Readers {
     }
 
     /// The lines of a query for [`crate::lines::COLUMNS`].
-    pub(crate) async fn lines(self: &Arc<Self>, sql: String) -> Result<Lines, DbError> {
-        self.read(move |connection| lines(connection, &sql)).await
+    pub(crate) async fn lines(
+        self: &Arc<Self>,
+        sql: String,
+        limit: usize,
+    ) -> Result<Lines, DbError> {
+        self.read(move |connection| lines(connection, &sql, limit))
+            .await
     }
 
     /// The events of a query for [`crate::lines::COLUMNS`] and the leaf hash.
@@ -161,8 +166,8 @@ fn rows(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>
     Ok(found)
 }
 
-fn lines(connection: &Connection, sql: &str) -> Result<Lines, DbError> {
-    let mut lines = Lines::default();
+fn lines(connection: &Connection, sql: &str, limit: usize) -> Result<Lines, DbError> {
+    let mut lines = Lines::with_room_for(limit);
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
