@@ -27,6 +27,7 @@ use crate::ports::{clock, ids};
 use crate::read_models::ReadModels;
 use crate::sign_ins::SignIns;
 use crate::tails::Tails;
+use crate::throttle::InFlight;
 use crate::token_check::{Lease, TokenCheck};
 use crate::uploads::plain::PlainUploads;
 use crate::uploads::turns::Turns;
@@ -56,6 +57,8 @@ pub struct App {
     pub idempotency: Idempotency,
     /// Requests that are worked on to their end, even if their clients hang up.
     pub finishing: TaskTracker,
+    /// The passwords that are being looked at, where that is counted in memory.
+    pub attempts: Arc<InFlight>,
     /// Password hashing.
     pub passwords: Passwords,
     /// Uploads and outputs.
@@ -172,6 +175,7 @@ impl App {
             sign_ins: SignIns::default(),
             idempotency: Idempotency::new(database.clone(), vault.clone()),
             finishing: TaskTracker::new(),
+            attempts: Arc::default(),
             passwords: Passwords::new(&config.passwords, peppers)?
                 .learning(vault.clone(), config.passwords.clone()),
             blobs,

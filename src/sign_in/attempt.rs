@@ -32,6 +32,7 @@ pub(super) async fn find(
     trial: Trial,
     whose: Whose,
 ) -> Result<(Admitted, Found), SignInError> {
+    let reservation = throttle::reserve(app, &trial);
     let (admitted, account, sealed, key) = match whose {
         Whose::Claim(claim) => {
             let account = users::by_claim(claim);
@@ -39,14 +40,14 @@ pub(super) async fn find(
             let questions = (throttle::counters(&trial), (account, secrets));
             let (rows, (account, (sealed, key))) = app.database.ask(questions).await?;
             let user = account.as_ref().map(|row| row.user_id);
-            let admitted = throttle::admit(app, trial, &rows, user)?;
+            let admitted = throttle::admit(app, trial, reservation, &rows, user)?;
             (admitted, account, sealed, key)
         }
         Whose::Account(row) => {
             let sealed = password_of(row.user_id, row.password_id);
             let questions = (throttle::counters(&trial), sealed);
             let (rows, sealed) = app.database.ask(questions).await?;
-            let admitted = throttle::admit(app, trial, &rows, Some(row.user_id))?;
+            let admitted = throttle::admit(app, trial, reservation, &rows, Some(row.user_id))?;
             (admitted, Some(*row), sealed, None)
         }
     };

@@ -4,7 +4,7 @@
 
 use aggregates::values::EmailClaimId;
 use chrono::{DateTime, TimeDelta, Utc};
-use eventlog::{Database, DbError, Value};
+use eventlog::{Database, DbError, Statement, Value};
 
 use crate::ports::clock::micros;
 
@@ -26,17 +26,15 @@ pub struct Window {
     pub is_announced: bool,
 }
 
-/// Counts one.
-pub(super) async fn count(
-    database: &Database,
-    claim: EmailClaimId,
-    now: DateTime<Utc>,
-) -> Result<(), DbError> {
+/// What counts one.
+pub(super) fn counting(claim: EmailClaimId, now: DateTime<Utc>) -> Statement {
     const SQL: &str = "INSERT INTO sign_in_failures (email_claim_id, window_began, failures, is_announced) \
         VALUES ($1, $2, 1, 0) \
         ON CONFLICT (email_claim_id) DO UPDATE SET failures = sign_in_failures.failures + 1";
-    let row = vec![claim.to_string().into(), micros(now).into()];
-    database.execute(vec![(SQL.into(), row)]).await.map(|_| ())
+    (
+        SQL.into(),
+        vec![claim.to_string().into(), micros(now).into()],
+    )
 }
 
 /// Windows that the log is to hear of: floods that it does not know yet, and those of known floods that are over. In

@@ -22,12 +22,24 @@ pub struct Counted {
     pub subject: String,
     /// Microseconds.
     pub blocked_until: i64,
+    /// Failures so far.
+    pub failures: i64,
+    /// Microseconds; then nothing of it is remembered, unless it blocks for longer.
+    pub expires_at: i64,
+}
+
+impl Counted {
+    /// Failures that are remembered.
+    pub(super) fn failures_at(&self, now: DateTime<Utc>) -> i64 {
+        let is_over = self.expires_at.max(self.blocked_until) <= micros(now);
+        if is_over { 0 } else { self.failures }
+    }
 }
 
 /// The rows of some counters.
 pub fn counted(subjects: &[&str]) -> Question<Vec<Counted>> {
     let sql = format!(
-        "SELECT subject, CASE WHEN delay > 0 THEN charged_at + delay ELSE 0 END \
+        "SELECT subject, CASE WHEN delay > 0 THEN charged_at + delay ELSE 0 END, failures, expires_at \
          FROM sign_in_throttles WHERE subject IN ({})",
         places(1, subjects.len())
     );
@@ -39,18 +51,27 @@ fn row(row: &Row) -> Result<Counted, DbError> {
     Ok(Counted {
         subject: row.text(0)?,
         blocked_until: row.int(1)?,
+        failures: row.int(2)?,
+        expires_at: row.int(3)?,
     })
 }
 
-/// Charges every gate, or none of them when one is shut by now. Each row is made, begun anew when it is over, and
-/// locked; then one statement looks at all of them and charges. A row without a delay is never shut, though its last
-/// charge may bear a later time than this one: attempts do not reach the rows in the order of their clocks.
+/// Charges every gate, or none of them when one is shut by now.
 pub async fn charge(
     database: &Database,
     gates: &[Gate],
     max_delay_seconds: i64,
     now: DateTime<Utc>,
 ) -> Result<bool, DbError> {
+    let statements = charging(gates, max_delay_seconds, now);
+    let affected = database.execute_relaxed(statements).await?;
+    Ok(affected.last().copied() == Some(gates.len() as u64))
+}
+
+/// What charges every gate, or none of them when one is shut by now. Each row is made, begun anew when it is over, and
+/// locked; then one statement looks at all of them and charges. A row without a delay is never shut, though its last
+/// charge may bear a later time than this one: attempts do not reach the rows in the order of their clocks.
+pub fn charging(gates: &[Gate], max_delay_seconds: i64, now: DateTime<Utc>) -> Vec<Statement> {
     let mut statements = vec![open(gates, now)];
     let count = gates.len();
     let sql = format!(
@@ -76,8 +97,7 @@ pub async fn charge(
         params.extend(gates.iter().map(|gate| Value::from(gate.subject.as_str())));
     }
     statements.push((sql, params));
-    let affected = database.execute_relaxed(statements).await?;
-    Ok(affected.last().copied() == Some(count as u64))
+    statements
 }
 
 /// Makes the rows that are not there and begins those anew that are over; locks them in the order of the gates.
