@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::exports::Exports;
 use crate::http::audit::live::LiveStreams;
 use crate::idempotency::Idempotency;
 use crate::keyring::{Peppers, Vault};
@@ -67,6 +68,8 @@ pub struct App {
     pub uploads: Turns,
     /// The uploads in one request that are under way on this node.
     pub plain_uploads: PlainUploads,
+    /// The exports of accounts that are under way on this node.
+    pub exports: Exports,
     /// The models that follow the log.
     pub read_models: ReadModels,
     /// Signs the log.
@@ -184,6 +187,7 @@ impl App {
             tails: Tails::default(),
             live_streams: LiveStreams::default(),
             plain_uploads: PlainUploads::default(),
+            exports: Exports::default(),
             jobs: JobQueue::new(config.media.jobs_per_node),
             transport: Transport::new(&config.mail)?,
             webhooks: WebhookClient::new(&config.webhooks)?,

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod email_change;
 pub mod erasure;
+pub mod exports;
 pub mod http;
 pub mod idempotency;
 pub mod keyring;

@@ -8,9 +8,10 @@ mod frame;
 mod lock;
 mod prune;
 mod seal;
+mod sweep;
 
 use std::num::NonZeroUsize;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,10 +21,15 @@ use lru::LruCache;
 pub use lock::ArchiveLock;
 pub use prune::{Ending, Pruned};
 pub use seal::{ArchiveError, SEGMENT_EVENTS_MAX, Sealed};
+pub use sweep::ArchiveSweep;
 
-use crate::{Database, DbError, RecordedEvent};
-use frame::FRAME_EVENTS;
+pub(crate) use frame::ArchivedLine;
 
+use crate::{Database, DbError, Hash, RecordedEvent};
+use frame::{FRAME_EVENTS, FrameLines, Segment};
+
+/// Lists of a segment's frames that are kept in memory, of 12 KiB each.
+const SEGMENTS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 /// Frames that are kept in memory, and the most text of one that is kept: 256 events each.
 const FRAMES_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 const FRAME_TEXT_KEPT: usize = 2 * 1024 * 1024;
@@ -49,7 +55,9 @@ pub(crate) struct Archive {
     store: Arc<dyn SegmentStore>,
     /// As far as is known. It only grows, and what it says stays true.
     known: AtomicU64,
-    frames: Mutex<LruCache<u64, Arc<Vec<RecordedEvent>>>>,
+    /// By the position of their last event.
+    segments: Mutex<LruCache<u64, Arc<Segment>>>,
+    frames: Mutex<LruCache<u64, Arc<FrameLines>>>,
 }
 
 impl Archive {
@@ -57,34 +65,56 @@ impl Archive {
         Self {
             store,
             known: AtomicU64::new(0),
+            segments: Mutex::new(LruCache::new(SEGMENTS_KEPT)),
             frames: Mutex::new(LruCache::new(FRAMES_KEPT)),
         }
     }
 
+    fn of(database: &Database) -> Result<&Arc<Self>, DbError> {
+        let none = || DbError::Archive("the log has segments, and their store is not given".into());
+        database.archive.as_ref().ok_or_else(none)
+    }
+
+    /// The segment that holds an archived position. It never changes.
+    async fn segment(&self, database: &Database, position: u64) -> Result<Arc<Segment>, DbError> {
+        let kept = |segments: &Mutex<LruCache<u64, Arc<Segment>>>| {
+            let mut segments = segments.lock().ok()?;
+            let last = segments
+                .iter()
+                .find_map(|(last, segment)| segment.holds(position).then_some(*last))?;
+            segments.get(&last).cloned()
+        };
+        if let Some(segment) = kept(&self.segments) {
+            return Ok(segment);
+        }
+        let segment = Arc::new(Segment::find(database, position).await?);
+        if let Ok(mut segments) = self.segments.lock() {
+            segments.put(segment.last, Arc::clone(&segment));
+        }
+        Ok(segment)
+    }
+
     /// The frame that holds a position.
-    async fn frame(
-        &self,
-        database: &Database,
-        position: u64,
-    ) -> Result<Arc<Vec<RecordedEvent>>, DbError> {
+    async fn frame(&self, database: &Database, position: u64) -> Result<Arc<FrameLines>, DbError> {
         let number = position.saturating_sub(1) / FRAME_EVENTS;
         let kept = |frames: &Mutex<LruCache<_, _>>| frames.lock().ok()?.get(&number).cloned();
         if let Some(frame) = kept(&self.frames) {
             return Ok(frame);
         }
-        let (object, frame) = frame::find(database, position).await?;
-        let damaged = |why: &str| DbError::Archive(format!("the segment {object}: {why}"));
-        let content = self.store.read(&object, frame.bytes.clone()).await;
-        let content = content.map_err(|error| damaged(&error.0))?;
-        let first = number * FRAME_EVENTS + 1;
-        let (events, text) = frame.open(first, &content).map_err(damaged)?;
-        let events = Arc::new(events);
-        if text <= FRAME_TEXT_KEPT
+        let segment = self.segment(database, position).await?;
+        let place = segment.frame_of(position);
+        let frame = segment.frames.get(place);
+        let frame = frame.ok_or_else(|| DbError::decode("a broken list of frames"))?;
+        let content = self.store.read(&segment.object, frame.bytes.clone()).await;
+        let content = content.map_err(|error| segment.damaged(&error.0))?;
+        let lines = frame.open(segment.first_of(place), &content);
+        let lines = Arc::new(lines.map_err(|why| segment.damaged(why))?);
+        if lines.size() <= FRAME_TEXT_KEPT
             && let Ok(mut frames) = self.frames.lock()
         {
-            frames.put(number, Arc::clone(&events));
+            frames.put(number, Arc::clone(&lines));
         }
-        Ok(events)
+        Ok(lines)
     }
 }
 
@@ -117,6 +147,32 @@ pub(crate) async fn position(database: &Database) -> Result<u64, DbError> {
     Ok(position)
 }
 
+/// Hands over the archived lines after `after`, up to `up_to`, one after the other, until `take` has enough. The position
+/// that it has come to.
+pub(crate) async fn walk(
+    database: &Database,
+    after: u64,
+    up_to: u64,
+    mut take: impl FnMut(ArchivedLine<'_>) -> Result<ControlFlow<()>, DbError>,
+) -> Result<u64, DbError> {
+    let archive = Archive::of(database)?;
+    let end = position(database).await?.min(up_to);
+    let mut reached = after;
+    while reached < end {
+        let frame = archive.frame(database, reached + 1).await?;
+        for line in frame.behind(reached) {
+            if line.position > end {
+                break;
+            }
+            reached = line.position;
+            if take(line)?.is_break() {
+                return Ok(reached);
+            }
+        }
+    }
+    Ok(reached)
+}
+
 /// Appends to `found` the archived events after `after`, up to `up_to`, that `takes` takes, until it has `limit`. The
 /// position that it has come to.
 pub(crate) async fn scan(
@@ -127,27 +183,41 @@ pub(crate) async fn scan(
     found: &mut Vec<RecordedEvent>,
     takes: impl Fn(&RecordedEvent) -> bool,
 ) -> Result<u64, DbError> {
-    let archive = database.archive.as_ref().ok_or_else(|| {
-        DbError::Archive("the log has segments, and their store is not given".to_owned())
-    })?;
-    let end = position(database).await?.min(up_to);
-    let mut reached = after;
-    while reached < end && found.len() < limit {
-        let frame = archive.frame(database, reached + 1).await?;
-        for event in frame.iter() {
-            if event.position <= reached || event.position > end {
-                continue;
-            }
-            if found.len() == limit {
-                break;
-            }
-            if takes(event) {
-                found.push(event.clone());
-            }
-            reached = event.position;
-        }
+    if found.len() >= limit {
+        return Ok(after);
     }
-    Ok(reached)
+    let take = |line: ArchivedLine<'_>| {
+        let event = line.event()?;
+        if takes(&event) {
+            found.push(event);
+        }
+        Ok(enough(found.len() >= limit))
+    };
+    walk(database, after, up_to, take).await
+}
+
+/// Whether to go on.
+pub(crate) fn enough(is_enough: bool) -> ControlFlow<()> {
+    if is_enough {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+/// The archived leaves after `after`, up to `up_to`.
+pub(crate) async fn leaves(
+    database: &Database,
+    after: u64,
+    up_to: u64,
+) -> Result<Vec<Hash>, DbError> {
+    let mut leaves = Vec::new();
+    let take = |line: ArchivedLine<'_>| {
+        leaves.push(line.leaf_hash);
+        Ok(ControlFlow::Continue(()))
+    };
+    walk(database, after, up_to, take).await?;
+    Ok(leaves)
 }
 
 /// A stream whose events went to the archive: which is the last of them, and where its first and last stand.
@@ -187,13 +257,25 @@ pub(crate) async fn whole_stream(
     aggregate_id: &str,
     ended: EndedStream,
 ) -> Result<Vec<RecordedEvent>, DbError> {
+    let mark = json_text(aggregate_id);
     let mut events = Vec::new();
-    let takes = |event: &RecordedEvent| {
-        event.aggregate_type == aggregate_type && event.aggregate_id == aggregate_id
+    let take = |line: ArchivedLine<'_>| {
+        if line.text.contains(&mark) {
+            let event = line.event()?;
+            if event.aggregate_type == aggregate_type && event.aggregate_id == aggregate_id {
+                events.push(event);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     };
     let (after, up_to) = (ended.first_position.saturating_sub(1), ended.last_position);
-    scan(database, after, up_to, usize::MAX, &mut events, takes).await?;
+    walk(database, after, up_to, take).await?;
     Ok(events)
+}
+
+/// A text as a line has it. A line without it need not be read as an event to know that it is not the one.
+pub(crate) fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// The first and the last archived event of a stream, which say as much of an ended one as all of them.

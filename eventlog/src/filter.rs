@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use crate::archive::json_text;
 use crate::feed::head;
 use crate::repository::read_all;
 use crate::{Database, DbError, Engine, Log, Metadata, RecordedEvent};
@@ -70,9 +71,36 @@ impl EventFilter {
             && (self.actor.is_none() || is_of_actor())
     }
 
+    /// What stands in each line that the filter takes.
+    pub(crate) fn marks(&self) -> Marks {
+        let stream = self.stream.as_ref().map(|stream| {
+            let (kind, id) = stream.split_once('/').unwrap_or((stream, ""));
+            format!("{kind}/{id}")
+        });
+        let texts = [&self.subject, &stream, &self.actor];
+        let texts = texts.into_iter().flatten();
+        let mut all: Vec<_> = texts.map(|text| vec![json_text(text)]).collect();
+        if !self.event_types.is_empty() {
+            all.push(self.event_types.iter().map(|one| json_text(one)).collect());
+        }
+        Marks(all)
+    }
+
     /// Whether the filter takes every event.
     pub(crate) fn takes_all(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Texts of a filter as they stand in a line, of each list at least one: most lines can be passed over without reading
+/// them as events.
+#[derive(Debug)]
+pub(crate) struct Marks(Vec<Vec<String>>);
+
+impl Marks {
+    pub(crate) fn may_be_in(&self, line: &str) -> bool {
+        let is_in = |mark: &String| line.contains(mark.as_str());
+        self.0.iter().all(|marks| marks.iter().any(is_in))
     }
 }
 

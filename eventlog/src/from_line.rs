@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::event::{Metadata, NewEvent, RecordedEvent};
 use crate::line::cloud_event_line;
-use crate::merkle::leaf_hash;
+use crate::merkle::{Hash, leaf_hash};
 
 /// A line is not one of an exported log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +71,12 @@ impl RecordedEvent {
 }
 
 /// The event of a line that is known to be an exported one. Its leaf hash is that of the line, byte for byte.
-pub(crate) fn read(line: &str) -> Result<RecordedEvent, LineError> {
+fn read(line: &str) -> Result<RecordedEvent, LineError> {
+    read_as(line, leaf_hash(line))
+}
+
+/// As [`read`], of a line whose leaf hash is known.
+pub(crate) fn read_as(line: &str, leaf_hash: Hash) -> Result<RecordedEvent, LineError> {
     let fields: Line<'_> = serde_json::from_str(line)
         .map_err(|_| LineError("not JSON with the fields of an event"))?;
     let kind = fields
@@ -96,7 +101,7 @@ pub(crate) fn read(line: &str) -> Result<RecordedEvent, LineError> {
         event_version: fields.eventversion,
         metadata: serde_json::to_string(&metadata)
             .map_err(|_| LineError("its metadata has no JSON form"))?,
-        leaf_hash: leaf_hash(line),
+        leaf_hash,
     })
 }
 

@@ -43,8 +43,8 @@ mod upcast;
 mod value;
 
 pub use archive::{
-    ArchiveError, ArchiveLock, Ending, Pruned, SEGMENT_EVENTS_MAX, Sealed, SegmentError,
-    SegmentStore,
+    ArchiveError, ArchiveLock, ArchiveSweep, Ending, Pruned, SEGMENT_EVENTS_MAX, Sealed,
+    SegmentError, SegmentStore,
 };
 pub use checkpoint::{TRIES, TailFailure, TailState};
 pub use database::{Database, Engine, Statement};

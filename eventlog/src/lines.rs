@@ -12,12 +12,13 @@ use futures::Stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::archive::{self, ArchivedLine};
 use crate::database::DatabaseKind;
 use crate::filter::kinds_of;
 use crate::line::{LineParts, write_line};
 use crate::log::start;
 use crate::repository::beyond_archive;
-use crate::{DbError, EventFilter, Log, RecordedEvent, archive, postgres};
+use crate::{DbError, EventFilter, Log, postgres};
 
 /// Positions that one step with a filter looks at.
 pub const SCAN_POSITIONS: u64 = 20_000;
@@ -108,7 +109,17 @@ impl Lines {
     pub(crate) fn take(&mut self, event: &LineParts<'_>) -> bool {
         write_line(&mut self.text, event);
         self.text.push('\n');
-        self.ends.push((event.position, self.text.len()));
+        self.end_line(event.position)
+    }
+
+    /// As [`Self::take`], of a line that is written already.
+    fn copy(&mut self, line: ArchivedLine<'_>) -> bool {
+        self.text.push_str(line.text);
+        self.end_line(line.position)
+    }
+
+    fn end_line(&mut self, position: u64) -> bool {
+        self.ends.push((position, self.text.len()));
         self.is_cut = self.text.len() >= STEP_BYTES;
         !self.is_cut
     }
@@ -198,24 +209,23 @@ impl Log {
         Ok((archived.after < archived.up_to).then_some(archived))
     }
 
+    /// A segment has the lines as they are exported, so they are copied.
     async fn archived_lines(
         &self,
         stretch: Stretch,
         limit: usize,
         filter: &EventFilter,
     ) -> Result<Lines, DbError> {
-        let (mut lines, mut events) = (Lines::default(), Vec::new());
+        let mut lines = Lines::default();
+        let marks = filter.marks();
+        let take = |line: ArchivedLine<'_>| {
+            let is_taken =
+                filter.takes_all() || (marks.may_be_in(line.text) && filter.takes(&line.event()?));
+            let is_full = is_taken && (!lines.copy(line) || lines.len() >= limit);
+            Ok(archive::enough(is_full))
+        };
         let Stretch { after, up_to } = stretch;
-        let limit = limit.min(FIRST_ROWS);
-        let takes = |event: &RecordedEvent| filter.takes(event);
-        let database = &self.inner.database;
-        lines.reached = archive::scan(database, after, up_to, limit, &mut events, takes).await?;
-        for event in &events {
-            if !lines.take(&LineParts::of(event)) {
-                lines.reached = event.position;
-                break;
-            }
-        }
+        lines.reached = archive::walk(&self.inner.database, after, up_to, take).await?;
         Ok(lines)
     }
 

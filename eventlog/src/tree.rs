@@ -94,10 +94,7 @@ impl Tree {
         let rows = match level.checked_sub(1) {
             // Their rows may have gone to the archive, whose lines have the same leaves.
             None if first < archive::position(&self.database).await? => {
-                let mut events = Vec::new();
-                let limit = count(width);
-                archive::scan(&self.database, first, end, limit, &mut events, |_| true).await?;
-                return Ok(events.iter().map(|event| event.leaf_hash).collect());
+                return archive::leaves(&self.database, first, end).await;
             }
             None => {
                 self.database

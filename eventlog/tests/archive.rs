@@ -7,97 +7,20 @@
     reason = "a test fails by panicking, and names its own commands"
 )]
 
+#[path = "support/archived.rs"]
+mod archived;
 mod support;
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
+use archived::{archive, count, ending, fill, fresh};
 use chrono::TimeDelta;
 use eventlog::{
-    Append, AppendError, ArchiveError, ArchiveLock, CommitObserver, Database, DbError, Ending,
-    EventFilter, Log, NewEvent, RecordedEvent, SCAN_POSITIONS, SegmentError, SegmentStore, Stretch,
-    Tree, cloud_event_line, event_id, leaf_hash, verify_inclusion,
+    AppendError, ArchiveError, ArchiveLock, CommitObserver, Database, DbError, EventFilter, Log,
+    RecordedEvent, SCAN_POSITIONS, Stretch, Tree, cloud_event_line, event_id, leaf_hash,
+    verify_inclusion,
 };
-use support::{ENGINES, append, database, everything, open};
-
-const ENDINGS: [Ending; 1] = [Ending {
-    aggregate_type: "thing",
-    event_types: &["Ended", "Forgotten"],
-}];
-
-#[derive(Debug, Default)]
-struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
-
-#[async_trait]
-impl SegmentStore for Memory {
-    async fn write(&self, object: &str, content: Vec<u8>) -> Result<(), SegmentError> {
-        self.0.lock().unwrap().insert(object.to_owned(), content);
-        Ok(())
-    }
-
-    async fn read(&self, object: &str, range: Range<u64>) -> Result<Vec<u8>, SegmentError> {
-        let objects = self.0.lock().unwrap();
-        let content = objects.get(object).and_then(|content| {
-            content.get(range.start.try_into().unwrap()..range.end.try_into().unwrap())
-        });
-        Ok(content
-            .ok_or_else(|| SegmentError("missing".to_owned()))?
-            .to_vec())
-    }
-}
-
-fn ending(stream: &str, version: u64, name: &str) -> Append {
-    let mut append = append(stream, version, 1);
-    append.events = vec![NewEvent {
-        event_type: name.to_owned(),
-        event_version: "1.0".to_owned(),
-        payload: format!("{{\"{name}\":{{}}}}"),
-    }];
-    append
-}
-
-/// Streams of 1 to 7 events; every other one ends.
-async fn fill(log: &Log, name: &str, streams: usize) {
-    for n in 0..streams {
-        let stream = format!("{name}-{n}");
-        let count = 1 + n % 6;
-        log.append(append(&stream, 0, count)).await.unwrap();
-        if n % 2 == 0 {
-            let end = ending(&stream, count as u64, "Ended");
-            log.append(end).await.unwrap();
-        }
-    }
-}
-
-async fn count(database: &Database, table: &str) -> i64 {
-    let sql = format!("SELECT COUNT(*) FROM {table}");
-    database.query(&sql, &[]).await.unwrap()[0].int(0).unwrap()
-}
-
-async fn archive(database: &Database, up_to: u64) -> u64 {
-    let lock = ArchiveLock::take(database).await.unwrap().unwrap();
-    database.check_root().await.unwrap();
-    while database.seal_segment(up_to).await.unwrap().is_some() {}
-    let pruned = database.prune_archived(&ENDINGS).await.unwrap();
-    let (signed, root) = database.head_and_root().await.unwrap();
-    database.forget_archived_leaves(signed).await.unwrap();
-    assert_eq!(
-        Tree::new(database.clone()).root(signed).await.unwrap(),
-        root
-    );
-    lock.release().await.unwrap();
-    pruned.events
-}
-
-async fn fresh(engine: &str) -> (Database, Arc<Memory>, Log, Option<tempfile::TempDir>) {
-    let (database, _, folder) = database(engine).await;
-    let memory = Arc::new(Memory::default());
-    let database = database.with_archive(Arc::clone(&memory) as Arc<dyn SegmentStore>);
-    let log = open(&database).await;
-    (database, memory, log, folder)
-}
+use support::{ENGINES, append, everything, open};
 
 /// Whatever went to the archive is proved as before.
 async fn same_tree(database: &Database, before: &[RecordedEvent]) {
@@ -226,7 +149,7 @@ async fn an_archived_log_reads_as_before() {
         same_tree(&database, &before).await;
         assert_eq!(count(&database, "log_segments").await, 2);
         let kept = count(&database, "events").await;
-        assert_eq!(memory.0.lock().unwrap().len(), 2);
+        assert_eq!(memory.objects.lock().unwrap().len(), 2);
         // It goes on as if nothing had been.
         fill(&log, "c", 30).await;
         let all = everything(&log).await;
@@ -272,12 +195,12 @@ async fn what_is_damaged_or_missing_is_an_error_and_never_a_gap() {
         fill(&log, "a", 100).await;
         archive(&database, 300).await;
         let (name, good) = {
-            let objects = memory.0.lock().unwrap();
+            let objects = memory.objects.lock().unwrap();
             let (name, content) = objects.first_key_value().unwrap();
             (name.clone(), content.clone())
         };
         let put = |content: Option<Vec<u8>>| {
-            let mut objects = memory.0.lock().unwrap();
+            let mut objects = memory.objects.lock().unwrap();
             match content {
                 Some(content) => objects.insert(name.clone(), content),
                 None => objects.remove(&name),

@@ -1,17 +1,27 @@
 //! The events that carry a person's texts, for that person: also former ones, and those of what no read model has any
-//! more, such as sessions that are forgotten and files that are deleted. No table of its own: it is read where it stands.
-//! What has left the database for the archive is not found.
+//! more, such as sessions that are forgotten and files that are deleted. No table of its own: it is read where it stands,
+//! up to the archive's end from its segments and behind it from the table, as the log itself is.
 
 use aggregates::values::UserId;
 use chrono::{DateTime, Utc};
-use eventlog::{Database, DbError, Row};
+use eventlog::{ArchiveSweep, Database, DbError, RecordedEvent, Row};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::page::{Cursor, Page, probe_limit};
 use crate::support::{time, typed};
 
+/// Events of a person's own stream.
+const OWN: &[&str] = &[
+    "UserRegistered",
+    "UserNameChanged",
+    "EmailChangeRequested",
+    "EmailChanged",
+];
+/// Events that begin a stream of something that is the person's, and the field that says so.
+const THINGS: &[(&str, &str)] = &[("SessionStarted", "user_id"), ("MediaStored", "owner")];
+
 /// Each branch is read by an index in its order; a stream's order is that of the log. The second one's condition stands in
-/// the index `events_with_texts` word for word.
+/// the index `events_with_texts` word for word. Below the archive's end the table has gaps, so nothing is read there.
 const SQL: &str = "SELECT position, CAST(event_id AS TEXT), recorded_at, aggregate_type, aggregate_id, event_type, \
        CAST(payload AS TEXT) FROM ( \
        SELECT * FROM (SELECT position, event_id, recorded_at, aggregate_type, aggregate_id, event_type, payload \
@@ -23,7 +33,7 @@ const SQL: &str = "SELECT position, CAST(event_id AS TEXT), recorded_at, aggrega
        FROM events WHERE event_type IN ('SessionStarted', 'MediaStored') AND position > $2 \
          AND COALESCE(payload -> 'SessionStarted' ->> 'user_id', payload -> 'MediaStored' ->> 'owner') = $1 \
        ORDER BY position LIMIT $3) AS things \
-     ) AS theirs ORDER BY position LIMIT $3";
+     ) AS theirs WHERE $2 >= (SELECT COALESCE(MAX(last_position), 0) FROM log_segments) ORDER BY position LIMIT $3";
 
 /// One event, its texts still sealed.
 #[derive(Debug, Clone)]
@@ -44,36 +54,105 @@ pub struct PersonalEvent {
     pub payload: String,
 }
 
-/// Where the list begins.
-pub fn start() -> Cursor {
-    behind(0)
+/// A way through a person's events, in the order of the log.
+#[derive(Debug)]
+pub struct PersonalEvents {
+    database: Database,
+    user: String,
+    after: i64,
+    archive: ArchiveSweep,
 }
 
-fn behind(position: i64) -> Cursor {
-    Cursor {
-        created_at: position,
-        id: String::new(),
+impl PersonalEvents {
+    /// From the registration on; nothing when there is no such person. What is archived is looked through for them,
+    /// however little of it is theirs.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn begin(database: &Database, user: UserId) -> Result<Option<Self>, DbError> {
+        const FIRST: &str = "SELECT position FROM events \
+            WHERE aggregate_type = 'user' AND aggregate_id = $1 AND sequence = 1";
+        let user = user.to_string();
+        let rows = database.query(FIRST, &[user.as_str().into()]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let after = row.int(0)? - 1;
+        Ok(Some(Self {
+            archive: ArchiveSweep::new(database, unsigned(after)?),
+            database: database.clone(),
+            user,
+            after,
+        }))
+    }
+
+    /// The next ones, of the table at most `limit`. None among them means that a stretch of the archive has none; nothing,
+    /// that there are no more.
+    ///
+    /// # Errors
+    /// The database or the archive failed.
+    pub async fn next(&mut self, limit: usize) -> Result<Option<Vec<PersonalEvent>>, DbError> {
+        if let Some(found) = self.archive.next(&self.user).await? {
+            self.after = signed(self.archive.reached())?;
+            let theirs = found.into_iter().filter(|event| is_of(event, &self.user));
+            return theirs
+                .map(PersonalEvent::of)
+                .collect::<Result<_, _>>()
+                .map(Some);
+        }
+        let found = self.of_table(limit).await?;
+        if let Some(last) = found.last() {
+            self.after = last.position;
+            self.archive.pass(unsigned(self.after)?);
+            return Ok(Some(found));
+        }
+        // What is not in the table may have gone to the archive meanwhile.
+        let has_grown = self.database.archived_position().await? > unsigned(self.after)?;
+        Ok(has_grown.then(Vec::new))
+    }
+
+    async fn of_table(&self, limit: usize) -> Result<Vec<PersonalEvent>, DbError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let params = [self.user.as_str().into(), self.after.into(), limit.into()];
+        let rows = self.database.query(SQL, &params).await?;
+        rows.iter().map(from_row).collect()
     }
 }
 
-/// A person's events that carry texts of theirs, in the order of the log.
-///
-/// # Errors
-/// The database failed.
-pub async fn list(
-    database: &Database,
-    user: UserId,
-    after: &Cursor,
-    limit: usize,
-) -> Result<Page<PersonalEvent>, DbError> {
-    let params = [
-        user.to_string().into(),
-        after.created_at.into(),
-        probe_limit(limit),
-    ];
-    let rows = database.query(SQL, &params).await?;
-    let rows: Vec<PersonalEvent> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
-    Ok(Page::from_rows(rows, limit, |row| behind(row.position)))
+impl PersonalEvent {
+    fn of(event: RecordedEvent) -> Result<Self, DbError> {
+        Ok(Self {
+            position: signed(event.position)?,
+            event_id: event.event_id,
+            recorded_at: event.recorded_at,
+            aggregate_type: event.aggregate_type,
+            aggregate_id: event.aggregate_id,
+            event_type: event.event_type,
+            payload: event.payload,
+        })
+    }
+}
+
+/// Whether the table would have given this event.
+fn is_of(event: &RecordedEvent, user: &str) -> bool {
+    let event_type = event.event_type.as_str();
+    if event.aggregate_type == "user" {
+        return event.aggregate_id == user && OWN.contains(&event_type);
+    }
+    let owner = THINGS.iter().find(|(thing, _)| *thing == event_type);
+    owner.is_some_and(|(thing, owner)| {
+        let payload: Value = serde_json::from_str(&event.payload).unwrap_or_default();
+        let owner = payload.get(thing).and_then(|data| data.get(owner));
+        owner.and_then(Value::as_str) == Some(user)
+    })
+}
+
+fn unsigned(position: i64) -> Result<u64, DbError> {
+    u64::try_from(position).map_err(|_| DbError::decode("a negative position"))
+}
+
+fn signed(position: u64) -> Result<i64, DbError> {
+    i64::try_from(position).map_err(|_| DbError::decode("a position out of range"))
 }
 
 fn from_row(row: &Row) -> Result<PersonalEvent, DbError> {
@@ -112,6 +191,75 @@ mod tests {
             .collect();
         assert!(sealed.len() > 3);
         assert_eq!(sealed, found);
+        let things = THINGS.iter().map(|(thing, _)| thing);
+        let archived: BTreeSet<&str> = OWN.iter().chain(things).copied().collect();
+        assert_eq!(sealed, archived);
+    }
+
+    fn event(kind: &str, id: &str, event_type: &str, data: &str) -> RecordedEvent {
+        RecordedEvent {
+            position: 1,
+            event_id: Uuid::nil(),
+            recorded_at: DateTime::UNIX_EPOCH,
+            aggregate_type: kind.to_owned(),
+            aggregate_id: id.to_owned(),
+            sequence: 1,
+            event_type: event_type.to_owned(),
+            event_version: "1.0".to_owned(),
+            payload: format!("{{\"{event_type}\":{data}}}"),
+            metadata: "{}".to_owned(),
+            leaf_hash: [0; 32],
+        }
+    }
+
+    #[test]
+    fn an_archived_event_is_the_owners_whoever_else_it_names() {
+        let (ada, bob) = ("0198-ada", "0198-bob");
+        for (kind, id, event_type, data, of_ada) in [
+            ("user", ada, "EmailChanged", "{}", true),
+            ("user", ada, "PasswordChanged", "{}", false),
+            ("user", bob, "EmailChanged", r#"{"by":"0198-ada"}"#, false),
+            (
+                "session",
+                "s",
+                "SessionStarted",
+                r#"{"user_id":"0198-ada"}"#,
+                true,
+            ),
+            (
+                "session",
+                "s",
+                "SessionStarted",
+                r#"{"user_id":"0198-bob"}"#,
+                false,
+            ),
+            (
+                "session",
+                "s",
+                "SessionStarted",
+                r#"{"owner":"0198-ada"}"#,
+                false,
+            ),
+            (
+                "session",
+                "s",
+                "SessionRevoked",
+                r#"{"by":"0198-ada"}"#,
+                false,
+            ),
+            ("media", "m", "MediaStored", r#"{"owner":"0198-ada"}"#, true),
+            (
+                "media",
+                "m",
+                "MediaStored",
+                r#"{"owner":"0198-bob","user_id":"0198-ada"}"#,
+                false,
+            ),
+            ("media", ada, "MediaStored", "null", false),
+        ] {
+            let event = event(kind, id, event_type, data);
+            assert_eq!(is_of(&event, ada), of_ada, "{event:?}");
+        }
     }
 
     #[tokio::test]
@@ -120,7 +268,7 @@ mod tests {
         let url = format!("sqlite://{}", folder.path().join("plan.db").display());
         let database = Database::open(&url).await.unwrap();
         database.migrate().await.unwrap();
-        let params = ["a".into(), 0.into(), probe_limit(50)];
+        let params = ["a".into(), 0.into(), 50.into()];
         let sql = format!("EXPLAIN QUERY PLAN {SQL}");
         let plan = database.query(&sql, &params).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.text(3).unwrap()).collect();

@@ -188,6 +188,7 @@ mod tests {
             ("SIGN_IN_MAX_DELAY", "86401"),
             ("ANONYMOUS_REQUESTS_PER_HOUR", "0"),
             ("NAME_CHANGES_PER_HOUR", "0"),
+            ("EXPORTS_PER_HOUR", "0"),
             ("SERVICE_NAME", "a:b"),
             ("SERVICE_NAME", " "),
             ("REFRESHES_PER_HOUR", "0"),

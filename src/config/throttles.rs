@@ -1,4 +1,5 @@
-//! How often passwords may be guessed, how much a network may ask for without a token, and how often names change.
+//! How often passwords may be guessed, how much a network may ask for without a token, and how often names change and
+//! accounts are exported.
 
 use super::{ConfigError, Source};
 
@@ -21,6 +22,8 @@ pub struct ThrottleConfig {
     pub refreshes_per_hour: u32,
     /// Times that an account turns its second factor on, or makes recovery codes, within an hour (default 10).
     pub factor_changes_per_hour: u32,
+    /// Exports of their account that a person makes within an hour (default 20): each may read the whole log.
+    pub exports_per_hour: i64,
     /// Sessions that an account opens within an hour on one node (default 300).
     pub sign_ins_per_hour: u32,
 }
@@ -37,6 +40,7 @@ impl ThrottleConfig {
             max_delay_seconds: source.number("SIGN_IN_MAX_DELAY", 900, 1..=86_400)?,
             anonymous_per_hour: free("ANONYMOUS_REQUESTS_PER_HOUR", 100)?,
             name_changes_per_hour: free("NAME_CHANGES_PER_HOUR", 20)?,
+            exports_per_hour: free("EXPORTS_PER_HOUR", 20)?,
             refreshes_per_hour: events("REFRESHES_PER_HOUR", 120)?,
             factor_changes_per_hour: events("FACTOR_CHANGES_PER_HOUR", 10)?,
             sign_ins_per_hour: events("SIGN_INS_PER_HOUR", 300)?,

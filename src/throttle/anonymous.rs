@@ -53,10 +53,27 @@ pub async fn charge(app: &App, scope: Scope, ip: IpAddr) -> Result<(), ThrottleE
 /// # Errors
 /// There were too many, or the database failed.
 pub async fn charge_name_change(app: &App, user: UserId) -> Result<(), ThrottleError> {
+    let most = app.config.throttles.name_changes_per_hour;
+    count_of_person(app, b"name", user, most).await
+}
+
+/// Counts an export of a person's account.
+///
+/// # Errors
+/// There were too many, or the database failed.
+pub async fn charge_export(app: &App, user: UserId) -> Result<(), ThrottleError> {
+    count_of_person(app, b"export", user, app.config.throttles.exports_per_hour).await
+}
+
+async fn count_of_person(
+    app: &App,
+    kind: &[u8],
+    user: UserId,
+    most: i64,
+) -> Result<(), ThrottleError> {
     let user = user.to_string();
-    let parts: [&[u8]; 2] = [b"name", user.as_bytes()];
-    let subject = app.vault.keyring().throttle_mac(&parts);
-    count(app, &subject, app.config.throttles.name_changes_per_hour).await
+    let subject = app.vault.keyring().throttle_mac(&[kind, user.as_bytes()]);
+    count(app, &subject, most).await
 }
 
 /// One more of `most`.

@@ -30,7 +30,7 @@ use crate::app::App;
 use crate::ports::clock;
 
 pub use anonymous::{
-    Scope, charge as charge_anonymous, charge_name_change, check as check_anonymous,
+    Scope, charge as charge_anonymous, charge_export, charge_name_change, check as check_anonymous,
 };
 pub use charge::Charge;
 pub use device::DeviceToken;

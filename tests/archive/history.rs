@@ -104,7 +104,7 @@ async fn told_of(server: &Server, token: &str, admin: &str, user: UserId) -> BTr
     );
     let activity = server.get_json("/v1/me/activity?limit=200", token).await;
     let mut export = server.get_json("/v1/me/export", token).await;
-    // The log's own events are there as long as the database has them.
+    // The log's own events are there for good.
     let events = export.as_object_mut().unwrap().remove("events");
     assert!(!events.unwrap().as_array().unwrap().is_empty());
     let export = export.to_string();

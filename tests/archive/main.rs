@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod exported;
 mod files;
 mod going_on;
 mod history;

@@ -192,3 +192,24 @@ async fn an_export_has_every_item_once_however_many_there_are() {
         assert_eq!((ids.len(), distinct.len()), (231, 231), "{url}");
     }
 }
+
+/// Each may read the whole log, so nobody has any number of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_has_so_many_exports_within_an_hour() {
+    for (server, url, _folder) in servers(&[("EXPORTS_PER_HOUR", "2")]).await {
+        let token = server.token(EMAIL).await;
+        let other = access_token(&server.sign_in(EMAIL).await);
+        for token in [&token, &other] {
+            server.get_json("/v1/me/export", token).await;
+        }
+        for token in [&token, &other] {
+            let answer = server.get("/v1/me/export", token).await;
+            let wait = answer.headers()["retry-after"].to_str().unwrap();
+            assert!((3_500..=3_600).contains(&wait.parse().unwrap()), "{wait}");
+            assert_eq!(outcome(answer).await, refused(429, "too-many-attempts"));
+        }
+        let bob = server.token("bob@example.com").await;
+        server.get_json("/v1/me/export", &bob).await;
+        assert_eq!(events(&url, "UserRegistered").await, 2, "{url}");
+    }
+}

@@ -95,6 +95,7 @@ impl Server {
             ("ANONYMOUS_REQUESTS_PER_HOUR", "1000000".to_owned()),
             // Some write to the log by changing a name.
             ("NAME_CHANGES_PER_HOUR", "1000000".to_owned()),
+            ("EXPORTS_PER_HOUR", "1000000".to_owned()),
             ("REFRESHES_PER_HOUR", "1000000".to_owned()),
             ("SIGN_INS_PER_HOUR", "1000000".to_owned()),
         ];

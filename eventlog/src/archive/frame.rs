@@ -64,45 +64,138 @@ pub(super) fn list(entries: &[u8]) -> Result<Vec<Frame>, DbError> {
     Ok(frames)
 }
 
-/// The frame that holds an archived position, and its segment's object.
-pub(super) async fn find(database: &Database, position: u64) -> Result<(String, Frame), DbError> {
-    const SQL: &str = "SELECT first_position, object, frames FROM log_segments \
-                       WHERE last_position >= $1 ORDER BY last_position LIMIT 1";
-    let rows = database.query(SQL, &[position.into()]).await?;
-    let none = || DbError::decode("no segment for an archived position");
-    let row = rows.first().ok_or_else(none)?;
-    let first = u64::try_from(row.int(0)?).map_err(|_| none())?;
-    let number = position.checked_sub(first).ok_or_else(none)? / FRAME_EVENTS;
-    let number = usize::try_from(number).map_err(|_| none())?;
-    let frames = list(&row.bytes(2)?)?;
-    let frame = frames.into_iter().nth(number).ok_or_else(none)?;
-    Ok((row.text(1)?, frame))
+/// A segment, as the database has it.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// The position of its first event.
+    pub first: u64,
+    /// The position of its last event.
+    pub last: u64,
+    /// The object's name.
+    pub object: String,
+    /// In the order of the log.
+    pub frames: Vec<Frame>,
+}
+
+impl Segment {
+    /// The one that holds an archived position.
+    pub(super) async fn find(database: &Database, position: u64) -> Result<Self, DbError> {
+        const SQL: &str = "SELECT first_position, last_position, object, frames FROM log_segments \
+                           WHERE last_position >= $1 ORDER BY last_position LIMIT 1";
+        let rows = database.query(SQL, &[position.into()]).await?;
+        let none = || DbError::decode("no segment for an archived position");
+        let row = rows.first().ok_or_else(none)?;
+        let number = |index| u64::try_from(row.int(index)?).map_err(|_| none());
+        let segment = Self {
+            first: number(0)?,
+            last: number(1)?,
+            object: row.text(2)?,
+            frames: list(&row.bytes(3)?)?,
+        };
+        if segment.holds(position) {
+            Ok(segment)
+        } else {
+            Err(none())
+        }
+    }
+
+    pub(super) fn holds(&self, position: u64) -> bool {
+        (self.first..=self.last).contains(&position)
+    }
+
+    /// The number of the frame that holds a position.
+    pub(super) fn frame_of(&self, position: u64) -> usize {
+        let number = position.saturating_sub(self.first) / FRAME_EVENTS;
+        usize::try_from(number).unwrap_or(usize::MAX)
+    }
+
+    /// The position of the first event of a frame.
+    pub(super) fn first_of(&self, frame: usize) -> u64 {
+        self.first + frame as u64 * FRAME_EVENTS
+    }
+
+    /// What an object's content is when it is not this one's.
+    pub(super) fn damaged(&self, why: &str) -> DbError {
+        DbError::Archive(format!("the segment {}: {why}", self.object))
+    }
+}
+
+/// The lines of a frame: byte for byte those that were sealed, which are those that an export writes.
+#[derive(Debug)]
+pub(super) struct FrameLines {
+    first: u64,
+    text: String,
+    /// Where each line begins in the text, and its leaf.
+    leaves: Vec<(usize, Hash)>,
+}
+
+/// A line of the archive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArchivedLine<'a> {
+    pub position: u64,
+    /// With its line end.
+    pub text: &'a str,
+    pub leaf_hash: Hash,
+}
+
+impl ArchivedLine<'_> {
+    /// The event that the line was made of.
+    pub(crate) fn event(&self) -> Result<RecordedEvent, DbError> {
+        let event = from_line::read_as(self.text.trim_end_matches('\n'), self.leaf_hash);
+        let event = event.ok().filter(|event| event.position == self.position);
+        event.ok_or_else(|| DbError::Archive("a sealed line is not an exported one".to_owned()))
+    }
 }
 
 impl Frame {
-    /// Its events, the first of which has this position, and the size of their text. They are those that were sealed, or
-    /// there are none.
-    pub(super) fn open(
-        &self,
-        first: u64,
-        content: &[u8],
-    ) -> Result<(Vec<RecordedEvent>, usize), &'static str> {
+    /// Its lines, the first of which has this position. They are those that were sealed, or there are none.
+    pub(super) fn open(&self, first: u64, content: &[u8]) -> Result<FrameLines, &'static str> {
         const DAMAGED: &str = "it does not hold what was sealed";
         let text = unpack(content).ok_or(DAMAGED)?;
         let mut tree = Frontier::default();
-        let mut events = Vec::new();
-        for (line, position) in text.lines().zip(first..) {
-            let event = from_line::read(line).map_err(|_| DAMAGED)?;
-            if event.position != position {
-                return Err(DAMAGED);
-            }
-            tree.push(event.leaf_hash);
-            events.push(event);
+        let (mut begin, mut leaves) = (0, Vec::new());
+        for line in text.split_inclusive('\n') {
+            let leaf = crate::leaf_hash(line.strip_suffix('\n').ok_or(DAMAGED)?);
+            tree.push(leaf);
+            leaves.push((begin, leaf));
+            begin += line.len();
         }
         if tree.size() != FRAME_EVENTS || tree.root() != self.root {
             return Err(DAMAGED);
         }
-        Ok((events, text.len()))
+        Ok(FrameLines {
+            first,
+            text,
+            leaves,
+        })
+    }
+}
+
+impl FrameLines {
+    /// Bytes of the text.
+    pub(super) fn size(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The lines behind a position.
+    pub(super) fn behind(&self, position: u64) -> impl Iterator<Item = ArchivedLine<'_>> {
+        let passed = (position + 1).saturating_sub(self.first);
+        let passed = usize::try_from(passed).unwrap_or(usize::MAX);
+        let lines = self
+            .leaves
+            .iter()
+            .zip(self.first..)
+            .enumerate()
+            .skip(passed);
+        lines.map(move |(number, (&(begin, leaf_hash), position))| {
+            let end = self.leaves.get(number + 1).map(|next| next.0);
+            let line = begin..end.unwrap_or(self.text.len());
+            ArchivedLine {
+                position,
+                text: self.text.get(line).unwrap_or_default(),
+                leaf_hash,
+            }
+        })
     }
 }
 
@@ -115,4 +208,77 @@ fn unpack(content: &[u8]) -> Option<String> {
         .take(TEXT_MAX);
     frame.read_to_string(&mut text).ok()?;
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn events() -> Vec<RecordedEvent> {
+        let event = |position| RecordedEvent {
+            position,
+            event_id: Uuid::from_u128(position.into()),
+            recorded_at: DateTime::UNIX_EPOCH,
+            aggregate_type: "thing".to_owned(),
+            aggregate_id: "a".to_owned(),
+            sequence: position,
+            event_type: "Happened".to_owned(),
+            event_version: "1.0".to_owned(),
+            payload: "{\"Happened\":{\"text\":\"\\u0041\\r\\n\"}}".to_owned(),
+            metadata: "{}".to_owned(),
+            leaf_hash: [0; 32],
+        };
+        let with_leaf = |event: RecordedEvent| RecordedEvent {
+            leaf_hash: crate::leaf_hash(&cloud_event_line(&event)),
+            ..event
+        };
+        (257..513).map(event).map(with_leaf).collect()
+    }
+
+    #[test]
+    fn a_frame_gives_the_bytes_that_were_sealed_or_nothing() {
+        let events = events();
+        let (packed, entry) = pack(&events).unwrap();
+        let frame = list(&entry).unwrap().remove(0);
+        let lines = frame.open(257, &packed).unwrap();
+        let text: String = lines.behind(0).map(|line| line.text).collect();
+        assert_eq!(text.into_bytes(), zstd::decode_all(&*packed).unwrap());
+        for after in [0, 256, 257, 400, 511, 512, 513] {
+            let read: Result<Vec<_>, _> = lines.behind(after).map(|line| line.event()).collect();
+            let behind = events.iter().filter(|event| event.position > after);
+            assert_eq!(read.unwrap(), behind.cloned().collect::<Vec<_>>());
+        }
+        let wrong_place = frame.open(1, &packed).unwrap();
+        assert!(wrong_place.behind(0).all(|line| line.event().is_err()));
+    }
+
+    /// Also what differs in white space only, which a reader of lines would not see.
+    #[test]
+    fn a_frame_of_other_bytes_is_refused() {
+        let (packed, entry) = pack(&events()).unwrap();
+        let frame = list(&entry).unwrap().remove(0);
+        let good = String::from_utf8(zstd::decode_all(&*packed).unwrap()).unwrap();
+        let repack = |text: &str| zstd::bulk::compress(text.as_bytes(), LEVEL).unwrap();
+        assert!(frame.open(257, &repack(&good)).is_ok());
+        let (first, rest) = good.split_once('\n').unwrap();
+        for bad in [
+            good.replace('\n', "\r\n"),
+            good.trim_end().to_owned(),
+            format!("{good}\n"),
+            format!("\n{good}"),
+            format!("{good}{first}\n"),
+            rest.to_owned(),
+            format!("{rest}{first}\n"),
+            good.replacen("Happened", "Happenet", 1),
+            good.replacen("\\u0041", "A", 1),
+            String::new(),
+        ] {
+            assert!(frame.open(257, &repack(&bad)).is_err(), "{bad:.300}");
+        }
+        assert!(frame.open(257, good.as_bytes()).is_err());
+        assert!(frame.open(257, &packed[..packed.len() - 1]).is_err());
+    }
 }

@@ -11,15 +11,16 @@ use bytes::Bytes;
 use futures::Stream;
 use http::header;
 use projections::page::{Cursor, Page};
-use projections::personal_events::PersonalEvent;
+use projections::personal_events::{PersonalEvent, PersonalEvents};
 use projections::sessions::State as SessionState;
 use projections::users::PendingEmail;
-use projections::{activity, media, media_jobs, personal_events, sessions, users};
+use projections::{activity, media, media_jobs, sessions, users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::activity::{ActivityView, view as activity_view};
 use crate::app::App;
+use crate::exports::ExportPlace;
 use crate::http::caller::{Caller, RecentCaller};
 use crate::http::jobs::view::{JobView, view as job_view};
 use crate::http::media::view::{MediaView, view as media_view};
@@ -29,7 +30,7 @@ use crate::http::sessions::view::{SessionView, user_agent, view as session_view}
 use crate::http::users::view::{UserView, view as user_view};
 use crate::keyring::PersonKey;
 use crate::ports::clock;
-use crate::uploads;
+use crate::{throttle, uploads};
 
 /// Items that are in memory at a time.
 const PAGE: usize = 200;
@@ -51,8 +52,7 @@ pub struct ExportView {
     jobs: Vec<JobView>,
     activity: Vec<ActivityView>,
     /// Texts of the person as the log has them, in its order: also former names and addresses, the devices of sessions
-    /// that are forgotten, and files that are deleted. What an operator moved from the database to the archive of the
-    /// log is not among them.
+    /// that are forgotten, and files that are deleted, wherever an operator keeps that part of the log.
     events: Vec<ExportedEvent>,
 }
 
@@ -99,13 +99,15 @@ pub struct ExportedSession {
     user_agent: Option<String>,
 }
 
-/// Everything that is stored about the caller.
+/// Everything that is stored about the caller. The whole log may have to be read for it, so a person has one at a time and
+/// so many within an hour.
 #[utoipa::path(
     get, path = "/v1/me/export", tag = "accounts", operation_id = "export_me",
     responses(
         (status = 200, body = ExportView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "reauthentication-required"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
     security(("bearer" = [])),
 )]
@@ -114,6 +116,8 @@ pub async fn export(
     RecentCaller(caller): RecentCaller,
     _: TailRead<reads::MediaAndJobs>,
 ) -> Result<Response, Problem> {
+    let place = app.exports.begin(caller.user_id)?;
+    throttle::charge_export(&app, caller.user_id).await?;
     let row = users::find(&app.database, caller.user_id).await?;
     let row = row.ok_or_else(Problem::not_found)?;
     let user = user_view(&app, &row).await?;
@@ -123,7 +127,14 @@ pub async fn export(
     let pending = pending.map(|pending| pending_view(&key, pending));
     let uploads = open_uploads(&app, &caller, &key).await?;
     let steps = steps(&user, pending.transpose()?.as_ref(), &uploads)?;
-    let source = Source { app, caller, key };
+    let events = PersonalEvents::begin(&app.database, caller.user_id).await?;
+    let source = Source {
+        events: events.ok_or_else(Problem::not_found)?,
+        app,
+        caller,
+        key,
+        _place: place,
+    };
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
@@ -143,13 +154,14 @@ enum Part {
     Media,
     Jobs,
     Activity,
-    Events,
 }
 
 struct Source {
     app: Arc<App>,
     caller: Caller,
     key: PersonKey,
+    events: PersonalEvents,
+    _place: ExportPlace,
 }
 
 impl Source {
@@ -180,11 +192,24 @@ impl Source {
                 let page = activity::list(database, owner, after, PAGE).await?;
                 items(page, |row| Ok(activity_view(&self.caller, row)))
             }
-            Part::Events => {
-                let page = personal_events::list(database, owner, after, PAGE).await?;
-                items(page, |event| event_view(&self.key, event))
-            }
         }
+    }
+
+    /// The next events as JSON, comma-separated; nothing at their end.
+    async fn read_events(&mut self) -> Result<Option<String>, Problem> {
+        let Some(events) = self.events.next(PAGE).await? else {
+            return Ok(None);
+        };
+        // This key is in memory. Once the person is erased the vault has it no more, and nothing is told of them.
+        let person = self.caller.user_id;
+        if !events.is_empty() && self.app.vault.person_key(person).await?.is_none() {
+            return Err(Problem::not_found());
+        }
+        let shown = events
+            .iter()
+            .map(|event| json(&event_view(&self.key, event)?));
+        let shown: Vec<String> = shown.collect::<Result<_, _>>()?;
+        Ok(Some(shown.join(",")))
     }
 }
 
@@ -246,6 +271,7 @@ fn items<R, V: Serialize>(
 enum Step {
     Text(String),
     Items(Part, Cursor),
+    Events,
 }
 
 fn steps(
@@ -271,7 +297,7 @@ fn steps(
         text("],\"activity\":["),
         items(Part::Activity),
         text("],\"events\":["),
-        Step::Items(Part::Events, personal_events::start()),
+        Step::Events,
         text("]}\n"),
     ]))
 }
@@ -283,26 +309,41 @@ fn document(
     steps: VecDeque<Step>,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
     let state = (source, steps, false);
-    futures::stream::try_unfold(state, |(source, mut steps, needs_comma)| async move {
+    futures::stream::try_unfold(state, |(mut source, mut steps, needs_comma)| async move {
         loop {
-            let (part, after) = match steps.pop_front() {
+            let read = match steps.pop_front() {
                 None => return Ok(None),
                 Some(Step::Text(text)) => {
                     return Ok(Some((Bytes::from(text), (source, steps, false))));
                 }
-                Some(Step::Items(part, after)) => (part, after),
+                Some(Step::Items(part, after)) => {
+                    let read = source.read(part, &after).await;
+                    read.map(|(items, next)| (items, next.map(|next| Step::Items(part, next))))
+                }
+                Some(Step::Events) => {
+                    let read = source.read_events().await;
+                    read.map(|events| {
+                        let more = events.as_ref().map(|_| Step::Events);
+                        (events.unwrap_or_default(), more)
+                    })
+                }
             };
-            let read = source.read(part, &after).await;
             let (items, next) = read.map_err(|problem| {
                 tracing::error!(?problem, "an export of an account broke off");
                 io::Error::other("the export broke off")
             })?;
+            let is_looking = matches!(next, Some(Step::Events));
             if let Some(next) = next {
-                steps.push_front(Step::Items(part, next));
+                steps.push_front(next);
             }
             if !items.is_empty() {
                 let text = if needs_comma { "," } else { "" }.to_owned() + &items;
                 return Ok(Some((Bytes::from(text), (source, steps, true))));
+            }
+            if is_looking {
+                // White space, so that nobody on the way takes a long look for a dead connection.
+                let text = Bytes::from_static(b"\n");
+                return Ok(Some((text, (source, steps, needs_comma))));
             }
         }
     })

@@ -623,7 +623,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everything that is stored about the caller. */
+        /**
+         * Everything that is stored about the caller. The whole log may have to be read for it, so a person has one at a time and
+         *     so many within an hour.
+         */
         get: operations["export_me"];
         put?: never;
         post?: never;
@@ -1338,8 +1341,7 @@ export interface components {
             activity: components["schemas"]["Activity"][];
             /**
              * @description Texts of the person as the log has them, in its order: also former names and addresses, the devices of sessions
-             *     that are forgotten, and files that are deleted. What an operator moved from the database to the archive of the
-             *     log is not among them.
+             *     that are forgotten, and files that are deleted, wherever an operator keeps that part of the log.
              */
             events: components["schemas"]["ExportedEvent"][];
             /** Format: date-time */
@@ -4188,6 +4190,15 @@ export interface operations {
             };
             /** @description reauthentication-required */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too-many-attempts */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
