@@ -24,6 +24,7 @@ pub mod password_resets;
 pub mod problem;
 pub mod problems;
 pub mod reads;
+pub mod recognised;
 pub mod sessions;
 pub mod tokens;
 pub mod uploads;

@@ -271,6 +271,38 @@ pub async fn ended_before(
     rows.iter().map(ended).collect()
 }
 
+/// The access token of a session that ended.
+#[derive(Debug, Clone)]
+pub struct EndedToken {
+    /// The token's hash.
+    pub access_token_hash: String,
+    /// The session.
+    pub session_id: SessionId,
+    /// Whose it was.
+    pub user_id: UserId,
+    /// Why it ended.
+    pub end_reason: String,
+}
+
+/// The access tokens of the sessions that ended last, the latest first, at most `limit`.
+///
+/// # Errors
+/// The database failed.
+pub async fn ended_last(database: &Database, limit: usize) -> Result<Vec<EndedToken>, DbError> {
+    const SQL: &str = "SELECT access_token_hash, session_id, user_id, COALESCE(end_reason, '') \
+                       FROM sessions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $1";
+    let rows = database.query(SQL, &[int(limit as u64)]).await?;
+    let ended = |row: &Row| {
+        Ok(EndedToken {
+            access_token_hash: row.text(0)?,
+            session_id: typed(row, 1)?,
+            user_id: typed(row, 2)?,
+            end_reason: row.text(3)?,
+        })
+    };
+    rows.iter().map(ended).collect()
+}
+
 /// Live sessions after `after` (by identifier), for loading them all in bounded steps.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ pub use anonymous::{
     Scope, charge as charge_anonymous, charge_name_change, check as check_anonymous,
 };
 pub use device::DeviceToken;
-pub use gates::{Trial, network};
+pub use gates::{Trial, network, network_name};
 pub use table::Counted;
 
 /// Why a password is not looked at, or a call not answered.
