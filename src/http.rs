@@ -113,6 +113,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
             admin::users::sessions::revoke
         ))
         .routes(routes!(admin::users::totp::reset))
+        .routes(routes!(admin::sessions::revoke_all))
 }
 
 /// Calls that stream, for as long as it takes.

@@ -170,6 +170,26 @@ pub async fn not_ended(
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
+/// Sessions of everybody after `after` that have not ended, by identifier, at most `limit`; each with whose it is.
+///
+/// # Errors
+/// The database failed.
+pub async fn not_ended_of_all(
+    database: &Database,
+    after: Option<SessionId>,
+    limit: usize,
+) -> Result<Vec<(SessionId, UserId)>, DbError> {
+    const SQL: &str = "SELECT session_id, user_id FROM sessions WHERE ended_at IS NULL \
+                       AND session_id > $1 ORDER BY session_id LIMIT $2";
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let rows = database
+        .query(SQL, &[after.into(), int(limit as u64)])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((typed(row, 0)?, typed(row, 1)?)))
+        .collect()
+}
+
 /// Whether a person has more sessions that have not ended than `most`.
 pub fn has_more_than(user: UserId, most: usize) -> Question<bool> {
     const SQL: &str = "SELECT session_id FROM sessions WHERE user_id = $1 AND ended_at IS NULL \

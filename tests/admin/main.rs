@@ -10,6 +10,7 @@
 
 mod accounts;
 mod command_line;
+mod everybody;
 mod half_done;
 mod last;
 mod late;
