@@ -24,6 +24,7 @@ pub mod password_resets;
 pub mod problem;
 pub mod problems;
 pub mod reads;
+pub mod recognised;
 pub mod sessions;
 pub mod tokens;
 pub mod uploads;
@@ -112,6 +113,7 @@ fn short_api() -> OpenApiRouter<Arc<App>> {
             admin::users::sessions::revoke
         ))
         .routes(routes!(admin::users::totp::reset))
+        .routes(routes!(admin::sessions::revoke_all))
 }
 
 /// Calls that stream, for as long as it takes.

@@ -3,7 +3,7 @@
 use aggregates::session::{RevokeReason, Session, SessionCommand, SessionError};
 use aggregates::values::{SessionId, UserId};
 use chrono::{DateTime, Utc};
-use eventlog::{DbError, ExecuteError};
+use eventlog::{Database, DbError, ExecuteError, Log};
 use projections::sessions;
 
 use crate::app::{Acting, App};
@@ -48,7 +48,7 @@ pub async fn revoke(
     acting: &Acting,
     by: Option<UserId>,
 ) -> Result<Revoked, RevokeError> {
-    let position = revoke_one(app, session, reason, acting, by).await?;
+    let position = revoke_one(&app.log, session, reason, acting, by).await?;
     let settled = match position {
         Some(position) => position,
         None => app.log.head().await?,
@@ -95,7 +95,7 @@ pub async fn revoke_all_by(
         }
         let all = sessions
             .iter()
-            .map(|id| revoke_one(app, *id, reason, acting, by));
+            .map(|id| revoke_one(&app.log, *id, reason, acting, by));
         for position in futures::future::try_join_all(all)
             .await?
             .into_iter()
@@ -111,6 +111,56 @@ pub async fn revoke_all_by(
     };
     app.lease.settle(settled).await?;
     Ok(revoked)
+}
+
+/// Whose sessions go on when all others end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// None.
+    Nothing,
+    /// This one.
+    Session(SessionId),
+    /// Those of this person.
+    User(UserId),
+}
+
+/// Ends every session of every account but what is kept, some hundred at a time. Every session that was in the log before
+/// the call has ended after it, whatever the clocks of the nodes say; of those that begin meanwhile some have. When it is cut
+/// off, the next call ends those that are left. The caller settles it.
+///
+/// # Errors
+/// See [`RevokeError`].
+pub async fn revoke_everywhere(
+    log: &Log,
+    database: &Database,
+    kept: Kept,
+    acting: &Acting,
+    by: Option<UserId>,
+) -> Result<Revoked, RevokeError> {
+    let reason = RevokeReason::RevokedByAdmin;
+    let mut revoked = Revoked::default();
+    let mut after = None;
+    loop {
+        let page = sessions::not_ended_of_all(database, after, ROUND).await?;
+        let ended: Vec<SessionId> = page
+            .iter()
+            .filter(|(session, user)| kept != Kept::Session(*session) && kept != Kept::User(*user))
+            .map(|(session, _)| *session)
+            .collect();
+        let all = ended
+            .iter()
+            .map(|session| revoke_one(log, *session, reason, acting, by));
+        let positions = futures::future::try_join_all(all).await?;
+        for position in positions.into_iter().flatten() {
+            revoked.count += 1;
+            revoked.position = revoked.position.max(Some(position));
+        }
+        // New sessions stand at the end, so that those which begin meanwhile do not keep it going for ever.
+        match page.last() {
+            Some((last, _)) if page.len() == ROUND => after = Some(*last),
+            _ => return Ok(revoked),
+        }
+    }
 }
 
 /// Sessions that one sign-in ends at most because they are too many. More than one, so that an account which has far too
@@ -132,7 +182,7 @@ pub async fn revoke_surplus(app: &App, user: UserId, acting: &Acting) -> Result<
     let reason = RevokeReason::TooManySessions;
     let all = surplus
         .iter()
-        .map(|id| revoke_one(app, *id, reason, acting, None));
+        .map(|id| revoke_one(&app.log, *id, reason, acting, None));
     let positions = futures::future::try_join_all(all).await?;
     // Another sign-in may have ended them at this moment: then it is that which is settled.
     let settled = match positions.into_iter().flatten().max() {
@@ -163,7 +213,7 @@ pub async fn revoke_begun_by(
         }
         let all = sessions
             .iter()
-            .map(|id| revoke_one(app, *id, reason, acting, Some(user)));
+            .map(|id| revoke_one(&app.log, *id, reason, acting, Some(user)));
         futures::future::try_join_all(all).await?;
     }
     app.lease.settle(app.log.head().await?).await?;
@@ -171,7 +221,7 @@ pub async fn revoke_begun_by(
 }
 
 async fn revoke_one(
-    app: &App,
+    log: &Log,
     session: SessionId,
     reason: RevokeReason,
     acting: &Acting,
@@ -183,8 +233,7 @@ async fn revoke_one(
         by,
         at: clock::now(),
     };
-    let outcome = app
-        .log
+    let outcome = log
         .execute::<Session>(&session.to_string(), command, &context)
         .await?;
     Ok(outcome.position)

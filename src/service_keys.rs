@@ -100,14 +100,36 @@ pub async fn revoke(
     Ok(outcome.position)
 }
 
-/// The service key, if it is good now.
+/// What a service presents as its key.
+#[derive(Debug)]
+pub enum Presented {
+    /// A key that is good now.
+    Good(ServiceKeyRow),
+    /// One that was, and why it is not any more.
+    Ended(ServiceKeyRow, &'static str),
+    /// No key.
+    Unknown,
+}
+
+/// Whether it is a service key that is good now.
 ///
 /// # Errors
 /// The database failed; then nobody is let in.
-pub async fn check(database: &Database, key: &str) -> Result<Option<ServiceKeyRow>, DbError> {
+pub async fn check(database: &Database, key: &str) -> Result<Presented, DbError> {
     if !is_well_formed(key) {
-        return Ok(None);
+        return Ok(Presented::Unknown);
     }
     let hash = TokenHash::from_bytes(ids::token_digest(key));
-    service_keys::find_good(database, &hash, clock::now()).await
+    let found = service_keys::find_by_hash(database, &hash).await?;
+    Ok(found.map_or(Presented::Unknown, |row| of(row, clock::now())))
+}
+
+fn of(row: ServiceKeyRow, now: DateTime<Utc>) -> Presented {
+    if row.revoked_at.is_some() {
+        Presented::Ended(row, "key_revoked")
+    } else if row.expires_at.is_some_and(|end| end <= now) {
+        Presented::Ended(row, "key_expired")
+    } else {
+        Presented::Good(row)
+    }
 }

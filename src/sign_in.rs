@@ -159,9 +159,9 @@ pub enum SignInError {
     /// The address and the password do not belong together.
     #[error("the credentials are wrong")]
     InvalidCredentials,
-    /// They do, but the account was disabled.
+    /// They do, but the account, this one, was disabled.
     #[error("the account is disabled")]
-    AccountDisabled,
+    AccountDisabled(UserId),
     /// Too many attempts.
     #[error(transparent)]
     Throttle(#[from] ThrottleError),
@@ -260,7 +260,7 @@ async fn try_password(
     match verified.map(|verified| verified.zip(account)) {
         Ok(Some((_, row))) if row.is_disabled => {
             charge.succeeded(app).await?;
-            Err(SignInError::AccountDisabled)
+            Err(SignInError::AccountDisabled(row.user_id))
         }
         Ok(Some((verified, user))) => {
             upgrade(app, &verified).await;

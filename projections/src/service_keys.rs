@@ -127,21 +127,16 @@ pub struct ServiceKeyRow {
 const SELECT: &str = "SELECT service_key_id, name, scopes, expires_at, created_by, created_at, \
                       revoked_at FROM service_keys";
 
-/// The key with this hash that is good at `now`.
+/// The key with this hash, good or not.
 ///
 /// # Errors
 /// The database failed.
-pub async fn find_good(
+pub async fn find_by_hash(
     database: &Database,
     hash: &TokenHash,
-    now: DateTime<Utc>,
 ) -> Result<Option<ServiceKeyRow>, DbError> {
-    let sql = format!(
-        "{SELECT} WHERE key_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
-    );
-    let rows = database
-        .query(&sql, &[hash.as_str().into(), micros(now)])
-        .await?;
+    let sql = format!("{SELECT} WHERE key_hash = $1");
+    let rows = database.query(&sql, &[hash.as_str().into()]).await?;
     rows.first().map(from_row).transpose()
 }
 

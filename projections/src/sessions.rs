@@ -170,6 +170,26 @@ pub async fn not_ended(
     rows.iter().map(|row| typed(row, 0)).collect()
 }
 
+/// Sessions of everybody after `after` that have not ended, by identifier, at most `limit`; each with whose it is.
+///
+/// # Errors
+/// The database failed.
+pub async fn not_ended_of_all(
+    database: &Database,
+    after: Option<SessionId>,
+    limit: usize,
+) -> Result<Vec<(SessionId, UserId)>, DbError> {
+    const SQL: &str = "SELECT session_id, user_id FROM sessions WHERE ended_at IS NULL \
+                       AND session_id > $1 ORDER BY session_id LIMIT $2";
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let rows = database
+        .query(SQL, &[after.into(), int(limit as u64)])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((typed(row, 0)?, typed(row, 1)?)))
+        .collect()
+}
+
 /// Whether a person has more sessions that have not ended than `most`.
 pub fn has_more_than(user: UserId, most: usize) -> Question<bool> {
     const SQL: &str = "SELECT session_id FROM sessions WHERE user_id = $1 AND ended_at IS NULL \
@@ -266,6 +286,38 @@ pub async fn ended_before(
         Ok(EndedSession {
             session_id: typed(row, 0)?,
             ended_at: time(row, 1)?,
+        })
+    };
+    rows.iter().map(ended).collect()
+}
+
+/// The access token of a session that ended.
+#[derive(Debug, Clone)]
+pub struct EndedToken {
+    /// The token's hash.
+    pub access_token_hash: String,
+    /// The session.
+    pub session_id: SessionId,
+    /// Whose it was.
+    pub user_id: UserId,
+    /// Why it ended.
+    pub end_reason: String,
+}
+
+/// The access tokens of the sessions that ended last, the latest first, at most `limit`.
+///
+/// # Errors
+/// The database failed.
+pub async fn ended_last(database: &Database, limit: usize) -> Result<Vec<EndedToken>, DbError> {
+    const SQL: &str = "SELECT access_token_hash, session_id, user_id, COALESCE(end_reason, '') \
+                       FROM sessions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $1";
+    let rows = database.query(SQL, &[int(limit as u64)]).await?;
+    let ended = |row: &Row| {
+        Ok(EndedToken {
+            access_token_hash: row.text(0)?,
+            session_id: typed(row, 1)?,
+            user_id: typed(row, 2)?,
+            end_reason: row.text(3)?,
         })
     };
     rows.iter().map(ended).collect()

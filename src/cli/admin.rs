@@ -6,6 +6,7 @@ use aggregates::values::{EmailAddress, Password, PasswordFailure, Role, UserId};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use projections::{email_claims, users};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::accounts::{self, NewAccount};
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::keyring::Peppers;
 use crate::ports::ids;
 use crate::ports::passwords::{Passwords, broken_rules};
+use crate::revocation::{self, Kept};
 use crate::token_check::Lease;
 use crate::{administration, second_factor};
 
@@ -39,6 +41,12 @@ pub enum Command {
         #[arg(long)]
         email: String,
     },
+    /// Ends every session of every account, such as when tokens may have leaked; says how many. Again: those that are left.
+    EndAllSessions {
+        /// The identifier of an account whose sessions go on.
+        #[arg(long, value_name = "ID")]
+        except_user: Option<Uuid>,
+    },
 }
 
 /// A role of an account.
@@ -62,6 +70,7 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
         Command::Grant(grant) => change_role(config, &grant, true).await,
         Command::Revoke(grant) => change_role(config, &grant, false).await,
         Command::ResetTotp { email } => reset_totp(config, &email).await,
+        Command::EndAllSessions { except_user } => end_all_sessions(config, except_user).await,
     }
 }
 
@@ -116,6 +125,23 @@ async fn reset_totp(config: &Config, email: &str) -> anyhow::Result<()> {
     second_factor::disable(&core.log, &core.vault, &row, &acting()).await?;
     close(core).await;
     super::print(&format!("{user}\n"))
+}
+
+async fn end_all_sessions(config: &Config, except: Option<Uuid>) -> anyhow::Result<()> {
+    let core = Core::open(config).await?;
+    let kept = match except.map(UserId::from) {
+        Some(user) => {
+            let account = users::find(&core.database, user).await?;
+            account.context("there is no account with this identifier")?;
+            Kept::User(user)
+        }
+        None => Kept::Nothing,
+    };
+    let revoked =
+        revocation::revoke_everywhere(&core.log, &core.database, kept, &acting(), None).await?;
+    settle(&core, Some(core.log.head().await?)).await?;
+    close(core).await;
+    super::print(&format!("{}\n", revoked.count))
 }
 
 fn acting() -> Acting {

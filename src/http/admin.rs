@@ -2,5 +2,6 @@
 //! the administrator as its actor.
 
 pub mod service_keys;
+pub mod sessions;
 pub mod users;
 pub mod webhooks;

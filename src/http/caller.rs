@@ -9,16 +9,17 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use chrono::TimeDelta;
 use eventlog::DbError;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 use projections::users;
 use uuid::Uuid;
 
 use super::edge::RequestId;
 use super::problem::{Kind, Problem};
+use super::recognised::{self, Principal};
 use crate::app::{Acting, App};
 use crate::ports::clock;
-use crate::service_keys;
+use crate::service_keys::{self, Presented};
 use crate::token_check::Good;
 
 /// Anyone with a good token.
@@ -98,7 +99,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?;
-        let good = app.tokens.check(token).await?.ok_or_else(invalid_token)?;
+        let good = recognised::good(app, &parts.extensions, token).await?;
         app.last_seen.note(good.token.session_id);
         Ok(Self {
             user_id: good.token.user_id,
@@ -153,18 +154,22 @@ impl FromRequestParts<Arc<App>> for Auditor {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?;
-        match may_audit(app, token).await? {
-            MayAudit::Yes(session) => {
-                if let Some(session) = session {
+        let may = may_audit(app, token).await?;
+        if let Some(principal) = may.principal() {
+            recognised::note(&parts.extensions, principal);
+        }
+        match may {
+            MayAudit::Yes(principal) => {
+                if let Some(session) = principal.session_id {
                     app.last_seen.note(session);
                 }
                 Ok(Self)
             }
-            MayAudit::No => Err(Problem::new(
+            MayAudit::No(_) => Err(Problem::new(
                 Kind::Forbidden,
                 "this call needs the role auditor, or a service key with the scope audit",
             )),
-            MayAudit::Unknown => Err(invalid_token()),
+            MayAudit::Unknown(_) => Err(invalid_token()),
         }
     }
 }
@@ -172,12 +177,22 @@ impl FromRequestParts<Arc<App>> for Auditor {
 /// Whether a bearer token lets its holder read the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MayAudit {
-    /// It does; with the session of a person's token.
-    Yes(Option<SessionId>),
+    /// It does.
+    Yes(Principal),
     /// It is good for other things.
-    No,
-    /// It is not good.
-    Unknown,
+    No(Principal),
+    /// It is not good; with whose it was, if that is known.
+    Unknown(Option<Principal>),
+}
+
+impl MayAudit {
+    /// Who holds it, or did.
+    fn principal(self) -> Option<Principal> {
+        match self {
+            Self::Yes(principal) | Self::No(principal) => Some(principal),
+            Self::Unknown(principal) => principal,
+        }
+    }
 }
 
 /// Whether a token or a service key lets its holder read the log now.
@@ -188,15 +203,24 @@ pub async fn may_audit(app: &App, token: &str) -> Result<MayAudit, DbError> {
     if let Some(good) = app.tokens.check(token).await? {
         let is_auditor = good.account.roles.contains(&Role::Auditor);
         return Ok(if is_auditor {
-            MayAudit::Yes(Some(good.token.session_id))
+            MayAudit::Yes(Principal::from(&good))
         } else {
-            MayAudit::No
+            MayAudit::No(Principal::from(&good))
         });
     }
     Ok(match service_keys::check(&app.database, token).await? {
-        Some(key) if key.scopes.contains(&ServiceKeyScope::Audit) => MayAudit::Yes(None),
-        Some(_) => MayAudit::No,
-        None => MayAudit::Unknown,
+        Presented::Good(key) => {
+            let principal = Principal::service(&key, None);
+            if key.scopes.contains(&ServiceKeyScope::Audit) {
+                MayAudit::Yes(principal)
+            } else {
+                MayAudit::No(principal)
+            }
+        }
+        Presented::Ended(key, reason) => {
+            MayAudit::Unknown(Some(Principal::service(&key, Some(reason))))
+        }
+        Presented::Unknown => MayAudit::Unknown(app.tokens.ended(token).map(Principal::from)),
     })
 }
 
@@ -254,16 +278,17 @@ impl FromRequestParts<Arc<App>> for ClientIp {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer
-            .ok_or_else(|| Problem::internal("the connection has no address"))?
-            .0
-            .ip();
-        Ok(Self(client_ip(
-            peer,
-            &parts.headers,
-            &app.config.network.trusted_proxies,
-        )))
+        let ip = Self::of(app, &parts.extensions, &parts.headers);
+        ip.ok_or_else(|| Problem::internal("the connection has no address"))
+    }
+}
+
+impl ClientIp {
+    /// Of a request with these extensions and headers, if its connection has an address.
+    pub(super) fn of(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Option<Self> {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip();
+        let trusted = &app.config.network.trusted_proxies;
+        Some(Self(client_ip(peer, headers, trusted)))
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Outside of everything else it gives the request its identifier, answers `/v1/verify` without going through
 //! the router (the hot path), turns every failure into problem+json, adds the security headers, counts, and
-//! logs. What `/v1/verify` answers from memory is neither counted nor logged. It never reads a body. What it does not
-//! answer itself it leaves to other threads, so that the hot path waits behind no handler.
+//! logs. What `/v1/verify` answers from memory has no line; only its refusals are counted. It never reads a body. What it
+//! does not answer itself it leaves to other threads, so that the hot path waits behind no handler.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -21,11 +22,14 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 use uuid::Uuid;
 
+use super::caller::ClientIp;
 use super::problem::{Kind, Problem};
+use super::recognised::Recognised;
 use super::verify;
 use crate::app::App;
 use crate::listener::Arrival;
 use crate::ports::{clock, ids};
+use crate::throttle;
 
 /// The name of the header that carries the request's identifier.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -85,14 +89,15 @@ where
         let mut request = arrival.into_request();
         request.extensions_mut().insert(RequestId(request_id));
         let started = clock::monotonic();
-        let line = Line::of(&request);
+        let line = Line::of(&self.app, &mut request);
         let mut inner = self.inner.clone();
         std::mem::swap(&mut inner, &mut self.inner);
         let handled = self.handlers.spawn(async move {
             let Ok(mut response) = inner.call(request).await;
             let route = response.extensions_mut().remove::<Route>();
+            let refusal = Refusal::of(&response);
             let response = finish(response, request_id);
-            line.log(&response, request_id, route.as_ref(), started);
+            line.log(&response, request_id, route.as_ref(), &refusal, started);
             response
         });
         // A client that goes away ends its request.
@@ -256,36 +261,92 @@ fn of_status(status: StatusCode) -> Problem {
 #[derive(Debug, Clone)]
 pub struct Route(pub MatchedPath);
 
-/// What the access log says of a request: never its query, which may hold what a person typed.
+/// Why a request was refused, in words of ours only.
+#[derive(Debug, Clone, Default)]
+struct Refusal {
+    problem: Option<&'static str>,
+    detail: Option<Cow<'static, str>>,
+}
+
+impl Refusal {
+    /// What a 401 or 403 says to the client quotes nothing that the client sent; other details may.
+    fn of(response: &Response) -> Self {
+        let problem = response.extensions().get::<Problem>();
+        let is_of_rights = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        Self {
+            problem: problem.map(|problem| problem.kind.slug()),
+            detail: problem
+                .filter(|problem| is_of_rights.contains(&problem.kind.status()))
+                .map(Problem::detail),
+        }
+    }
+}
+
+/// What the access log says of a request: never its query, which may hold what a person typed, and never an address.
 struct Line {
+    app: Arc<App>,
     method: http::Method,
     path: String,
+    client: Option<ClientIp>,
+    caller: Recognised,
 }
 
 impl Line {
-    fn of(request: &Request<Body>) -> Self {
+    /// Of a request, which gets the place for its caller.
+    fn of(app: &Arc<App>, request: &mut Request<Body>) -> Self {
+        let caller = Recognised::default();
+        request.extensions_mut().insert(caller.clone());
         Self {
+            app: Arc::clone(app),
             method: request.method().clone(),
             path: logged_path(request.uri().path()),
+            client: ClientIp::of(app, request.extensions(), request.headers()),
+            caller,
         }
     }
 
-    fn log(&self, response: &Response, request_id: Uuid, route: Option<&Route>, started: Instant) {
+    /// The network of the client, as a keyed hash: lines from one network are alike, and it is not told which it is.
+    fn network(&self) -> Option<String> {
+        let keyring = self.app.vault.keyring();
+        let mut name = throttle::network_name(keyring, self.client?.0);
+        name.truncate(LOGGED_NETWORK_CHARS);
+        Some(name)
+    }
+
+    fn log(
+        &self,
+        response: &Response,
+        request_id: Uuid,
+        route: Option<&Route>,
+        refusal: &Refusal,
+        started: Instant,
+    ) {
         let status = response.status().as_u16();
         let elapsed = started.elapsed();
         let route = route.map_or("unmatched", |route| route.0.as_str());
         let method = super::metrics::method_label(&self.method);
         super::metrics::request(method, route, status, elapsed);
+        let caller = self.caller.principal().unwrap_or_default();
         tracing::info!(
             %request_id,
             method,
             path = self.path,
             status,
+            user_id = caller.user_id.map(display),
+            session_id = caller.session_id.map(display),
+            service_key_id = caller.service_key_id.map(display),
+            network = self.network(),
+            problem = refusal.problem,
+            detail = refusal.detail.as_deref(),
+            ended = caller.ended,
             duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             "request"
         );
     }
 }
+
+/// As much of a network's hash as a line has: 64 bits.
+const LOGGED_NETWORK_CHARS: usize = 16;
 
 /// The longest segment of a path that may be logged: above an identifier, below a token and a signed link.
 const LOGGED_SEGMENT_BYTES: usize = 48;

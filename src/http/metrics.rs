@@ -16,6 +16,11 @@ pub fn request(method: &'static str, route: &str, status: u16, elapsed: Duration
         .record(elapsed.as_secs_f64());
 }
 
+/// `/v1/verify` did not let somebody in, from memory or not. The reason is the problem's slug.
+pub fn verify_refusal(reason: &'static str) {
+    metrics::counter!("gatelog_verify_refusals_total", "reason" => reason).increment(1);
+}
+
 /// The method, from a fixed set.
 pub fn method_label(method: &Method) -> &'static str {
     match method.as_str() {

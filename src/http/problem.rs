@@ -286,6 +286,11 @@ impl Problem {
         self
     }
 
+    /// What the client is told is wrong with its request.
+    pub fn detail(&self) -> Cow<'static, str> {
+        self.detail.clone()
+    }
+
     /// The cause, for the log.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()

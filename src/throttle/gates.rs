@@ -94,7 +94,7 @@ impl Trial {
             device,
             pair: keyring.throttle_mac(&[b"pair", account.as_bytes(), &network]),
             account: keyring.throttle_mac(&[b"account", account.as_bytes()]),
-            network: keyring.throttle_mac(&[b"network", &network]),
+            network: network_name(keyring, ip),
         };
         Self {
             claim,
@@ -214,6 +214,11 @@ impl Trial {
             ],
         }
     }
+}
+
+/// The name of a client's network, which does not tell the network to whoever has no key.
+pub fn network_name(keyring: &Keyring, ip: IpAddr) -> String {
+    keyring.throttle_mac(&[b"network", &network(ip)])
 }
 
 /// What counts as one network: an IPv4 address, or the 64 bits of an IPv6 address that a site has for itself.

@@ -34,7 +34,7 @@ pub use anonymous::{
 };
 pub use charge::Charge;
 pub use device::DeviceToken;
-pub use gates::{Trial, network};
+pub use gates::{Trial, network, network_name};
 pub use in_flight::{InFlight, Reservation};
 pub use table::Counted;
 

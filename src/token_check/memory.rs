@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use aggregates::session::SessionEvent;
+use aggregates::session::{ExpireReason, RevokeReason, SessionEvent};
 use aggregates::user::UserEvent;
 use aggregates::values::{AuthMethod, Role, SessionId, UserId};
 use chrono::{DateTime, Utc};
@@ -11,6 +11,7 @@ use http::HeaderValue;
 use papaya::HashMap;
 use projections::{sessions, users};
 
+use super::ended::{Ended, LatelyEnded, REMEMBERED};
 use super::{Account, Good, LiveToken};
 
 /// Rows that one query loads at the start.
@@ -25,6 +26,7 @@ pub struct Memory {
     accounts: HashMap<UserId, Arc<Account>>,
     /// Of each live session: what an event about it needs in order to change `tokens`.
     sessions: HashMap<SessionId, Arc<SessionFacts>>,
+    lately_ended: LatelyEnded,
     upcasters: Upcasters,
 }
 
@@ -75,6 +77,30 @@ impl Memory {
         is_good(&good, now).then_some(good)
     }
 
+    /// Whose the token was, if it was good once and is not at `now` (microseconds since the epoch).
+    pub(super) fn ended(&self, digest: &Digest, now: i64) -> Option<Ended> {
+        let tokens = self.tokens.pin();
+        let Some(token) = tokens.get(digest) else {
+            return self.lately_ended.find(digest);
+        };
+        let accounts = self.accounts.pin();
+        let is_disabled = accounts
+            .get(&token.user_id)
+            .is_some_and(|account| account.is_disabled);
+        let reason = if is_disabled {
+            RevokeReason::UserDisabled.as_str()
+        } else if now >= token.expires_at_micros {
+            "token_expired"
+        } else {
+            return None;
+        };
+        Some(Ended {
+            user_id: token.user_id,
+            session_id: token.session_id,
+            reason,
+        })
+    }
+
     /// How many tokens are live.
     pub fn len(&self) -> usize {
         self.tokens.len()
@@ -104,6 +130,23 @@ impl Memory {
             after = last.session_id.to_string();
             for row in &rows {
                 self.load_session(row);
+            }
+        }
+        self.load_lately_ended(database).await
+    }
+
+    async fn load_lately_ended(&self, database: &Database) -> Result<(), DbError> {
+        // The newest first: the others are forgotten before them.
+        let rows = sessions::ended_last(database, REMEMBERED).await?;
+        for row in rows.iter().rev() {
+            let mut digest = [0; 32];
+            if hex::decode_to_slice(&row.access_token_hash, &mut digest).is_ok() {
+                let ended = Ended {
+                    user_id: row.user_id,
+                    session_id: row.session_id,
+                    reason: end_reason(&row.end_reason),
+                };
+                self.lately_ended.insert(digest, ended);
             }
         }
         Ok(())
@@ -203,9 +246,8 @@ impl Memory {
                 let sessions = self.sessions.pin();
                 sessions.update(session, |facts| Arc::new(facts.proved(auth_method, at)));
             }
-            SessionEvent::SessionRevoked { .. } | SessionEvent::SessionExpired { .. } => {
-                self.end(session);
-            }
+            SessionEvent::SessionRevoked { reason, .. } => self.end(session, reason.as_str()),
+            SessionEvent::SessionExpired { reason, .. } => self.end(session, reason.as_str()),
             SessionEvent::RefreshTokenReused { .. } | SessionEvent::SessionForgotten { .. } => {}
         }
     }
@@ -231,13 +273,19 @@ impl Memory {
         sessions.insert(session, Arc::new(facts));
     }
 
-    fn end(&self, session: SessionId) {
+    fn end(&self, session: SessionId, reason: &'static str) {
         let sessions = self.sessions.pin();
-        if let Some(digest) = sessions
-            .remove(&session)
-            .and_then(|facts| facts.access_token)
-        {
+        let Some(facts) = sessions.remove(&session) else {
+            return;
+        };
+        if let Some(digest) = facts.access_token {
             self.tokens.pin().remove(&digest);
+            let ended = Ended {
+                user_id: facts.user_id,
+                session_id: session,
+                reason,
+            };
+            self.lately_ended.insert(digest, ended);
         }
     }
 }
@@ -274,6 +322,13 @@ impl Memory {
             })
             .ok()
     }
+}
+
+/// The stored name of why a session ended.
+fn end_reason(stored: &str) -> &'static str {
+    let revoked = stored.parse::<RevokeReason>().map(RevokeReason::as_str);
+    let named = revoked.or_else(|_| stored.parse::<ExpireReason>().map(ExpireReason::as_str));
+    named.unwrap_or("ended")
 }
 
 /// Neither the token nor its account has ended.

@@ -4,6 +4,7 @@
 //! answered, other nodes' by reading the log. The memory may only be believed under a [`Lease`]; past it the
 //! answer comes from the database. It never holds a token, and it decides nothing that the log has not said.
 
+mod ended;
 mod lease;
 mod memory;
 
@@ -15,6 +16,7 @@ use eventlog::{Database, DbError, Log};
 use http::{HeaderMap, HeaderValue};
 use projections::{sessions, users};
 
+pub use ended::Ended;
 pub use lease::{Lease, LeaseError, keep_lease};
 pub use memory::Memory;
 
@@ -146,6 +148,15 @@ impl TokenCheck {
         };
         let now = clock::micros(clock::now());
         Ok(Some(good).filter(|good| memory::is_good(good, now)))
+    }
+
+    /// Whose a token was that was good once, as far as memory knows; for the log, and for no decision.
+    pub fn ended(&self, token: &str) -> Option<Ended> {
+        if !is_well_formed(token) {
+            return None;
+        }
+        let now = clock::micros(clock::now());
+        self.memory.ended(&ids::token_digest(token), now)
     }
 
     /// What memory holds, for metrics and tests.

@@ -1,5 +1,5 @@
-//! Administration: finding accounts, roles, disabling, sessions, the second factor; and that an administrator is always
-//! left. On both engines.
+//! Administration: finding accounts, roles, disabling, sessions, the second factor; that an administrator is always left;
+//! and what the lines of the log say of who calls. On both engines.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,9 +10,11 @@
 
 mod accounts;
 mod command_line;
+mod everybody;
 mod half_done;
 mod last;
 mod late;
+mod lines;
 mod search;
 mod strict;
 #[path = "../support/mod.rs"]

@@ -57,9 +57,14 @@ async fn once_it_is_answered_no_node_lets_a_disabled_or_demoted_account_in() {
             tokio::spawn(poll(asked, token.clone(), Arc::clone(&answered)))
         });
         let node = if round % 2 == 0 { &here } else { &there };
-        let answer = match round / 2 % 3 {
+        let answer = match round / 2 % 4 {
             0 => act(node, &admin, &ada, "/disable").await,
             1 => set_roles(node, &admin, &ada, &[]).await,
+            2 => {
+                let keep = json!({"keep_current": true});
+                node.post("/v1/admin/sessions/revoke-all", &admin, &keep)
+                    .await
+            }
             _ => node.delete(&path(&ada, "/sessions"), &admin).await,
         };
         assert_eq!(answer.status(), 200);

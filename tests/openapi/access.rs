@@ -91,6 +91,8 @@ pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
     ("delete", "/v1/admin/users/{id}/totp", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
     ("post", "/v1/admin/users/{id}/disable", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
     ("post", "/v1/admin/users/{id}/erase", [401, 403, 403, 401, 403, 202, 401, 401, 401]),
+    // The administrator's call has ended the session of the owner, who comes after it.
+    ("post", "/v1/admin/sessions/revoke-all", [401, 401, 403, 401, 403, 200, 401, 401, 401]),
     ("get", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
     ("post", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 201, 401, 401, 401]),
     ("delete", "/v1/admin/service-keys/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401]),

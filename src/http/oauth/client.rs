@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 use crate::app::{Acting, App};
 use crate::http::caller::{bearer, invalid_token, request_id};
 use crate::http::problem::{Kind, Problem};
-use crate::service_keys;
+use crate::http::recognised::{self, Principal};
+use crate::service_keys::{self, Presented};
 
 /// A service with a good key.
 #[derive(Debug)]
@@ -56,22 +57,33 @@ impl FromRequestParts<Arc<App>> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let presented = presented(&parts.headers)?;
-        let key = service_keys::check(&app.database, presented.key()).await?;
+        let sent = sent(&parts.headers)?;
+        let key = match service_keys::check(&app.database, sent.key()).await? {
+            Presented::Good(key) => {
+                recognised::note(&parts.extensions, Principal::service(&key, None));
+                Some(key)
+            }
+            Presented::Ended(key, reason) => {
+                let principal = Principal::service(&key, Some(reason));
+                recognised::note(&parts.extensions, principal);
+                None
+            }
+            Presented::Unknown => None,
+        };
         Ok(Self {
-            key: presented.accept(key)?,
+            key: sent.accept(key)?,
             request_id: request_id(parts)?,
         })
     }
 }
 
 /// What a service sends to prove who it is.
-enum Presented {
+enum Sent {
     Bearer(Zeroizing<String>),
     Basic(Uuid, Zeroizing<String>),
 }
 
-impl Presented {
+impl Sent {
     fn key(&self) -> &str {
         match self {
             Self::Bearer(key) | Self::Basic(_, key) => key,
@@ -88,29 +100,29 @@ impl Presented {
     }
 }
 
-fn presented(headers: &HeaderMap) -> Result<Presented, Problem> {
+fn sent(headers: &HeaderMap) -> Result<Sent, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(invalid_client());
     };
     let text = value.to_str().map_err(|_| invalid_client())?;
     match text.split_once(' ') {
-        Some((scheme, sent)) if scheme.eq_ignore_ascii_case("basic") => {
-            basic(sent.trim()).ok_or_else(invalid_client)
+        Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+            basic(pair.trim()).ok_or_else(invalid_client)
         }
         _ => {
             let key = bearer(headers).map_err(|_| invalid_client())?;
-            Ok(Presented::Bearer(key.to_owned().into()))
+            Ok(Sent::Bearer(key.to_owned().into()))
         }
     }
 }
 
-fn basic(sent: &str) -> Option<Presented> {
-    let bytes = Zeroizing::new(STANDARD.decode(sent).ok()?);
+fn basic(text: &str) -> Option<Sent> {
+    let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
     let text = std::str::from_utf8(&bytes).ok()?;
     let (id, key) = text.split_once(':')?;
     let key = Zeroizing::new(form_decoded(key));
-    Some(Presented::Basic(form_decoded(id).parse().ok()?, key))
+    Some(Sent::Basic(form_decoded(id).parse().ok()?, key))
 }
 
 /// Both parts are form-encoded before they are put together. Identifiers and keys have nothing to encode, but a client
@@ -138,10 +150,10 @@ mod tests {
 
     const ID: &str = "0197abcd-1200-7000-8000-000000000001";
 
-    fn sent(value: &str) -> Result<Presented, Problem> {
+    fn sent_as(value: &str) -> Result<Sent, Problem> {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
-        presented(&headers)
+        sent(&headers)
     }
 
     #[test]
@@ -150,14 +162,14 @@ mod tests {
             format!("{ID}:abc"),
             format!("{}:%61bc", ID.replace('-', "%2D")),
         ] {
-            let Presented::Basic(id, key) =
-                sent(&format!("basic {}", STANDARD.encode(pair))).unwrap()
+            let Sent::Basic(id, key) =
+                sent_as(&format!("basic {}", STANDARD.encode(pair))).unwrap()
             else {
                 unreachable!("it is Basic")
             };
             assert_eq!((id.to_string().as_str(), key.as_str()), (ID, "abc"));
         }
-        assert_eq!(sent("Bearer abc").unwrap().key(), "abc");
+        assert_eq!(sent_as("Bearer abc").unwrap().key(), "abc");
     }
 
     #[test]
@@ -165,7 +177,7 @@ mod tests {
         let no_colon = format!("Basic {}", STANDARD.encode(ID));
         let no_id = format!("Basic {}", STANDARD.encode("gateway:abc"));
         for bad in ["Basic", "Basic !", "Digest abc", &no_colon, &no_id] {
-            let problem = sent(bad).err().unwrap();
+            let problem = sent_as(bad).err().unwrap();
             assert_eq!(problem.kind, Kind::InvalidClient, "{bad}");
         }
     }

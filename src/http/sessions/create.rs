@@ -17,6 +17,7 @@ use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::http::recognised::{Principal, Recognised};
 use crate::ports::clock;
 use crate::second_factor::challenges;
 use crate::sign_in::{self, Device, FirstFactor, Paid, SecondFactorDue, SignInError};
@@ -71,6 +72,7 @@ pub struct ChallengeView {
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    Extension(caller): Extension<Recognised>,
     ClientIp(ip): ClientIp,
     headers: HeaderMap,
     Json(body): Json<Body>,
@@ -81,18 +83,27 @@ pub async fn create(
         ip,
     };
     let known = device_token(body.device_token.as_deref().map(String::as_str))?;
-    let right = sign_in::verify_password(&app, &body.email, ip, known, body.password).await?;
+    let right = sign_in::verify_password(&app, &body.email, ip, known, body.password).await;
+    let right = right.inspect_err(|error| note_disabled(&caller, error))?;
+    caller.note(Principal::without_session(right.user.user_id));
     let (charge, key) = (right.charge, right.key);
     match sign_in::first_factor(&right.proof, &right.user) {
         FirstFactor::Enough(proof) => {
             let charge = Some(charge);
             let paid = Some(Paid { charge, key });
-            signed_in::open(&app, &proof, paid, &device, request_id).await
+            signed_in::open(&app, &proof, paid, &device, request_id, &caller).await
         }
         FirstFactor::Due(due) => {
             charge.succeeded(&app).await?;
             ask_for_more(&app, &due, &device).await
         }
+    }
+}
+
+/// Only whoever has the password is told so, and named.
+fn note_disabled(caller: &Recognised, error: &SignInError) {
+    if let SignInError::AccountDisabled(user) = error {
+        caller.note(Principal::without_session(*user));
     }
 }
 
@@ -148,7 +159,7 @@ impl From<SignInError> for Problem {
                 Kind::InvalidCredentials,
                 "the address and the password do not belong together",
             ),
-            SignInError::AccountDisabled => Self::new(
+            SignInError::AccountDisabled(_) => Self::new(
                 Kind::AccountDisabled,
                 "this account was disabled by an administrator",
             ),

@@ -18,6 +18,7 @@ use crate::http::caller::ClientIp;
 use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::http::recognised::{Principal, Recognised};
 use crate::ports::clock;
 use crate::second_factor::challenges::{self, Challenge};
 use crate::second_factor::{self, Code, ProvedFactor, SecondFactorError};
@@ -54,12 +55,14 @@ pub struct Body {
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    Extension(caller): Extension<Recognised>,
     ClientIp(ip): ClientIp,
     headers: HeaderMap,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     let code = one_of(body.code, body.recovery_code)?;
     let (challenge, row) = good_challenge(&app, &body.challenge).await?;
+    caller.note(Principal::without_session(row.user_id));
     let acting = Acting {
         actor: Some(row.user_id.to_string()),
         request_id: Some(request_id),
@@ -71,7 +74,7 @@ pub async fn create(
         user_agent: user_agent(&headers),
         ip,
     };
-    signed_in::open(&app, &proof, None, &device, request_id).await
+    signed_in::open(&app, &proof, None, &device, request_id, &caller).await
 }
 
 /// Spends the challenge between looking at the code and using it up, so that several right codes for one challenge are

@@ -11,6 +11,7 @@ use super::view::{SessionView, view};
 use crate::app::{Acting, App};
 use crate::http::problem::{Kind, Problem};
 use crate::http::reads::Written;
+use crate::http::recognised::{Principal, Recognised};
 use crate::http::users::view::{UserView, opened as user_view};
 use crate::ports::clock;
 use crate::sign_in::{self, Authenticated, Device, NewTokens, Paid};
@@ -69,6 +70,7 @@ pub async fn open(
     paid: Option<Paid>,
     device: &Device,
     request_id: Uuid,
+    caller: &Recognised,
 ) -> Result<Response, Problem> {
     let user_id = proof.user_id();
     let most = app.config.throttles.sign_ins_per_hour;
@@ -81,6 +83,7 @@ pub async fn open(
     };
     let opened = sign_in::open_session(app, proof, paid, device, &acting).await?;
     let row = &opened.session;
+    caller.note(Principal::person(user_id, row.session_id));
     app.last_seen.note(row.session_id);
     let known = DeviceToken::issue(app.vault.keyring(), user_id, clock::now());
     let known = known.map_err(Problem::internal)?;

@@ -24,6 +24,7 @@ use crate::http::edge::RequestId;
 use crate::http::extract::Json;
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
+use crate::http::recognised::{Principal, Recognised};
 use crate::http::sessions::signed_in::TokensView;
 use crate::ports::{clock, ids};
 use crate::sign_in;
@@ -52,6 +53,7 @@ pub struct Body {
 pub async fn refresh(
     State(app): State<Arc<App>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    Extension(caller): Extension<Recognised>,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     if !is_well_formed(&body.refresh_token) {
@@ -60,6 +62,7 @@ pub async fn refresh(
     let presented = TokenHash::from_bytes(ids::token_digest(&body.refresh_token));
     let found = session_of(&app, &presented).await?;
     let (session, is_spent) = found.ok_or_else(invalid)?;
+    caller.note(Principal::person(session.user_id, session.session_id));
     let at = clock::now();
     let tokens = sign_in::new_tokens(&app.config.tokens, at).map_err(Problem::internal)?;
     let acting = Acting::person(session.user_id, request_id);

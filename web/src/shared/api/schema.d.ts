@@ -39,6 +39,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/sessions/revoke-all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends every session of every account, such as when tokens may have leaked. Once answered, no node accepts a token of a
+         *     session that had begun before the call; whoever signs in meanwhile may have to do so once more. Each end is an event
+         *     with the administrator. Service keys and signed links are not touched.
+         * @description Many sessions take a while (some thousand a second): the call goes on to its end when its client leaves or is told 503,
+         *     and the same call again ends what is left and counts that.
+         */
+        post: operations["admin_revoke_all_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/users": {
         parameters: {
             query?: never;
@@ -1695,6 +1718,11 @@ export interface components {
             /** @description 64 hexadecimal characters. */
             refresh_token: string;
         };
+        /** @description What goes on. */
+        RevokeAllSessions: {
+            /** @description Whether the session that the call is made in goes on; by default it ends as well. */
+            keep_current?: boolean | null;
+        };
         /** @description How many sessions ended. */
         RevokedCount: {
             /**
@@ -2149,6 +2177,66 @@ export interface operations {
             };
             /** @description not-found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_revoke_all_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RevokeAllSessions"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    "Gatelog-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedCount"];
+                };
+            };
+            /** @description invalid-token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden or reauthentication-required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description validation-failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unavailable or overloaded */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

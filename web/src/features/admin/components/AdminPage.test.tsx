@@ -83,6 +83,17 @@ describe('AdminPage', () => {
     expect(asked).toContain('DELETE /v1/admin/users/u2/sessions');
   });
 
+  it('ends every session but its own only when that was confirmed', async () => {
+    const route = 'POST /v1/admin/sessions/revoke-all';
+    const log = show({ [route]: () => json(200, { revoked: 7 }) });
+    await userEvent.click(await screen.findByRole('button', { name: 'End all sessions of all accounts' }));
+    const dialog = screen.getByRole('dialog', { name: 'End every session of every account?' });
+    expect(log.map((asked) => asked.route)).not.toContain(route);
+    await userEvent.click(within(dialog).getByRole('button', { name: 'End all sessions' }));
+    expect(await screen.findByText(/Ended sessions: 7/)).toBeVisible();
+    expect(log.find((asked) => asked.route === route)?.body).toEqual({ keep_current: true });
+  });
+
   it('shows a new service key once, and revokes one', async () => {
     const log = show({
       'POST /v1/admin/service-keys': () => json(201, { ...gateway, id: 'k2', name: 'billing', key: 'f00d' }),

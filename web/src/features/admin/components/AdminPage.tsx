@@ -1,4 +1,5 @@
 import { ServiceKeysSection } from '@/features/admin/components/ServiceKeysSection';
+import { SessionsSection } from '@/features/admin/components/SessionsSection';
 import { UsersSection } from '@/features/admin/components/UsersSection';
 import { Page } from '@/shared/components/Page';
 
@@ -9,6 +10,7 @@ export function AdminPage() {
   return (
     <Page title="Administration">
       <UsersSection />
+      <SessionsSection />
       <ServiceKeysSection />
     </Page>
   );
