@@ -18,10 +18,12 @@ use super::edge::RequestId;
 use super::problem::{Kind, Problem};
 use crate::app::{Acting, App};
 use crate::ports::clock;
+use crate::second_factor::demand::FactorLacking;
 use crate::service_keys;
 use crate::token_check::Good;
 
-/// Anyone with a good token.
+/// Anyone with a good token, and with a second factor where the account must have one: it is on, and was proved in the
+/// session. What leads to that takes a [`SingleFactorCaller`].
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The person.
@@ -73,6 +75,15 @@ impl Caller {
     }
 }
 
+/// Anyone with a good token, even if a second factor that the account must have is not on or not proved yet. Only for what
+/// leads to one, and for leaving.
+#[derive(Debug, Clone)]
+pub struct SingleFactorCaller(pub Caller);
+
+/// As [`SingleFactorCaller`], who proved who they are within the last ten minutes.
+#[derive(Debug, Clone)]
+pub struct RecentSingleFactorCaller(pub Caller);
+
 /// A caller who proved who they are within the last ten minutes; for what would help a thief of a token most.
 #[derive(Debug, Clone)]
 pub struct RecentCaller(pub Caller);
@@ -93,19 +104,40 @@ pub struct RecentAdmin(pub Caller);
 #[derive(Debug, Clone, Copy)]
 pub struct Auditor;
 
-impl FromRequestParts<Arc<App>> for Caller {
+impl FromRequestParts<Arc<App>> for SingleFactorCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?;
         let good = app.tokens.check(token).await?.ok_or_else(invalid_token)?;
         app.last_seen.note(good.token.session_id);
-        Ok(Self {
+        Ok(Self(Caller {
             user_id: good.token.user_id,
             session_id: good.token.session_id,
             good,
             request_id: request_id(parts)?,
-        })
+        }))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for RecentSingleFactorCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let SingleFactorCaller(caller) = SingleFactorCaller::from_request_parts(parts, app).await?;
+        caller.require_recent()?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let SingleFactorCaller(caller) = SingleFactorCaller::from_request_parts(parts, app).await?;
+        let required_for = app.config.tokens.second_factor_required_for;
+        caller.good.require_second_factor(required_for)?;
+        Ok(caller)
     }
 }
 
@@ -164,6 +196,7 @@ impl FromRequestParts<Arc<App>> for Auditor {
                 Kind::Forbidden,
                 "this call needs the role auditor, or a service key with the scope audit",
             )),
+            MayAudit::NotYet(lacking) => Err(lacking.into()),
             MayAudit::Unknown => Err(invalid_token()),
         }
     }
@@ -176,6 +209,8 @@ pub enum MayAudit {
     Yes(Option<SessionId>),
     /// It is good for other things.
     No,
+    /// It is good for little before the second factor that its account must have.
+    NotYet(FactorLacking),
     /// It is not good.
     Unknown,
 }
@@ -186,6 +221,10 @@ pub enum MayAudit {
 /// The database failed; then nobody is let in.
 pub async fn may_audit(app: &App, token: &str) -> Result<MayAudit, DbError> {
     if let Some(good) = app.tokens.check(token).await? {
+        let required_for = app.config.tokens.second_factor_required_for;
+        if let Err(lacking) = good.require_second_factor(required_for) {
+            return Ok(MayAudit::NotYet(lacking));
+        }
         let is_auditor = good.account.roles.contains(&Role::Auditor);
         return Ok(if is_auditor {
             MayAudit::Yes(Some(good.token.session_id))

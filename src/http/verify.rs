@@ -47,7 +47,7 @@ pub(super) fn answer_from_memory(
     let FromMemory::Good(good) = app.tokens.in_memory(token) else {
         return None;
     };
-    Some(answer(&good, narrowing))
+    Some(answer(app, &good, narrowing))
 }
 
 /// Says whether the bearer token is good, and whose it is.
@@ -71,7 +71,7 @@ pub(super) fn answer_from_memory(
         )),
         (status = 400, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "malformed-request, token-in-url"),
         (status = 401, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
-        (status = 403, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "forbidden, reauthentication-required"),
+        (status = 403, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "forbidden, reauthentication-required, second-factor-required"),
     ),
     security(("bearer" = [])),
 )]
@@ -82,7 +82,7 @@ pub async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Res
         .check(token)
         .await?
         .ok_or_else(super::caller::invalid_token)?;
-    answer(&good, asked(request.uri()).unwrap_or_default())
+    answer(&app, &good, asked(request.uri()).unwrap_or_default())
 }
 
 /// As `/v1/verify`, for gateways that put the path of the request that they ask about behind it.
@@ -94,6 +94,7 @@ pub async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Res
     responses(
         (status = 204, description = "Good, with the headers of `/v1/verify`"),
         (status = 401, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "reauthentication-required, second-factor-required"),
     ),
     security(("bearer" = [])),
 )]
@@ -101,7 +102,8 @@ pub async fn verify_below(app: State<Arc<App>>, request: Request) -> Result<Resp
     verify(app, request).await
 }
 
-fn answer(good: &Good, query: &str) -> Result<Response, Problem> {
+fn answer(app: &App, good: &Good, query: &str) -> Result<Response, Problem> {
+    good.require_second_factor(app.config.tokens.second_factor_required_for)?;
     if !query.is_empty() {
         narrowing(query).and_then(|wanted| check(good, &wanted, clock::now()))?;
     }

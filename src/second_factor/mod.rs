@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod challenges;
+pub mod demand;
 pub mod recovery;
 
 use aggregates::user::{SecondFactorCommand, User, UserCommand, UserError};
