@@ -176,6 +176,8 @@ impl Memory {
             | UserEvent::UserDeletionRequested { .. }
             | UserEvent::UserDeletionCancelled { .. }
             | UserEvent::SignInFailuresBegan { .. }
+            | UserEvent::SecondFactorFailuresBegan { .. }
+            | UserEvent::SecondFactorFailuresCounted { .. }
             | UserEvent::SignInFailuresCounted { .. }
             | UserEvent::UserRegistrationAbandoned { .. } => {}
         }

@@ -19,6 +19,7 @@ mod story;
 #[path = "../support/mod.rs"]
 mod support;
 mod verify_first;
+mod wrong_codes;
 
 use std::time::{Duration, Instant};
 
