@@ -94,6 +94,14 @@ const MAPPINGS: &[Mapping] = &[
     failed(authentication("SignInFailuresBegan", 1, "Logon"), MEDIUM),
     failed(authentication("SignInFailuresCounted", 1, "Logon"), MEDIUM),
     failed(
+        authentication("SecondFactorFailuresBegan", 1, "Logon"),
+        MEDIUM,
+    ),
+    failed(
+        authentication("SecondFactorFailuresCounted", 1, "Logon"),
+        MEDIUM,
+    ),
+    failed(
         authentication("RefreshTokenReused", OTHER, "RefreshTokenReused"),
         HIGH,
     ),

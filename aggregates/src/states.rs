@@ -48,7 +48,9 @@ mod tests {
     use super::*;
     use crate::session::{LiveSession, RefreshToken, SpentToken};
     use crate::testing::{at, id, token};
-    use crate::user::{Account, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood};
+    use crate::user::{
+        Account, CodeFloods, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood,
+    };
     use crate::values::{HourlyCount, Role};
 
     /// What `state` looks like must be what the file says; else its snapshots must be others than before.
@@ -133,6 +135,14 @@ mod tests {
             flood: Some(SignInFlood {
                 counted: Some(at(4)),
             }),
+            code_floods: CodeFloods {
+                sign_in: Some(SignInFlood {
+                    counted: Some(at(6)),
+                }),
+                session: Some(SignInFlood {
+                    counted: Some(at(7)),
+                }),
+            },
             factor_changes: Some(HourlyCount {
                 began_at: at(5),
                 count: 2,

@@ -28,7 +28,7 @@ pub use secrets::Secret;
 pub use source::{ConfigError, Source};
 pub use storage::{S3Config, StorageConfig};
 pub use throttles::ThrottleConfig;
-pub use tokens::{Registration, TokenConfig, TotpDisablePolicy};
+pub use tokens::{Registration, SecondFactorRequiredFor, TokenConfig, TotpDisablePolicy};
 pub use webhooks::WebhookConfig;
 
 /// Where and how log lines are written.
@@ -163,6 +163,7 @@ mod tests {
             ("SESSION_PROFILE", "aal3"),
             ("SESSION_IDLE_TIMEOUT", "0"),
             ("TOTP_DISABLE_POLICY", "never"),
+            ("SECOND_FACTOR_REQUIRED_FOR", "admins"),
             ("DATABASE_URL", "mysql://x"),
             ("MASTER_KEY", "abc"),
             ("STORAGE_URL", "ftp://x"),

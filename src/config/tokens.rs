@@ -1,5 +1,7 @@
 //! Lifetimes of tokens and sessions, and who may register.
 
+use aggregates::values::Role;
+
 use super::{ConfigError, Source};
 
 /// Who may make an account.
@@ -24,6 +26,31 @@ pub enum TotpDisablePolicy {
     Code,
 }
 
+/// Whose accounts must have a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondFactorRequiredFor {
+    /// Nobody's: it is each person's choice.
+    Nobody,
+    /// Those with the role admin or auditor.
+    Administrators,
+    /// Every account.
+    Everyone,
+}
+
+impl SecondFactorRequiredFor {
+    /// Whether an account with these roles must have one.
+    pub fn includes(self, roles: &[Role]) -> bool {
+        let is_privileged = |role: &Role| match role {
+            Role::Admin | Role::Auditor => true,
+        };
+        match self {
+            Self::Nobody => false,
+            Self::Administrators => roles.iter().any(is_privileged),
+            Self::Everyone => true,
+        }
+    }
+}
+
 /// Lifetimes in whole seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenConfig {
@@ -43,6 +70,8 @@ pub struct TokenConfig {
     pub registration: Registration,
     /// What turning the second factor off asks for.
     pub totp_disable: TotpDisablePolicy,
+    /// Whose accounts must have a second factor.
+    pub second_factor_required_for: SecondFactorRequiredFor,
     /// Between the wish to be erased and the erasure (default 30 days).
     pub deletion_grace_seconds: i64,
 }
@@ -68,6 +97,7 @@ impl TokenConfig {
             sessions_per_user: source.number("SESSIONS_PER_USER", 100, 1..=10_000)?,
             registration: registration(source)?,
             totp_disable: totp_disable(source)?,
+            second_factor_required_for: second_factor_required_for(source)?,
             deletion_grace_seconds: source.number("DELETION_GRACE", 30 * 86_400, 0..=YEAR)?,
         })
     }
@@ -119,6 +149,21 @@ fn totp_disable(source: &Source) -> Result<TotpDisablePolicy, ConfigError> {
     }
 }
 
+fn second_factor_required_for(source: &Source) -> Result<SecondFactorRequiredFor, ConfigError> {
+    match source
+        .text("SECOND_FACTOR_REQUIRED_FOR", "nobody")?
+        .as_str()
+    {
+        "nobody" => Ok(SecondFactorRequiredFor::Nobody),
+        "administrators" => Ok(SecondFactorRequiredFor::Administrators),
+        "everyone" => Ok(SecondFactorRequiredFor::Everyone),
+        _ => Err(ConfigError::bad(
+            "SECOND_FACTOR_REQUIRED_FOR",
+            "must be nobody, administrators or everyone",
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +187,23 @@ mod tests {
         let tokens = loaded(&tokens);
         assert_eq!(tokens.access_ttl_seconds, 3600);
         assert_eq!(tokens.refresh_ttl_seconds, 3600);
+    }
+
+    #[test]
+    fn a_second_factor_is_required_of_those_whom_the_setting_names() {
+        let of =
+            |value| loaded(&[("SECOND_FACTOR_REQUIRED_FOR", value)]).second_factor_required_for;
+        let default = loaded(&[]).second_factor_required_for;
+        assert_eq!(default, SecondFactorRequiredFor::Nobody);
+        for (value, nobody, auditor, admin) in [
+            ("nobody", false, false, false),
+            ("administrators", false, true, true),
+            ("everyone", true, true, true),
+        ] {
+            assert_eq!(of(value).includes(&[]), nobody, "{value}");
+            assert_eq!(of(value).includes(&[Role::Auditor]), auditor, "{value}");
+            assert_eq!(of(value).includes(&[Role::Admin]), admin, "{value}");
+        }
     }
 
     #[test]

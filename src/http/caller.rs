@@ -19,10 +19,12 @@ use super::problem::{Kind, Problem};
 use super::recognised::{self, Principal};
 use crate::app::{Acting, App};
 use crate::ports::clock;
+use crate::second_factor::demand::FactorLacking;
 use crate::service_keys::{self, Presented};
 use crate::token_check::Good;
 
-/// Anyone with a good token.
+/// Anyone with a good token, and with a second factor where the account must have one: it is on, and was proved in the
+/// session. What leads to that takes a [`SingleFactorCaller`].
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The person.
@@ -74,6 +76,15 @@ impl Caller {
     }
 }
 
+/// Anyone with a good token, even if a second factor that the account must have is not on or not proved yet. Only for what
+/// leads to one, and for leaving.
+#[derive(Debug, Clone)]
+pub struct SingleFactorCaller(pub Caller);
+
+/// As [`SingleFactorCaller`], who proved who they are within the last ten minutes.
+#[derive(Debug, Clone)]
+pub struct RecentSingleFactorCaller(pub Caller);
+
 /// A caller who proved who they are within the last ten minutes; for what would help a thief of a token most.
 #[derive(Debug, Clone)]
 pub struct RecentCaller(pub Caller);
@@ -94,19 +105,40 @@ pub struct RecentAdmin(pub Caller);
 #[derive(Debug, Clone, Copy)]
 pub struct Auditor;
 
-impl FromRequestParts<Arc<App>> for Caller {
+impl FromRequestParts<Arc<App>> for SingleFactorCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?;
         let good = recognised::good(app, &parts.extensions, token).await?;
         app.last_seen.note(good.token.session_id);
-        Ok(Self {
+        Ok(Self(Caller {
             user_id: good.token.user_id,
             session_id: good.token.session_id,
             good,
             request_id: request_id(parts)?,
-        })
+        }))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for RecentSingleFactorCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let SingleFactorCaller(caller) = SingleFactorCaller::from_request_parts(parts, app).await?;
+        caller.require_recent()?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let SingleFactorCaller(caller) = SingleFactorCaller::from_request_parts(parts, app).await?;
+        let required_for = app.config.tokens.second_factor_required_for;
+        caller.good.require_second_factor(required_for)?;
+        Ok(caller)
     }
 }
 
@@ -169,6 +201,7 @@ impl FromRequestParts<Arc<App>> for Auditor {
                 Kind::Forbidden,
                 "this call needs the role auditor, or a service key with the scope audit",
             )),
+            MayAudit::NotYet(_, lacking) => Err(lacking.into()),
             MayAudit::Unknown(_) => Err(invalid_token()),
         }
     }
@@ -181,6 +214,8 @@ pub enum MayAudit {
     Yes(Principal),
     /// It is good for other things.
     No(Principal),
+    /// It is good for little before the second factor that its account must have.
+    NotYet(Principal, FactorLacking),
     /// It is not good; with whose it was, if that is known.
     Unknown(Option<Principal>),
 }
@@ -189,7 +224,9 @@ impl MayAudit {
     /// Who holds it, or did.
     fn principal(self) -> Option<Principal> {
         match self {
-            Self::Yes(principal) | Self::No(principal) => Some(principal),
+            Self::Yes(principal) | Self::No(principal) | Self::NotYet(principal, _) => {
+                Some(principal)
+            }
             Self::Unknown(principal) => principal,
         }
     }
@@ -201,6 +238,10 @@ impl MayAudit {
 /// The database failed; then nobody is let in.
 pub async fn may_audit(app: &App, token: &str) -> Result<MayAudit, DbError> {
     if let Some(good) = app.tokens.check(token).await? {
+        let required_for = app.config.tokens.second_factor_required_for;
+        if let Err(lacking) = good.require_second_factor(required_for) {
+            return Ok(MayAudit::NotYet(Principal::from(&good), lacking));
+        }
         let is_auditor = good.account.roles.contains(&Role::Auditor);
         return Ok(if is_auditor {
             MayAudit::Yes(Principal::from(&good))

@@ -15,6 +15,7 @@ use crate::administration::AdministrationError;
 use crate::keyring::{KeyringError, VaultError};
 use crate::ports::passwords::PasswordError;
 use crate::second_factor::SecondFactorError;
+use crate::second_factor::demand::FactorLacking;
 use crate::service_keys::ServiceKeysError;
 use crate::throttle::ThrottleError;
 use crate::webhooks::WebhooksError;
@@ -76,6 +77,21 @@ impl From<ThrottleError> for Problem {
                 Self::new(Kind::TooManyAttempts, "too many attempts").retry_after(seconds)
             }
             ThrottleError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<FactorLacking> for Problem {
+    fn from(lacking: FactorLacking) -> Self {
+        match lacking {
+            FactorLacking::NotEnrolled => Self::new(
+                Kind::SecondFactorRequired,
+                "this account must have a second factor: enrol one first",
+            ),
+            FactorLacking::NotProved => Self::new(
+                Kind::ReauthenticationRequired,
+                "this account must have a second factor, which was not proved in this session yet",
+            ),
         }
     }
 }

@@ -146,7 +146,8 @@ pub fn key_of(headers: &http::HeaderMap) -> Result<Option<String>, Problem> {
     })
 }
 
-/// Keys belong to the person, whichever session they use; `None` for a stranger.
+/// Keys belong to the person, whichever session they use; `None` for a stranger. Those of a session without the second factor
+/// that the account must have are apart: such a session is told no answer of one that has it.
 async fn person(app: &App, parts: &Parts) -> Result<Option<Vec<u8>>, Problem> {
     let Ok(token) = bearer(&parts.headers) else {
         return Ok(None);
@@ -156,7 +157,14 @@ async fn person(app: &App, parts: &Parts) -> Result<Option<Vec<u8>>, Problem> {
     if let Some(good) = &good {
         recognised::note(&parts.extensions, good);
     }
-    Ok(good.map(|good| good.token.user_id.to_string().into_bytes()))
+    let required_for = app.config.tokens.second_factor_required_for;
+    Ok(good.map(|good| {
+        let who = good.token.user_id.to_string();
+        match good.require_second_factor(required_for) {
+            Ok(()) => who.into_bytes(),
+            Err(_) => format!("{who} single-factor").into_bytes(),
+        }
+    }))
 }
 
 /// Keeps a success, and gives the key back after a failure that wrote nothing. After one that wrote, or may have, the key

@@ -25,13 +25,16 @@ pub struct ApiDoc;
 
 struct Bearer;
 
+const BEARER: &str = "An opaque token of 64 lower-case hexadecimal characters. Where the account must have a second factor \
+    (`second_factor_required` of the account), all calls but those that lead to one, see and end sessions, or change the \
+    password or the address or delete the account, answer 403: `second-factor-required` until it is on, \
+    `reauthentication-required` until it was proved in the session.";
+
 impl Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some(
-                "An opaque token of 64 lower-case hexadecimal characters",
-            ))
+            .description(Some(BEARER))
             .build();
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));

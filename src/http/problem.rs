@@ -67,7 +67,9 @@ kinds! {
     Forbidden => "forbidden", FORBIDDEN, "Forbidden",
         "The caller is known but may not do this; a role is missing, or a scope of the service key.";
     ReauthenticationRequired => "reauthentication-required", FORBIDDEN, "Reauthentication required",
-        "The last proof of identity is too long ago for this call. Authenticate again, then repeat it.";
+        "The last proof of identity is too long ago for this call, or the call needs a proof by the second factor and this session has none. Authenticate again, then repeat it.";
+    SecondFactorRequired => "second-factor-required", FORBIDDEN, "Second factor required",
+        "The account must have a second factor and has none. Until it is on, the caller may do only what leads to it: enrol one with POST /v1/me/totp and confirm it.";
     NotFound => "not-found", NOT_FOUND, "Not found",
         "There is no such resource, or it belongs to somebody else, which is not told apart.";
     MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
@@ -84,6 +86,8 @@ kinds! {
         "The account has a second factor. Turn it off before another one is enrolled.";
     TotpNotEnabled => "totp-not-enabled", CONFLICT, "Second factor not on",
         "The account has no second factor, so there is nothing that this call could act on.";
+    TotpRequired => "totp-required", CONFLICT, "Second factor must stay on",
+        "The account must have a second factor, so its only one cannot be turned off. For a lost device an administrator can reset it; then another one is to be enrolled.";
     TotpNotPending => "totp-not-pending", CONFLICT, "Nothing to confirm",
         "No second factor waits for its confirmation, or it waited for too long. Enrol again: POST /v1/me/totp.";
     JobFinished => "job-finished", CONFLICT, "Job finished",

@@ -47,7 +47,7 @@ pub(super) fn answer_from_memory(
     let FromMemory::Good(good) = app.tokens.in_memory(token) else {
         return None;
     };
-    Some(answer(&good, narrowing).inspect_err(count))
+    Some(answer(app, &good, narrowing).inspect_err(count))
 }
 
 /// Says whether the bearer token is good, and whose it is.
@@ -71,13 +71,14 @@ pub(super) fn answer_from_memory(
         )),
         (status = 400, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "malformed-request, token-in-url"),
         (status = 401, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
-        (status = 403, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "forbidden, reauthentication-required"),
+        (status = 403, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "forbidden, reauthentication-required, second-factor-required"),
     ),
     security(("bearer" = [])),
 )]
 pub async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let good = presented(&app, request.headers(), request.extensions()).await;
-    let answered = good.and_then(|good| answer(&good, asked(request.uri()).unwrap_or_default()));
+    let answered =
+        good.and_then(|good| answer(&app, &good, asked(request.uri()).unwrap_or_default()));
     answered.inspect_err(count)
 }
 
@@ -103,6 +104,7 @@ fn count(problem: &Problem) {
     responses(
         (status = 204, description = "Good, with the headers of `/v1/verify`"),
         (status = 401, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "invalid-token"),
+        (status = 403, body = super::problem::ProblemBody, content_type = "application/problem+json", description = "reauthentication-required, second-factor-required"),
     ),
     security(("bearer" = [])),
 )]
@@ -110,7 +112,8 @@ pub async fn verify_below(app: State<Arc<App>>, request: Request) -> Result<Resp
     verify(app, request).await
 }
 
-fn answer(good: &Good, query: &str) -> Result<Response, Problem> {
+fn answer(app: &App, good: &Good, query: &str) -> Result<Response, Problem> {
+    good.require_second_factor(app.config.tokens.second_factor_required_for)?;
     if !query.is_empty() {
         narrowing(query).and_then(|wanted| check(good, &wanted, clock::now()))?;
     }

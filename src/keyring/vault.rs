@@ -158,6 +158,7 @@ impl Vault {
             "DELETE FROM vault_recovery_codes WHERE user_id = $1",
             "DELETE FROM sign_in_challenges WHERE user_id = $1",
             "DELETE FROM second_factor_failures WHERE user_id = $1",
+            "DELETE FROM second_factor_floods WHERE user_id = $1",
         ];
         let key: Value = user.to_string().into();
         let mut statements = statements

@@ -37,6 +37,8 @@ pub enum Letter {
     RecoveryCodesMade(DateTime<Utc>),
     /// A recovery code was used, and so many are left.
     RecoveryCodeUsed(DateTime<Utc>, u8),
+    /// The password was right, and so many codes of the second factor were wrong.
+    WrongCodes(DateTime<Utc>, u64),
     /// A sign-in from where nobody signed in before: with what, and from which address.
     NewDevice(DateTime<Utc>, String, String),
     /// A session ended because its refresh token came twice.
@@ -98,6 +100,16 @@ impl Letter {
                         time_text(*at)
                     ),
                     NOT_YOU.to_owned(),
+                ],
+            ),
+            Self::WrongCodes(at, failures) => told(
+                "Somebody may know your password",
+                vec![
+                    format!(
+                        "By {}, somebody had entered the password of your account, and then {failures} wrong codes.",
+                        time_text(*at)
+                    ),
+                    "Nobody was let in by them. If it was not you, somebody knows your password: set another one.".to_owned(),
                 ],
             ),
             Self::AddressTried | Self::AccountExists => self.about_a_stranger(),
@@ -286,6 +298,7 @@ mod tests {
             Letter::SecondFactorOff(at),
             Letter::RecoveryCodesMade(at),
             Letter::RecoveryCodeUsed(at, 3),
+            Letter::WrongCodes(at, 5),
             Letter::NewDevice(at, "Firefox on Linux".to_owned(), "192.0.2.1".to_owned()),
             Letter::TokenReused(at),
             Letter::AccountDisabled(at),

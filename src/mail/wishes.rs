@@ -1,7 +1,7 @@
 //! Which event makes which mail: the one place to add one.
 
 use aggregates::session::SessionEvent;
-use aggregates::user::UserEvent;
+use aggregates::user::{SecondFactorStage, UserEvent};
 
 use super::letters::Letter;
 
@@ -58,6 +58,18 @@ pub fn of_user(event: &UserEvent) -> Vec<UserWish> {
                 Letter::RecoveryCodeUsed(*at, *left),
             )]
         }
+        // Somebody had the right password.
+        UserEvent::SecondFactorFailuresBegan {
+            stage: SecondFactorStage::SignIn,
+            failures,
+            at,
+            ..
+        } => {
+            vec![Tell(
+                "wrong-codes",
+                Letter::WrongCodes(*at, *failures),
+            )]
+        }
         UserEvent::UserDisabled { at, .. } => {
             vec![Tell("account-disabled", Letter::AccountDisabled(*at))]
         }
@@ -74,6 +86,8 @@ pub fn of_user(event: &UserEvent) -> Vec<UserWish> {
         | UserEvent::UserRolesChanged { .. }
         | UserEvent::SignInFailuresBegan { .. }
         | UserEvent::SignInFailuresCounted { .. }
+        | UserEvent::SecondFactorFailuresBegan { .. }
+        | UserEvent::SecondFactorFailuresCounted { .. }
         // Told by `erase_users`, before the address goes.
         | UserEvent::UserErasureStarted { .. }
         | UserEvent::UserErased { .. }

@@ -55,6 +55,7 @@ pub const TABLES: &[(&str, Fate)] = &[
     ("media_claims", Copied),
     // What was counted: a move must not hand out new guesses.
     ("second_factor_failures", Copied),
+    ("second_factor_floods", Copied),
     ("sign_in_throttles", Copied),
     ("sign_in_failures", Copied),
     ("anonymous_requests", Copied),

@@ -5,6 +5,7 @@
 
 pub mod clean_up_media;
 pub mod confirm_email_claims;
+pub mod count_second_factor_failures;
 pub mod count_sign_in_failures;
 pub mod dispatch_media_jobs;
 pub mod end_sessions_of_disabled_users;
@@ -90,6 +91,13 @@ pub fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
         "count sign-in failures",
         15,
         count_sign_in_failures::run,
+    );
+    chore(
+        app,
+        lifecycle,
+        "count second-factor failures",
+        15,
+        count_second_factor_failures::run,
     );
     chore(
         app,

@@ -5,9 +5,11 @@
 
 pub mod attempts;
 pub mod challenges;
+pub mod demand;
+pub mod failures;
 pub mod recovery;
 
-use aggregates::user::{SecondFactorCommand, User, UserCommand, UserError};
+use aggregates::user::{SecondFactorCommand, SecondFactorStage, User, UserCommand, UserError};
 use aggregates::values::{AuthMethod, RecoveryCodesId, TotpId, UserId};
 use chrono::TimeDelta;
 use eventlog::{DbError, ExecuteError, Log};
@@ -83,6 +85,7 @@ impl std::fmt::Debug for Code {
 pub struct RightCode {
     user_id: UserId,
     totp_id: TotpId,
+    stage: SecondFactorStage,
     code: Found,
 }
 
@@ -240,7 +243,7 @@ pub async fn disable(
     Ok(position)
 }
 
-/// Proves the second factor of an account and uses the code up.
+/// Proves the second factor of an account in a session and uses the code up.
 ///
 /// # Errors
 /// See [`SecondFactorError`].
@@ -250,7 +253,7 @@ pub async fn prove(
     code: Code,
     acting: &Acting,
 ) -> Result<ProvedFactor, SecondFactorError> {
-    let right = check(app, row, code).await?;
+    let right = check(app, row, code, SecondFactorStage::Session).await?;
     use_up(app, right, acting).await
 }
 
@@ -258,22 +261,50 @@ pub async fn prove(
 ///
 /// # Errors
 /// See [`SecondFactorError`].
-pub async fn check(app: &App, row: &UserRow, code: Code) -> Result<RightCode, SecondFactorError> {
+pub async fn check(
+    app: &App,
+    row: &UserRow,
+    code: Code,
+    stage: SecondFactorStage,
+) -> Result<RightCode, SecondFactorError> {
     let (user_id, totp_id) = (row.user_id, row.totp_id);
     let totp_id = totp_id.ok_or(SecondFactorError::NotEnabled)?;
     count_attempt(app, user_id).await?;
-    let code = match code {
+    let found = find(app, row, totp_id, code).await;
+    Ok(RightCode {
+        user_id,
+        totp_id,
+        stage,
+        code: noted(app, user_id, stage, found).await?,
+    })
+}
+
+/// Counts a wrong code for the log.
+async fn noted<T>(
+    app: &App,
+    user: UserId,
+    stage: SecondFactorStage,
+    outcome: Result<T, SecondFactorError>,
+) -> Result<T, SecondFactorError> {
+    if let Err(SecondFactorError::InvalidCode) = &outcome {
+        failures::count(&app.database, user, stage, clock::now()).await?;
+    }
+    outcome
+}
+
+async fn find(
+    app: &App,
+    row: &UserRow,
+    totp_id: TotpId,
+    code: Code,
+) -> Result<Found, SecondFactorError> {
+    Ok(match code {
         Code::Totp(code) => {
-            let secret = app.vault.totp(user_id, totp_id).await?;
+            let secret = app.vault.totp(row.user_id, totp_id).await?;
             let secret = secret.ok_or(SecondFactorError::InvalidCode)?;
             Found::Step(matching_step(&secret, &code)?)
         }
         Code::Recovery(code) => find_recovery_code(app, row, &code).await?,
-    };
-    Ok(RightCode {
-        user_id,
-        totp_id,
-        code,
     })
 }
 
@@ -286,14 +317,25 @@ pub async fn use_up(
     right: RightCode,
     acting: &Acting,
 ) -> Result<ProvedFactor, SecondFactorError> {
-    let RightCode {
+    let (user_id, totp_id) = (right.user_id, right.totp_id);
+    let used = spend(app, &right, acting).await;
+    let method = noted(app, user_id, right.stage, used).await?;
+    attempts::give_back(&app.database, user_id).await?;
+    Ok(ProvedFactor {
         user_id,
         totp_id,
-        code,
-    } = right;
-    let method = match code {
+        method,
+    })
+}
+
+async fn spend(
+    app: &App,
+    right: &RightCode,
+    acting: &Acting,
+) -> Result<AuthMethod, SecondFactorError> {
+    Ok(match right.code {
         Found::Step(step) => {
-            take_step(app, user_id, totp_id, step).await?;
+            take_step(app, right.user_id, right.totp_id, step).await?;
             AuthMethod::Totp
         }
         Found::Recovery { codes_id, number } => {
@@ -303,15 +345,9 @@ pub async fn use_up(
                 number,
                 at,
             };
-            execute(&app.log, user_id, command, acting).await?;
+            execute(&app.log, right.user_id, command, acting).await?;
             AuthMethod::RecoveryCode
         }
-    };
-    attempts::give_back(&app.database, user_id).await?;
-    Ok(ProvedFactor {
-        user_id,
-        totp_id,
-        method,
     })
 }
 

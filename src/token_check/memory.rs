@@ -120,7 +120,7 @@ impl Memory {
             after = last.user_id.to_string();
             let accounts = self.accounts.pin();
             for row in rows {
-                accounts.insert(row.user_id, Arc::new(account(row.roles, row.is_disabled)));
+                accounts.insert(row.user_id, Arc::new(account(row)));
             }
         }
         let mut after = String::new();
@@ -173,11 +173,24 @@ impl Memory {
         let accounts = self.accounts.pin();
         match event {
             UserEvent::UserRegistered { roles, .. } => {
-                accounts.insert(user, Arc::new(account(roles, false)));
+                accounts.insert(user, Arc::new(Account::new(roles)));
             }
             UserEvent::UserRolesChanged { roles, .. } => {
-                accounts.update(user, |present| {
-                    Arc::new(account(roles.clone(), present.is_disabled))
+                accounts.update(user, |account| {
+                    Arc::new(Account {
+                        is_disabled: account.is_disabled,
+                        has_second_factor: account.has_second_factor,
+                        ..Account::new(roles.clone())
+                    })
+                });
+            }
+            UserEvent::TotpEnabled { .. } | UserEvent::TotpDisabled { .. } => {
+                let has_second_factor = matches!(event, UserEvent::TotpEnabled { .. });
+                accounts.update(user, |account| {
+                    Arc::new(Account {
+                        has_second_factor,
+                        ..Account::clone(account)
+                    })
                 });
             }
             UserEvent::UserDisabled { .. }
@@ -201,13 +214,13 @@ impl Memory {
             | UserEvent::EmailChangeRequested { .. }
             | UserEvent::EmailChangeCancelled { .. }
             | UserEvent::EmailChanged { .. }
-            | UserEvent::TotpEnabled { .. }
-            | UserEvent::TotpDisabled { .. }
             | UserEvent::RecoveryCodesIssued { .. }
             | UserEvent::RecoveryCodeUsed { .. }
             | UserEvent::UserDeletionRequested { .. }
             | UserEvent::UserDeletionCancelled { .. }
             | UserEvent::SignInFailuresBegan { .. }
+            | UserEvent::SecondFactorFailuresBegan { .. }
+            | UserEvent::SecondFactorFailuresCounted { .. }
             | UserEvent::SignInFailuresCounted { .. }
             | UserEvent::UserRegistrationAbandoned { .. } => {}
         }
@@ -336,14 +349,26 @@ pub(super) fn is_good(good: &Good, now: i64) -> bool {
     now < good.token.expires_at_micros && !good.account.is_disabled
 }
 
+impl Account {
+    /// One that may sign in, without a second factor.
+    fn new(roles: Vec<Role>) -> Self {
+        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let roles_header = header(&names.join(","));
+        Self {
+            roles,
+            roles_header,
+            is_disabled: false,
+            has_second_factor: false,
+        }
+    }
+}
+
 /// What the account adds to a token's answer.
-pub(super) fn account(roles: Vec<Role>, is_disabled: bool) -> Account {
-    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-    let roles_header = header(&names.join(","));
+pub(super) fn account(row: users::UserRow) -> Account {
     Account {
-        roles,
-        roles_header,
-        is_disabled,
+        is_disabled: row.is_disabled,
+        has_second_factor: row.totp_id.is_some(),
+        ..Account::new(row.roles)
     }
 }
 

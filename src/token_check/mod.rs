@@ -50,6 +50,8 @@ pub struct Account {
     pub roles_header: HeaderValue,
     /// A disabled account's tokens are not good.
     pub is_disabled: bool,
+    /// Whether the account has a second factor.
+    pub has_second_factor: bool,
 }
 
 /// A good token.
@@ -144,7 +146,7 @@ impl TokenCheck {
         };
         let good = Good {
             token: Arc::new(memory::live_token(&session)),
-            account: Arc::new(memory::account(user.roles, user.is_disabled)),
+            account: Arc::new(memory::account(user)),
         };
         let now = clock::micros(clock::now());
         Ok(Some(good).filter(|good| memory::is_good(good, now)))

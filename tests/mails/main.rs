@@ -4,6 +4,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::pedantic,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 
@@ -19,6 +20,7 @@ mod story;
 #[path = "../support/mod.rs"]
 mod support;
 mod verify_first;
+mod wrong_codes;
 
 use std::time::{Duration, Instant};
 

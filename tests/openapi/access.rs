@@ -8,103 +8,106 @@ use crate::support::{self, PASSWORD, Server, access_token};
 use crate::{operations, unlisted};
 
 /// How many kinds of caller there are.
-const CALLERS: usize = 9;
+const CALLERS: usize = 10;
+/// The place of whoever must have a second factor and has none: asked last, since everybody must then.
+const FACTOR_DUE: usize = 9;
 
 /// Each operation with the status that each kind of caller gets for a request that is well-formed and names what exists:
 /// anonymous, the owner of what it names, another user, somebody whose second factor is due (with the challenge as the
-/// token), an auditor, an administrator, a service key with every scope, a disabled account's token, an expired token.
+/// token), an auditor, an administrator, a service key with every scope, a disabled account's token, an expired token,
+/// somebody whose account must have a second factor and has none.
 #[rustfmt::skip]
 pub const TABLE: &[(&str, &str, [u16; CALLERS])] = &[
-    ("post", "/v1/users", [201, 201, 201, 201, 201, 201, 201, 201, 201]),
-    ("post", "/v1/sessions", [201, 201, 201, 201, 201, 201, 201, 201, 201]),
+    ("post", "/v1/users", [201, 201, 201, 201, 201, 201, 201, 201, 201, 201]),
+    ("post", "/v1/sessions", [201, 201, 201, 201, 201, 201, 201, 201, 201, 201]),
     // No such challenge.
-    ("post", "/v1/sessions/second-factor", [410, 410, 410, 410, 410, 410, 410, 410, 410]),
-    ("get", "/v1/sessions", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("delete", "/v1/sessions", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("get", "/v1/sessions/current", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("get", "/v1/sessions/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
-    ("delete", "/v1/sessions/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
-    ("post", "/v1/sessions/current/reauthenticate", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("post", "/v1/tokens/refresh", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("get", "/v1/verify", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
-    ("get", "/v1/verify/{path}", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
-    ("get", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("patch", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("post", "/v1/sessions/second-factor", [410, 410, 410, 410, 410, 410, 410, 410, 410, 410]),
+    ("get", "/v1/sessions", [401, 200, 200, 401, 200, 200, 401, 401, 401, 200]),
+    ("delete", "/v1/sessions", [401, 200, 200, 401, 200, 200, 401, 401, 401, 200]),
+    ("get", "/v1/sessions/current", [401, 200, 200, 401, 200, 200, 401, 401, 401, 200]),
+    ("get", "/v1/sessions/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401, 200]),
+    ("delete", "/v1/sessions/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401, 204]),
+    ("post", "/v1/sessions/current/reauthenticate", [401, 200, 200, 401, 200, 200, 401, 401, 401, 200]),
+    ("post", "/v1/tokens/refresh", [200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get", "/v1/verify", [401, 204, 204, 401, 204, 204, 401, 401, 401, 403]),
+    ("get", "/v1/verify/{path}", [401, 204, 204, 401, 204, 204, 401, 401, 401, 403]),
+    ("get", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401, 200]),
+    ("patch", "/v1/me", [401, 200, 200, 401, 200, 200, 401, 401, 401, 403]),
     // The current password is wrong, so that everybody can sign in afterwards.
-    ("put", "/v1/me/password", [401, 403, 403, 401, 403, 403, 401, 401, 401]),
-    ("post", "/v1/me/email", [401, 202, 202, 401, 202, 202, 401, 401, 401]),
-    ("delete", "/v1/me/email", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+    ("put", "/v1/me/password", [401, 403, 403, 401, 403, 403, 401, 401, 401, 403]),
+    ("post", "/v1/me/email", [401, 202, 202, 401, 202, 202, 401, 401, 401, 202]),
+    ("delete", "/v1/me/email", [401, 204, 204, 401, 204, 204, 401, 401, 401, 204]),
     // No such token.
-    ("post", "/v1/email-confirmations", [410, 410, 410, 410, 410, 410, 410, 410, 410]),
-    ("post", "/v1/password-resets/confirm", [410, 410, 410, 410, 410, 410, 410, 410, 410]),
-    ("post", "/v1/password-resets", [202, 202, 202, 202, 202, 202, 202, 202, 202]),
-    ("get", "/v1/me/activity", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("get", "/v1/me/export", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("post", "/v1/email-confirmations", [410, 410, 410, 410, 410, 410, 410, 410, 410, 410]),
+    ("post", "/v1/password-resets/confirm", [410, 410, 410, 410, 410, 410, 410, 410, 410, 410]),
+    ("post", "/v1/password-resets", [202, 202, 202, 202, 202, 202, 202, 202, 202, 202]),
+    ("get", "/v1/me/activity", [401, 200, 200, 401, 200, 200, 401, 401, 401, 403]),
+    ("get", "/v1/me/export", [401, 200, 200, 401, 200, 200, 401, 401, 401, 403]),
     // The password is wrong, so that nobody is erased.
-    ("post", "/v1/me/deletion", [401, 403, 403, 401, 403, 403, 401, 401, 401]),
-    ("delete", "/v1/me/deletion", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
-    ("get", "/v1/me/totp", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
+    ("post", "/v1/me/deletion", [401, 403, 403, 401, 403, 403, 401, 401, 401, 403]),
+    ("delete", "/v1/me/deletion", [401, 204, 204, 401, 204, 204, 401, 401, 401, 204]),
+    ("get", "/v1/me/totp", [401, 200, 200, 401, 200, 200, 401, 401, 401, 200]),
     // There is nothing to confirm yet, nothing to make codes for, and nothing to turn off.
-    ("post", "/v1/me/totp/confirm", [401, 409, 409, 401, 409, 409, 401, 401, 401]),
-    ("post", "/v1/me/totp", [401, 201, 201, 401, 201, 201, 401, 401, 401]),
-    ("post", "/v1/me/totp/recovery-codes", [401, 409, 409, 401, 409, 409, 401, 401, 401]),
-    ("delete", "/v1/me/totp", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
-    ("get", "/v1/config", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("get", "/v1/media", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("post", "/v1/media", [401, 201, 201, 401, 201, 201, 401, 401, 401]),
-    ("get", "/v1/me/usage", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("options", "/v1/uploads", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("post", "/v1/uploads", [401, 201, 201, 401, 201, 201, 401, 401, 401]),
-    ("head", "/v1/uploads/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
-    ("patch", "/v1/uploads/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
-    ("delete", "/v1/uploads/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
-    ("get", "/v1/media/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
-    ("delete", "/v1/media/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401]),
-    ("get", "/v1/media/{id}/content", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
-    ("post", "/v1/media/{id}/jobs", [401, 202, 404, 401, 404, 404, 401, 401, 401]),
-    ("post", "/v1/media/{id}/links", [401, 201, 404, 401, 404, 404, 401, 401, 401]),
+    ("post", "/v1/me/totp/confirm", [401, 409, 409, 401, 409, 409, 401, 401, 401, 409]),
+    ("post", "/v1/me/totp", [401, 201, 201, 401, 201, 201, 401, 401, 401, 201]),
+    ("post", "/v1/me/totp/recovery-codes", [401, 409, 409, 401, 409, 409, 401, 401, 401, 403]),
+    ("delete", "/v1/me/totp", [401, 204, 204, 401, 204, 204, 401, 401, 401, 403]),
+    ("get", "/v1/config", [200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get", "/v1/media", [401, 200, 200, 401, 200, 200, 401, 401, 401, 403]),
+    ("post", "/v1/media", [401, 201, 201, 401, 201, 201, 401, 401, 401, 403]),
+    ("get", "/v1/me/usage", [401, 200, 200, 401, 200, 200, 401, 401, 401, 403]),
+    ("options", "/v1/uploads", [200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("post", "/v1/uploads", [401, 201, 201, 401, 201, 201, 401, 401, 401, 403]),
+    ("head", "/v1/uploads/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("patch", "/v1/uploads/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("delete", "/v1/uploads/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("get", "/v1/media/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("delete", "/v1/media/{id}", [401, 204, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("get", "/v1/media/{id}/content", [401, 200, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("post", "/v1/media/{id}/jobs", [401, 202, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("post", "/v1/media/{id}/links", [401, 201, 404, 401, 404, 404, 401, 401, 401, 403]),
     // The link is the proof, whoever asks.
-    ("get", "/v1/links/{link}/{name}", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("get", "/v1/jobs", [401, 200, 200, 401, 200, 200, 401, 401, 401]),
-    ("get", "/v1/jobs/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
+    ("get", "/v1/links/{link}/{name}", [200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get", "/v1/jobs", [401, 200, 200, 401, 200, 200, 401, 401, 401, 403]),
+    ("get", "/v1/jobs/{id}", [401, 200, 404, 401, 404, 404, 401, 401, 401, 403]),
     // The job has finished, which only its owner is told.
-    ("delete", "/v1/jobs/{id}", [401, 409, 404, 401, 404, 404, 401, 401, 401]),
+    ("delete", "/v1/jobs/{id}", [401, 409, 404, 401, 404, 404, 401, 401, 401, 403]),
     // The job has finished, so the stream ends.
-    ("get", "/v1/jobs/{id}/events", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
-    ("get", "/v1/jobs/{id}/outputs/{name}", [401, 200, 404, 401, 404, 404, 401, 401, 401]),
-    ("get", "/v1/audit/events", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
-    ("get", "/v1/audit/events/live", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
-    ("get", "/v1/audit/events/{id}/proof", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
-    ("get", "/v1/audit/log/checkpoint", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
-    ("get", "/v1/audit/log/key", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
-    ("get", "/v1/audit/log/rollbacks", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
-    ("get", "/v1/audit/log/tile/{tile}", [401, 403, 403, 401, 200, 403, 200, 401, 401]),
-    ("post", "/v1/oauth/introspect", [401, 401, 401, 401, 401, 401, 200, 401, 401]),
+    ("get", "/v1/jobs/{id}/events", [401, 200, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("get", "/v1/jobs/{id}/outputs/{name}", [401, 200, 404, 401, 404, 404, 401, 401, 401, 403]),
+    ("get", "/v1/audit/events", [401, 403, 403, 401, 200, 403, 200, 401, 401, 403]),
+    ("get", "/v1/audit/events/live", [401, 403, 403, 401, 200, 403, 200, 401, 401, 403]),
+    ("get", "/v1/audit/events/{id}/proof", [401, 403, 403, 401, 200, 403, 200, 401, 401, 403]),
+    ("get", "/v1/audit/log/checkpoint", [401, 403, 403, 401, 200, 403, 200, 401, 401, 403]),
+    ("get", "/v1/audit/log/key", [401, 403, 403, 401, 200, 403, 200, 401, 401, 403]),
+    ("get", "/v1/audit/log/rollbacks", [401, 403, 403, 401, 200, 403, 200, 401, 401, 403]),
+    ("get", "/v1/audit/log/tile/{tile}", [401, 403, 403, 401, 200, 403, 200, 401, 401, 403]),
+    ("post", "/v1/oauth/introspect", [401, 401, 401, 401, 401, 401, 200, 401, 401, 401]),
     // The token is unknown, which is no error.
-    ("post", "/v1/oauth/revoke", [401, 401, 401, 401, 401, 401, 200, 401, 401]),
-    ("get", "/v1/admin/users", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("get", "/v1/admin/users/{id}", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("post", "/v1/admin/users/{id}/enable", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("post", "/v1/admin/users/{id}/roles", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("get", "/v1/admin/users/{id}/sessions", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("delete", "/v1/admin/users/{id}/sessions", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("delete", "/v1/admin/users/{id}/totp", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
-    ("post", "/v1/admin/users/{id}/disable", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("post", "/v1/admin/users/{id}/erase", [401, 403, 403, 401, 403, 202, 401, 401, 401]),
+    ("post", "/v1/oauth/revoke", [401, 401, 401, 401, 401, 401, 200, 401, 401, 401]),
+    ("get", "/v1/admin/users", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("get", "/v1/admin/users/{id}", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("post", "/v1/admin/users/{id}/enable", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("post", "/v1/admin/users/{id}/roles", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("get", "/v1/admin/users/{id}/sessions", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("delete", "/v1/admin/users/{id}/sessions", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("delete", "/v1/admin/users/{id}/totp", [401, 403, 403, 401, 403, 204, 401, 401, 401, 403]),
+    ("post", "/v1/admin/users/{id}/disable", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("post", "/v1/admin/users/{id}/erase", [401, 403, 403, 401, 403, 202, 401, 401, 401, 403]),
     // The administrator's call has ended the session of the owner, who comes after it.
-    ("post", "/v1/admin/sessions/revoke-all", [401, 401, 403, 401, 403, 200, 401, 401, 401]),
-    ("get", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("post", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 201, 401, 401, 401]),
-    ("delete", "/v1/admin/service-keys/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
-    ("get", "/v1/admin/webhooks", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("post", "/v1/admin/webhooks", [401, 403, 403, 401, 403, 201, 401, 401, 401]),
-    ("get", "/v1/admin/webhooks/{id}", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("post", "/v1/admin/webhooks/{id}/pause", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
-    ("post", "/v1/admin/webhooks/{id}/resume", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
-    ("post", "/v1/admin/webhooks/{id}/retry", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
-    ("post", "/v1/admin/webhooks/{id}/secret", [401, 403, 403, 401, 403, 200, 401, 401, 401]),
-    ("delete", "/v1/admin/webhooks/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401]),
-    ("delete", "/v1/sessions/current", [401, 204, 204, 401, 204, 204, 401, 401, 401]),
+    ("post", "/v1/admin/sessions/revoke-all", [401, 401, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("get", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("post", "/v1/admin/service-keys", [401, 403, 403, 401, 403, 201, 401, 401, 401, 403]),
+    ("delete", "/v1/admin/service-keys/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401, 403]),
+    ("get", "/v1/admin/webhooks", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("post", "/v1/admin/webhooks", [401, 403, 403, 401, 403, 201, 401, 401, 401, 403]),
+    ("get", "/v1/admin/webhooks/{id}", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("post", "/v1/admin/webhooks/{id}/pause", [401, 403, 403, 401, 403, 204, 401, 401, 401, 403]),
+    ("post", "/v1/admin/webhooks/{id}/resume", [401, 403, 403, 401, 403, 204, 401, 401, 401, 403]),
+    ("post", "/v1/admin/webhooks/{id}/retry", [401, 403, 403, 401, 403, 204, 401, 401, 401, 403]),
+    ("post", "/v1/admin/webhooks/{id}/secret", [401, 403, 403, 401, 403, 200, 401, 401, 401, 403]),
+    ("delete", "/v1/admin/webhooks/{id}", [401, 403, 403, 401, 403, 204, 401, 401, 401, 403]),
+    ("delete", "/v1/sessions/current", [401, 204, 204, 401, 204, 204, 401, 401, 401, 204]),
 ];
 
 pub const OWNER: &str = "ada@example.com";
@@ -115,6 +118,7 @@ const AUDITOR: &str = "eve@example.com";
 const EXPIRED: &str = "fay@example.com";
 const VICTIM: &str = "gil@example.com";
 const ADMIN: &str = "root@example.com";
+const DUE: &str = "hal@example.com";
 
 /// Those whose tokens stay as they are, whatever is called.
 struct Standing {
@@ -124,8 +128,9 @@ struct Standing {
     expired: String,
 }
 
-/// The callers of a row, with a token each, the owner last, since a call may end what it names.
-async fn callers(server: &Server, standing: &Standing) -> [(usize, String); CALLERS] {
+/// The callers of a row where nobody must have a second factor, with a token each, the owner last, since a call may end
+/// what it names.
+async fn callers(server: &Server, standing: &Standing) -> [(usize, String); FACTOR_DUE] {
     let mut fresh = Vec::new();
     for email in [OTHER, AUDITOR, ADMIN, OWNER] {
         fresh.push(access_token(&server.sign_in(email).await));
@@ -150,20 +155,31 @@ async fn statuses(
     row: (&str, &str),
     owned: &Owned,
     n: usize,
-) -> [u16; CALLERS] {
-    let method = Method::from_bytes(row.0.to_uppercase().as_bytes()).unwrap();
-    let mut seen = [0; CALLERS];
+) -> [u16; FACTOR_DUE] {
+    let mut seen = [0; FACTOR_DUE];
     for (place, token) in callers(server, standing).await {
-        let request = server.request(method.clone(), &owned.path(row.1, row.0 == "delete"));
-        let request = well_formed(server, request, row, CALLERS * n + place).await;
-        let request = if token.is_empty() {
-            request
-        } else {
-            request.bearer_auth(token)
-        };
-        seen[place] = request.send().await.unwrap().status().as_u16();
+        let answer = ask(server, row, owned, &token, CALLERS * n + place).await;
+        seen[place] = answer.status().as_u16();
     }
     seen
+}
+
+async fn ask(
+    server: &Server,
+    row: (&str, &str),
+    owned: &Owned,
+    token: &str,
+    n: usize,
+) -> reqwest::Response {
+    let method = Method::from_bytes(row.0.to_uppercase().as_bytes()).unwrap();
+    let request = server.request(method, &owned.path(row.1, row.0 == "delete"));
+    let request = well_formed(server, request, row, n).await;
+    let request = if token.is_empty() {
+        request
+    } else {
+        request.bearer_auth(token)
+    };
+    request.send().await.unwrap()
 }
 
 /// Registers somebody whose second factor is due: the challenge of a sign-in.
@@ -275,11 +291,33 @@ async fn every_operation_lets_in_whom_it_should() {
     );
     let settings = [("UPLOADS_PER_USER", "1000")];
     for (mut server, url, _folder) in support::engines::servers(&settings).await {
-        every_row_is_kept(&mut server, &url).await;
+        let owned = every_row_is_kept(&mut server, &url).await;
+        let settings = [("SECOND_FACTOR_REQUIRED_FOR", "everyone")];
+        let server = support::engines::restarted(server, &url, &settings).await;
+        every_row_is_kept_before_the_second_factor(&server, &url, owned).await;
     }
 }
 
-async fn every_row_is_kept(server: &mut Server, url: &str) {
+/// What is refused is refused for the factor, whatever the request names.
+async fn every_row_is_kept_before_the_second_factor(server: &Server, url: &str, mut owned: Owned) {
+    const ASKING_FOR_THE_PASSWORD: [&str; 2] = ["/v1/me/password", "/v1/me/deletion"];
+    server.register(DUE).await;
+    for (n, (method, path, expected)) in TABLE.iter().enumerate() {
+        let signed_in = server.sign_in(DUE).await;
+        owned.session = signed_in["session"]["id"].as_str().unwrap().to_owned();
+        let (row, token) = ((*method, *path), access_token(&signed_in));
+        let answer = ask(server, row, &owned, &token, CALLERS * n + FACTOR_DUE).await;
+        let (status, slug) = support::engines::outcome(answer).await;
+        assert_eq!(status, expected[FACTOR_DUE], "{url}: {method} {path}");
+        let has_body = *method != "head";
+        if status == 403 && has_body && !ASKING_FOR_THE_PASSWORD.contains(path) {
+            assert_eq!(slug, "second-factor-required", "{url}: {method} {path}");
+        }
+    }
+}
+
+/// What the last row named.
+async fn every_row_is_kept(server: &mut Server, url: &str) -> Owned {
     let admin = server.admin(ADMIN).await;
     let standing = standing(server, url, &admin).await;
     server.launch_worker().await;
@@ -291,13 +329,16 @@ async fn every_row_is_kept(server: &mut Server, url: &str) {
     let media = server.upload(&owner, "a.mp4", support::clip()).await;
     let job = server.job(&owner, &media, "metadata").await;
     assert_eq!(server.ended(&owner, &job).await["state"], "succeeded");
+    let mut named = None;
     for (n, (method, path, expected)) in TABLE.iter().enumerate() {
         let admin = access_token(&server.sign_in(ADMIN).await);
         let owned = owned(server, url, &admin, &job, victim).await;
         let seen = statuses(server, &standing, (method, path), &owned, n).await;
-        assert_eq!(seen, *expected, "{url}: {method} {path}");
+        assert_eq!(seen, expected[..FACTOR_DUE], "{url}: {method} {path}");
         // There may be only so many at once.
         let webhook = format!("/v1/admin/webhooks/{}", owned.webhook);
         server.delete(&webhook, &admin).await;
+        named = Some(owned);
     }
+    named.unwrap()
 }

@@ -10,6 +10,7 @@ mod challenges;
 mod device;
 mod left_behind;
 mod races;
+mod required;
 mod secrets;
 mod step_up;
 mod story;

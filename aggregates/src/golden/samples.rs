@@ -11,7 +11,7 @@ use crate::media_job::{
 use crate::service_key::{ServiceKeyEvent, ServiceKeyScope};
 use crate::session::{ExpireReason, RevokeReason, SessionEvent, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
-use crate::user::{DisableReason, ErasureReason, UserEvent};
+use crate::user::{DisableReason, ErasureReason, SecondFactorStage, UserEvent};
 use crate::values::{AuthMethod, Role};
 use crate::webhook_sink::{WebhookFormat, WebhookSinkEvent};
 
@@ -70,7 +70,7 @@ pub fn user() -> Vec<UserEvent> {
     samples
 }
 
-fn rights_and_floods() -> [UserEvent; 3] {
+fn rights_and_floods() -> [UserEvent; 5] {
     [
         UserEvent::UserRolesChanged {
             roles: vec![Role::Admin, Role::Auditor],
@@ -85,6 +85,19 @@ fn rights_and_floods() -> [UserEvent; 3] {
             began_at: at(2),
             failures: 32,
             is_over: true,
+            at: at(3602),
+        },
+        UserEvent::SecondFactorFailuresBegan {
+            stage: SecondFactorStage::SignIn,
+            began_at: at(2),
+            failures: 5,
+            at: at(3),
+        },
+        UserEvent::SecondFactorFailuresCounted {
+            stage: SecondFactorStage::Session,
+            began_at: at(2),
+            failures: 12,
+            is_over: false,
             at: at(3602),
         },
     ]

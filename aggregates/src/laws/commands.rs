@@ -17,7 +17,7 @@ use crate::session::{RevokeReason, SessionCommand, StartSession, TokenPair};
 use crate::testing::{at, id, sealed, sha256, token};
 use crate::user::{
     DisableReason, EmailCommand, ErasureCommand, ErasureReason, SecondFactorCommand,
-    SignInFailuresCommand, UserCommand,
+    SecondFactorStage, SignInFailuresCommand, UserCommand,
 };
 use crate::values::{AuthMethod, Role, ServiceKeyName, WebhookSinkName};
 use crate::webhook_sink::{WebhookFormat, WebhookSinkCommand};
@@ -79,6 +79,8 @@ pub fn user() -> impl Strategy<Value = Vec<UserCommand>> {
         6 => second_factor().prop_map(UserCommand::SecondFactor),
         5 => erasure().prop_map(UserCommand::Erasure),
         3 => sign_in_failures().prop_map(UserCommand::SignInFailures),
+        3 => (select(SecondFactorStage::ALL), sign_in_failures())
+            .prop_map(|(stage, command)| UserCommand::SecondFactorFailures(stage, command)),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{DisableReason, ErasureReason};
+use super::{DisableReason, ErasureReason, SecondFactorStage};
 use crate::values::{
     EmailClaimId, PasswordId, RecoveryCodesId, Role, Sealed, SessionId, TotpId, UserId,
 };
@@ -80,6 +80,8 @@ pub enum UserCommand {
     },
     /// Something about wrong passwords.
     SignInFailures(SignInFailuresCommand),
+    /// Tells of wrong codes of the second factor.
+    SecondFactorFailures(SecondFactorStage, SignInFailuresCommand),
     /// Shuts the account out. One that was an administrator must have left the administrators before.
     Disable {
         /// Why.
@@ -212,7 +214,7 @@ pub enum SecondFactorCommand {
     },
 }
 
-/// What can be told of wrong passwords for an account. Of a flood only its beginning and sums are told.
+/// What can be told of wrong passwords for an account, or of wrong codes. Of a flood only its beginning and sums are told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SignInFailuresCommand {
     /// A flood has begun; nothing, when the account knows of one.

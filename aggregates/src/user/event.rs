@@ -167,6 +167,30 @@ pub enum UserEvent {
         /// When: the window's end.
         at: DateTime<Utc>,
     },
+    /// Several wrong codes of the second factor were sent in a short time.
+    SecondFactorFailuresBegan {
+        /// Where they were asked for.
+        stage: SecondFactorStage,
+        /// The first of them.
+        began_at: DateTime<Utc>,
+        /// How many there were until now.
+        failures: u64,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// How many wrong codes there were in one window of such a flood.
+    SecondFactorFailuresCounted {
+        /// Where they were asked for.
+        stage: SecondFactorStage,
+        /// The window's beginning.
+        began_at: DateTime<Utc>,
+        /// How many.
+        failures: u64,
+        /// Whether the flood is over.
+        is_over: bool,
+        /// When: the window's end.
+        at: DateTime<Utc>,
+    },
     /// The account was shut out.
     UserDisabled {
         /// Why.
@@ -219,6 +243,16 @@ named! {
 }
 
 named! {
+    /// Where a code of the second factor was asked for.
+    pub enum SecondFactorStage {
+        /// At a sign-in, after the right password.
+        SignIn = "sign_in",
+        /// In a session that is open.
+        Session = "session",
+    }
+}
+
+named! {
     /// Why an account is erased.
     pub enum ErasureReason {
         /// The person asked for it, and the time to think again has passed.
@@ -247,6 +281,8 @@ domain_event!(UserEvent {
     UserRolesChanged,
     SignInFailuresBegan,
     SignInFailuresCounted,
+    SecondFactorFailuresBegan,
+    SecondFactorFailuresCounted,
     UserDeletionRequested,
     UserDeletionCancelled,
     UserErasureStarted,

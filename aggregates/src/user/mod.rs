@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod rights;
 mod second_factor;
+mod second_factor_failures;
 mod sign_in_failures;
 mod state;
 
@@ -18,6 +19,8 @@ mod email_specs;
 mod erasure_specs;
 #[cfg(test)]
 mod rights_specs;
+#[cfg(test)]
+mod second_factor_failures_specs;
 #[cfg(test)]
 mod second_factor_specs;
 #[cfg(test)]
@@ -29,8 +32,10 @@ pub use command::{
     EmailCommand, ErasureCommand, SecondFactorCommand, SignInFailuresCommand, UserCommand,
 };
 pub use error::UserError;
-pub use event::{DisableReason, EVENT_TYPES, ErasureReason, UserEvent};
-pub use state::{Account, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood, User};
+pub use event::{DisableReason, EVENT_TYPES, ErasureReason, SecondFactorStage, UserEvent};
+pub use state::{
+    Account, CodeFloods, PendingEmail, RecoveryCodes, SecondFactor, SignInFlood, User,
+};
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -127,6 +132,9 @@ impl User {
             } => self.disable(reason, rights_revision, at),
             UserCommand::Enable { deletion_grace, at } => self.enable(deletion_grace, at),
             UserCommand::SignInFailures(command) => self.decide_sign_in_failures(command),
+            UserCommand::SecondFactorFailures(stage, command) => {
+                self.decide_second_factor_failures(stage, command)
+            }
         }
     }
 

@@ -58,12 +58,24 @@ pub struct Account {
     /// The flood of wrong passwords that is not over.
     #[serde(default)]
     pub flood: Option<SignInFlood>,
+    /// The floods of wrong codes that are not over.
+    #[serde(default)]
+    pub code_floods: CodeFloods,
     /// How often recovery codes were made lately, be it with a new second factor.
     #[serde(default)]
     pub factor_changes: Option<HourlyCount>,
 }
 
-/// A flood of wrong passwords.
+/// Floods of wrong codes of the second factor, by where the codes were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CodeFloods {
+    /// At sign-ins, after the right password.
+    pub sign_in: Option<SignInFlood>,
+    /// In sessions.
+    pub session: Option<SignInFlood>,
+}
+
+/// A flood of wrong passwords, or of wrong codes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignInFlood {
     /// The beginning of the last window that was counted.
@@ -97,6 +109,34 @@ pub struct RecoveryCodes {
     pub unused: Vec<u8>,
 }
 
+impl Account {
+    /// As it is when it was registered.
+    fn opened(
+        user_id: UserId,
+        email_claim_id: EmailClaimId,
+        has_name: bool,
+        roles: Vec<Role>,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            user_id,
+            email_claim_id,
+            email_claimed_at: at,
+            is_email_verified: false,
+            pending_email: None,
+            roles,
+            has_name,
+            password_id: PasswordId(user_id.0),
+            second_factor: None,
+            erase_at: None,
+            rights_revision: 0,
+            flood: None,
+            code_floods: CodeFloods::default(),
+            factor_changes: None,
+        }
+    }
+}
+
 impl User {
     pub(super) fn evolve(&mut self, event: UserEvent) {
         match event {
@@ -109,21 +149,13 @@ impl User {
                 ..
             } => {
                 let has_name = name.is_some();
-                *self = Self::Active(Account {
+                *self = Self::Active(Account::opened(
                     user_id,
                     email_claim_id,
-                    email_claimed_at: at,
-                    is_email_verified: false,
-                    pending_email: None,
-                    roles,
                     has_name,
-                    password_id: PasswordId(user_id.0),
-                    second_factor: None,
-                    erase_at: None,
-                    rights_revision: 0,
-                    flood: None,
-                    factor_changes: None,
-                });
+                    roles,
+                    at,
+                ));
             }
             UserEvent::UserRegistrationAbandoned { .. } => *self = Self::Abandoned,
             UserEvent::UserNameChanged { name, .. } => {
@@ -156,6 +188,12 @@ impl User {
             UserEvent::SignInFailuresBegan { .. } | UserEvent::SignInFailuresCounted { .. } => {
                 if let Self::Active(account) | Self::Disabled(account) = self {
                     account.evolve_sign_in_failures(&event);
+                }
+            }
+            UserEvent::SecondFactorFailuresBegan { .. }
+            | UserEvent::SecondFactorFailuresCounted { .. } => {
+                if let Self::Active(account) | Self::Disabled(account) = self {
+                    account.evolve_second_factor_failures(&event);
                 }
             }
             UserEvent::UserDeletionRequested { .. }

@@ -227,6 +227,8 @@ fn changed(event: &UserEvent, event_id: Uuid) -> Result<Vec<(usize, Value)>, Pro
         | UserEvent::UserErased { .. }
         | UserEvent::UserRegistrationAbandoned { .. }
         | UserEvent::SignInFailuresBegan { .. }
+        | UserEvent::SecondFactorFailuresBegan { .. }
+        | UserEvent::SecondFactorFailuresCounted { .. }
         | UserEvent::SignInFailuresCounted { .. } => Vec::new(),
     })
 }

@@ -135,7 +135,10 @@ impl Follow {
     /// In doubt the token is not good any more.
     async fn has_good_token(&self) -> bool {
         let checked = self.app.tokens.check(&self.token).await;
-        checked.is_ok_and(|good| good.is_some_and(|good| good.token.user_id == self.owner))
+        let required_for = self.app.config.tokens.second_factor_required_for;
+        checked.ok().flatten().is_some_and(|good| {
+            good.token.user_id == self.owner && good.require_second_factor(required_for).is_ok()
+        })
     }
 
     async fn read(&mut self) -> Option<JobRow> {

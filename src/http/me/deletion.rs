@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::erasure::{self, ErasureError};
-use crate::http::caller::{Caller, RecentCaller};
+use crate::http::caller::{RecentSingleFactorCaller, SingleFactorCaller};
 use crate::http::extract::{Json, NO_CONTENT};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -53,7 +53,7 @@ pub struct DeletionView {
 )]
 pub async fn create(
     State(app): State<Arc<App>>,
-    RecentCaller(caller): RecentCaller,
+    RecentSingleFactorCaller(caller): RecentSingleFactorCaller,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let row = users::find(&app.database, caller.user_id).await?;
@@ -77,7 +77,7 @@ pub async fn create(
 )]
 pub async fn delete(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
 ) -> Result<impl IntoResponse, Problem> {
     let acting = caller.acting();
     let position = erasure::cancel(&app, caller.user_id, &acting).await?;

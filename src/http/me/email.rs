@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::email_change;
-use crate::http::caller::{Caller, RecentCaller};
+use crate::http::caller::{RecentSingleFactorCaller, SingleFactorCaller};
 use crate::http::extract::{Json, NO_CONTENT};
 use crate::http::problem::{FieldError, Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -50,7 +50,7 @@ pub struct Body {
 )]
 pub async fn change(
     State(app): State<Arc<App>>,
-    RecentCaller(caller): RecentCaller,
+    RecentSingleFactorCaller(caller): RecentSingleFactorCaller,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let email = EmailAddress::parse(&body.email).map_err(|error| {
@@ -85,7 +85,7 @@ pub async fn change(
 )]
 pub async fn cancel(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
 ) -> Result<impl IntoResponse, Problem> {
     let position = email_change::cancel(&app, caller.user_id, &caller.acting()).await?;
     Ok(Written {

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::SingleFactorCaller;
 use crate::http::extract::{Json, NO_CONTENT};
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -55,7 +55,7 @@ fn yes() -> bool {
 )]
 pub async fn change(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let new = Password::new(&body.new_password);

@@ -6,7 +6,7 @@ use axum::extract::State;
 use projections::users;
 
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::SingleFactorCaller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::InlineRead;
 use crate::http::users::view::{UserView, view};
@@ -22,7 +22,7 @@ use crate::http::users::view::{UserView, view};
 )]
 pub async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     _: InlineRead,
 ) -> Result<axum::Json<UserView>, Problem> {
     let row = users::find(&app.database, caller.user_id)

@@ -19,6 +19,7 @@ use super::form::TokenForm;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::ports::{clock, ids};
+use crate::second_factor::demand::Standing;
 use crate::token_check::is_well_formed;
 
 /// The form (RFC 7662, section 2.1).
@@ -110,7 +111,7 @@ pub async fn introspect(
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(answer)))
 }
 
-/// `None` unless the token is good. Read from the database, whose word is the same on every node.
+/// `None` unless the token is good, and has the second factor that its account must have. Read from the database, whose word is the same on every node.
 async fn facts(app: &App, token: &str, now: DateTime<Utc>) -> Result<Option<Facts>, Problem> {
     let Some((session, token_type)) = find(app, token).await? else {
         return Ok(None);
@@ -123,7 +124,13 @@ async fn facts(app: &App, token: &str, now: DateTime<Utc>) -> Result<Option<Fact
         TokenType::RefreshToken => session.refresh_expires_at,
     };
     let end = end.min(session.expires_at);
-    if end <= now || user.is_disabled {
+    let standing = Standing {
+        roles: &user.roles,
+        has_second_factor: user.totp_id.is_some(),
+        is_proved: session.second_factor_at.is_some(),
+    };
+    let required_for = app.config.tokens.second_factor_required_for;
+    if end <= now || user.is_disabled || standing.require(required_for).is_err() {
         return Ok(None);
     }
     Ok(Some(Facts {

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::view::{SessionView, view};
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::SingleFactorCaller;
 use crate::http::extract::{Paging, Params, encode_cursor};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::InlineRead;
@@ -56,7 +56,7 @@ pub struct SessionPage {
 )]
 pub async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     _: InlineRead,
     Params(query): Params<Selection>,
 ) -> Result<axum::Json<SessionPage>, Problem> {

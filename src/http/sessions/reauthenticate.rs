@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::signed_in::TokensView;
 use crate::app::{Acting, App};
-use crate::http::caller::{Caller, invalid_token};
+use crate::http::caller::{Caller, SingleFactorCaller, invalid_token};
 use crate::http::extract::Json;
 use crate::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -52,7 +52,7 @@ pub struct Body {
 )]
 pub async fn reauthenticate(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let acting = caller.acting();

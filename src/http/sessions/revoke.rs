@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::show::own;
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, SingleFactorCaller};
 use crate::http::extract::{Id, NO_CONTENT, Params};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -55,7 +55,7 @@ pub struct RevokedCount {
 )]
 pub async fn revoke(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     Id(id): Id<SessionId>,
 ) -> Result<impl IntoResponse, Problem> {
     own(&app, &caller, id).await?;
@@ -78,7 +78,7 @@ pub async fn revoke(
 )]
 pub async fn revoke_current(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
 ) -> Result<impl IntoResponse, Problem> {
     end(&app, &caller, caller.session_id, RevokeReason::SignedOut).await
 }
@@ -109,7 +109,7 @@ async fn end(
 )]
 pub async fn revoke_many(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     Params(query): Params<Selection>,
 ) -> Result<impl IntoResponse, Problem> {
     let (keep, reason) = match query.scope {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregates::user::SecondFactorStage;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
@@ -86,7 +87,7 @@ async fn prove_once(
     code: Code,
     acting: &Acting,
 ) -> Result<ProvedFactor, Problem> {
-    let right = second_factor::check(app, row, code).await?;
+    let right = second_factor::check(app, row, code, SecondFactorStage::SignIn).await?;
     if !challenges::spend(&app.database, challenge).await? {
         return Err(expired());
     }

@@ -8,7 +8,7 @@ use projections::sessions::{self, SessionRow};
 
 use super::view::{SessionView, view};
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, SingleFactorCaller};
 use crate::http::extract::Id;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::InlineRead;
@@ -26,7 +26,7 @@ use crate::http::reads::InlineRead;
 )]
 pub async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     _: InlineRead,
     Id(id): Id<SessionId>,
 ) -> Result<axum::Json<SessionView>, Problem> {
@@ -44,7 +44,7 @@ pub async fn show(
 )]
 pub async fn show_current(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     _: InlineRead,
 ) -> Result<axum::Json<SessionView>, Problem> {
     shown(&app, &caller, caller.session_id).await

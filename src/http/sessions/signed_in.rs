@@ -90,7 +90,7 @@ pub async fn open(
     let signed_in = SignedIn {
         tokens: TokensView::new(&opened.tokens, row.created_at, row.expires_at),
         session: view(app, &opened.key, row, row.session_id)?,
-        user: user_view(&opened.key, &opened.user)?,
+        user: user_view(app, &opened.key, &opened.user)?,
         device_token: known.expose().as_str().to_owned(),
     };
     let headers = [

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::view::UserView;
+use super::view::{UserView, is_second_factor_required};
 use crate::accounts::{self, NewAccount, RegisterError, Registered};
 use crate::app::{Acting, App};
 use crate::config::Registration;
@@ -92,7 +92,7 @@ pub async fn create(
     let answer = (
         StatusCode::CREATED,
         location,
-        axum::Json(shown(&account, &registered)),
+        axum::Json(shown(&app, &account, &registered)),
     );
     let written = Written {
         position: registered.position,
@@ -139,13 +139,14 @@ fn check(app: &App, body: &Body, password: &Password) -> Result<NewAccount, Prob
     }
 }
 
-fn shown(account: &NewAccount, registered: &Registered) -> UserView {
+fn shown(app: &App, account: &NewAccount, registered: &Registered) -> UserView {
     UserView {
         id: registered.user_id.into(),
         email: account.email.as_str().to_owned(),
         email_verified: false,
         name: account.name.as_ref().map(|name| name.as_str().to_owned()),
         totp_enabled: false,
+        second_factor_required: is_second_factor_required(app, &account.roles),
         recovery_codes_left: 0,
         roles: account.roles.clone(),
         created_at: registered.at,

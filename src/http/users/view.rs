@@ -25,6 +25,8 @@ pub struct UserView {
     pub name: Option<String>,
     /// Whether a second factor is on.
     pub totp_enabled: bool,
+    /// Whether the account must have one. Until it is on, and proved in the session, the rest of the API answers 403.
+    pub second_factor_required: bool,
     /// Recovery codes that were not used yet.
     pub recovery_codes_left: u32,
     /// Roles.
@@ -46,14 +48,14 @@ pub async fn view(app: &App, row: &UserRow) -> Result<UserView, Problem> {
         .person_key(row.user_id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    opened(&key, row)
+    opened(app, &key, row)
 }
 
 /// As [`view`], with the person's key.
 ///
 /// # Errors
 /// A field does not open.
-pub fn opened(key: &PersonKey, row: &UserRow) -> Result<UserView, Problem> {
+pub fn opened(app: &App, key: &PersonKey, row: &UserRow) -> Result<UserView, Problem> {
     Ok(UserView {
         id: row.user_id.into(),
         email: open(key, "email", &row.email)?,
@@ -64,11 +66,17 @@ pub fn opened(key: &PersonKey, row: &UserRow) -> Result<UserView, Problem> {
             .map(|name| open(key, "name", name))
             .transpose()?,
         totp_enabled: row.totp_id.is_some(),
+        second_factor_required: is_second_factor_required(app, &row.roles),
         recovery_codes_left: row.recovery_codes_left,
         roles: row.roles.clone(),
         created_at: row.created_at,
         erase_at: row.erase_at,
     })
+}
+
+/// Whether an account with these roles must have a second factor.
+pub fn is_second_factor_required(app: &App, roles: &[Role]) -> bool {
+    app.config.tokens.second_factor_required_for.includes(roles)
 }
 
 fn open(key: &PersonKey, field: &str, sealed: &SealedField) -> Result<String, Problem> {

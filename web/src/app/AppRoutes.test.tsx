@@ -79,6 +79,31 @@ describe('AppRoutes', () => {
     expect(tokenStore.state().tokens?.accessToken).toBe('access-2');
   });
 
+  it('leads whoever must have a second factor to it, and asks the server for nothing that it refuses', async () => {
+    tokenStore.signIn(tokens());
+    const log = serve({
+      ...routes,
+      'GET /v1/me': () => json(200, { ...user, second_factor_required: true }),
+    });
+    renderPage(<AppRoutes />, '/audit');
+    expect(await screen.findByText(/must have a second factor/)).toBeVisible();
+    await userEvent.click(screen.getByRole('link', { name: 'Set it up' }));
+    expect(await screen.findByRole('button', { name: 'Set up an authenticator app' })).toBeVisible();
+    expect(screen.queryByRole('heading', { name: 'Activity' })).toBeNull();
+    const asked = new Set(log.map(({ route }) => route));
+    expect(asked).toEqual(new Set(['GET /v1/me', 'GET /v1/config']));
+  });
+
+  it('lets in whose second factor is on', async () => {
+    tokenStore.signIn(tokens());
+    const me = { ...user, roles: ['auditor'], second_factor_required: true, totp_enabled: true };
+    const events = () => json(200, { items: [], next_after: 0, head: 0 });
+    serve({ ...routes, 'GET /v1/me': () => json(200, me), 'GET /v1/audit/events': events });
+    renderPage(<AppRoutes />, '/audit');
+    expect(await screen.findByRole('heading', { name: 'Audit log' })).toBeVisible();
+    expect(screen.queryByText(/must have a second factor/)).toBeNull();
+  });
+
   it('signs out', async () => {
     tokenStore.signIn(tokens());
     const log = serve({ ...routes, 'DELETE /v1/sessions/current': () => empty() });

@@ -1,7 +1,7 @@
 import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router';
 
 import { AppShell } from '@/app/AppShell';
-import { RequireRole, RequireSession, RequireSignedOut } from '@/app/guards';
+import { RequireRole, RequireSecondFactor, RequireSession, RequireSignedOut } from '@/app/guards';
 import { NotFoundPage } from '@/app/NotFoundPage';
 import { locationStateSchema } from '@/app/location-state';
 import { AdminPage } from '@/features/admin/components/AdminPage';
@@ -30,15 +30,17 @@ export function AppRoutes() {
       <Route element={<RequireSession />}>
         <Route element={<AppShell />}>
           <Route index element={<Navigate to="/media" replace />} />
-          <Route path="/media" element={<MediaPage />} />
-          <Route path="/media/:id" element={<MediaDetailPage />} />
           <Route path="/sessions" element={<SessionsPage />} />
           <Route path="/account" element={<AccountPage />} />
-          <Route element={<RequireRole of="auditor" title="Audit log" />}>
-            <Route path="/audit" element={<AuditPage />} />
-          </Route>
-          <Route element={<RequireRole of="admin" title="Administration" />}>
-            <Route path="/admin" element={<AdminPage />} />
+          <Route element={<RequireSecondFactor />}>
+            <Route path="/media" element={<MediaPage />} />
+            <Route path="/media/:id" element={<MediaDetailPage />} />
+            <Route element={<RequireRole of="auditor" title="Audit log" />}>
+              <Route path="/audit" element={<AuditPage />} />
+            </Route>
+            <Route element={<RequireRole of="admin" title="Administration" />}>
+              <Route path="/admin" element={<AdminPage />} />
+            </Route>
           </Route>
           <Route path="*" element={<NotFoundPage />} />
         </Route>

@@ -2,6 +2,8 @@ import { Navigate, Outlet, useLocation } from 'react-router';
 
 import { locationStateSchema } from '@/app/location-state';
 import { useMe } from '@/features/auth/api/get-me';
+import { SecondFactorDuePage } from '@/features/auth/components/SecondFactorDuePage';
+import { isFactorDue } from '@/features/auth/is-factor-due';
 import { useAuth } from '@/shared/auth/use-auth';
 import { Alert, ErrorAlert } from '@/shared/components/Alert';
 import { Page } from '@/shared/components/Page';
@@ -22,6 +24,12 @@ export function RequireSignedOut() {
   const { from } = locationStateSchema.parse(useLocation().state);
   if (tokens !== null) return <Navigate to={from ?? HOME} replace />;
   return <Outlet />;
+}
+
+/** Leads whose account must have a second factor to it. The server is what keeps them out. */
+export function RequireSecondFactor() {
+  const me = useMe();
+  return isFactorDue(me.data) ? <SecondFactorDuePage /> : <Outlet />;
 }
 
 const WHO = { admin: 'administrators', auditor: 'auditors' } as const;

@@ -8,6 +8,7 @@ export const user: User = {
   email_verified: true,
   name: null,
   totp_enabled: false,
+  second_factor_required: false,
   recovery_codes_left: 0,
   roles: [],
   created_at: '2026-01-01T00:00:00Z',

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{NO_STORE, RecoveryCodesView, end_others};
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::SingleFactorCaller;
 use crate::http::extract::Json;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::Written;
@@ -44,7 +44,7 @@ pub struct Body {
 )]
 pub async fn confirm(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     Json(body): Json<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let acting = caller.acting();

@@ -14,9 +14,10 @@ use crate::app::{Acting, App};
 use crate::config::TotpDisablePolicy;
 use crate::http::caller::Caller;
 use crate::http::extract::{NO_CONTENT, OptionalJson};
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::Written;
 use crate::http::sessions::second_factor::one_of;
+use crate::http::users::view::is_second_factor_required;
 use crate::second_factor;
 
 /// A proof of the second factor, only by the policy `code`: exactly one of the two. And what else is to happen.
@@ -43,6 +44,7 @@ pub struct Body {
         (status = 204, description = "Off", headers(("Gatelog-Position" = u64))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "invalid-token or invalid-code"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "reauthentication-required"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "totp-required"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "validation-failed"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "too-many-attempts"),
     ),
@@ -58,6 +60,7 @@ pub async fn disable(
     let row = row.ok_or_else(Problem::not_found)?;
     let revoke = body.revoke_other_sessions;
     if row.totp_id.is_some() {
+        require_free_choice(&app, &row)?;
         allow(&app, &caller, &row, body, &acting).await?;
     }
     let position = second_factor::disable(&app.log, &app.vault, &row, &acting).await?;
@@ -65,6 +68,15 @@ pub async fn disable(
         position: end_others(&app, &caller, revoke, position).await?,
         answer: NO_CONTENT,
     })
+}
+
+/// Whoever must have a second factor cannot turn the only one off. An administrator can, for a device that is lost.
+fn require_free_choice(app: &App, row: &UserRow) -> Result<(), Problem> {
+    if is_second_factor_required(app, &row.roles) {
+        let detail = "the account must have a second factor, so it stays on";
+        return Err(Problem::new(Kind::TotpRequired, detail));
+    }
+    Ok(())
 }
 
 async fn allow(

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::NO_STORE;
 use crate::app::App;
-use crate::http::caller::RecentCaller;
+use crate::http::caller::RecentSingleFactorCaller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::users::view::view;
 use crate::ports::totp::qr_svg;
@@ -50,7 +50,7 @@ pub struct EnrolmentView {
 )]
 pub async fn enrol(
     State(app): State<Arc<App>>,
-    RecentCaller(caller): RecentCaller,
+    RecentSingleFactorCaller(caller): RecentSingleFactorCaller,
 ) -> Result<impl IntoResponse, Problem> {
     let secret = second_factor::enrol(&app, caller.user_id).await?;
     let row = users::find(&app.database, caller.user_id).await?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::caller::Caller;
+use crate::http::caller::SingleFactorCaller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::reads::InlineRead;
 
@@ -36,7 +36,7 @@ pub struct TotpView {
 )]
 pub async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SingleFactorCaller(caller): SingleFactorCaller,
     _: InlineRead,
 ) -> Result<axum::Json<TotpView>, Problem> {
     let row = users::find(&app.database, caller.user_id).await?;

@@ -18,6 +18,8 @@ const TEXTS: Readonly<Record<string, string>> = {
   RecoveryCodeUsed: 'Recovery code used',
   SignInFailuresBegan: 'Many sign-ins with a wrong password',
   SignInFailuresCounted: 'Sign-ins with a wrong password, counted',
+  SecondFactorFailuresBegan: 'Several wrong codes of the second factor',
+  SecondFactorFailuresCounted: 'Wrong codes of the second factor, counted',
   UserRolesChanged: 'Roles changed',
   UserDisabled: 'Account disabled',
   UserEnabled: 'Account enabled',

@@ -1975,6 +1975,8 @@ export interface components {
             recovery_codes_left: number;
             /** @description Roles. */
             roles: string[];
+            /** @description Whether the account must have one. Until it is on, and proved in the session, the rest of the API answers 403. */
+            second_factor_required: boolean;
             /** @description Whether a second factor is on. */
             totp_enabled: boolean;
         };
@@ -4484,6 +4486,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description totp-required */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description validation-failed */
             422: {
                 headers: {
@@ -6239,7 +6250,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description forbidden, reauthentication-required */
+            /** @description forbidden, reauthentication-required, second-factor-required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6271,6 +6282,15 @@ export interface operations {
             };
             /** @description invalid-token */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description reauthentication-required, second-factor-required */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

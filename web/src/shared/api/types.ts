@@ -10,6 +10,8 @@ export const userSchema = z.object({
   email_verified: z.boolean(),
   name: text,
   totp_enabled: z.boolean(),
+  /** Until it is on, most calls of such an account are refused. */
+  second_factor_required: z.boolean(),
   recovery_codes_left: z.number(),
   roles: z.array(z.string()),
   created_at: z.string(),

@@ -7,7 +7,9 @@ import { ChangePasswordForm } from '@/features/auth/components/ChangePasswordFor
 import { DeletionSection } from '@/features/auth/components/DeletionSection';
 import { ExportSection } from '@/features/auth/components/ExportSection';
 import { SecondFactorSection } from '@/features/auth/components/SecondFactorSection';
+import { isFactorDue } from '@/features/auth/is-factor-due';
 import { DEFAULT_PASSWORD_POLICY, useConfig } from '@/shared/api/get-config';
+import { Alert } from '@/shared/components/Alert';
 import { ListState } from '@/shared/components/ListState';
 import { Page } from '@/shared/components/Page';
 
@@ -16,6 +18,7 @@ import './auth-card.css';
 export function AccountPage() {
   const me = useMe();
   const config = useConfig();
+  const isDue = isFactorDue(me.data);
   return (
     <Page title="Account">
       <ListState
@@ -27,7 +30,10 @@ export function AccountPage() {
       >
         {me.data && (
           <>
-            <ChangeNameSection user={me.data} />
+            {isDue && (
+              <Alert>This account must have a second factor. Set it up below to use everything else.</Alert>
+            )}
+            {!isDue && <ChangeNameSection user={me.data} />}
             <ChangeEmailSection user={me.data} />
             <AccountSection title="Change password">
               <ChangePasswordForm
@@ -37,8 +43,8 @@ export function AccountPage() {
               />
             </AccountSection>
             <SecondFactorSection user={me.data} />
-            <ActivitySection />
-            <ExportSection />
+            {!isDue && <ActivitySection />}
+            {!isDue && <ExportSection />}
             <DeletionSection user={me.data} />
           </>
         )}

@@ -51,6 +51,14 @@ describe('ProofDialog', () => {
     expect(log.find(({ route }) => route === PROVE)?.body).toEqual({ code: '123456' });
   });
 
+  it('asks for a code at once where the account must have a second factor', async () => {
+    serve({ [PROVE]: () => json(200, nextPair), 'DELETE /v1/me/totp': sensitive });
+    renderPage(<ProofDialog user={{ ...user, totp_enabled: true, second_factor_required: true }} />);
+    const outcome = call('/v1/me/totp', { method: 'DELETE' });
+    await userEvent.type(await screen.findByLabelText('Code from your authenticator app'), '123456{Enter}');
+    expect((await outcome).status).toBe(204);
+  });
+
   it('puts a wrong password at its field, and stays', async () => {
     await show(1, () => problem(403, 'wrong-password'));
     await userEvent.type(screen.getByLabelText('Your password'), 'wrong{Enter}');

@@ -36,8 +36,9 @@ export function ProofDialog({ user }: Props) {
 function ProofForm({ user }: Props) {
   const form = useRef<HTMLFormElement>(null);
   const [choice, setChoice] = useState<boolean | null>(null);
-  // For what administrators write the password alone is not enough.
-  const byCode = choice ?? (user?.totp_enabled === true && user.roles.includes('admin'));
+  // For what administrators write the password alone is not enough, nor in a session without the factor that must be.
+  const needsCode = user?.roles.includes('admin') === true || user?.second_factor_required === true;
+  const byCode = choice ?? (user?.totp_enabled === true && needsCode);
   const [secret, setSecret] = useState('');
   const prove = useReauthenticate();
   const claims = { 'wrong-password': 'password', 'invalid-code': 'code' };
@@ -61,7 +62,7 @@ function ProofForm({ user }: Props) {
         if (!prove.isPending) submit();
       }}
     >
-      <p>You signed in a while ago, and this is a sensitive step.</p>
+      <p>This step needs a new proof that it is you.</p>
       <ErrorAlert error={errors.rest} />
       <input type="hidden" name="username" autoComplete="username" value={user?.email ?? ''} readOnly />
       <Secret byCode={byCode} value={secret} onChange={setSecret} errors={errors.of} />

@@ -93,11 +93,15 @@ function TurnedOn({ user, onCodes }: ShowsCodes & { user: User }) {
           New recovery codes…
         </Button>
       )}
-      <TurnOff
-        onStart={() => {
-          onCodes([]);
-        }}
-      />
+      {user.second_factor_required ? (
+        <p>This account must have it, so it stays on. An administrator can reset it for a lost device.</p>
+      ) : (
+        <TurnOff
+          onStart={() => {
+            onCodes([]);
+          }}
+        />
+      )}
     </>
   );
 }
