@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, useLayoutEffect, useRef } from 'react';
 
 import './page.css';
 
@@ -12,7 +12,8 @@ interface Props {
 /** A page: names the document and takes the focus to its title, as a page load would. */
 export function Page({ title, actions, children }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  // A layout effect: the title has the focus as soon as it can be seen.
+  useLayoutEffect(() => {
     heading.current?.focus();
   }, []);
   return (
