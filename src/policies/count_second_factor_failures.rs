@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use aggregates::user::{SignInFailuresCommand, User, UserCommand};
+use aggregates::user::{User, UserCommand};
 use chrono::{DateTime, Utc};
 use eventlog::ExecuteError;
 
 use super::context;
+use super::count_sign_in_failures::{is_over, told};
 use crate::app::App;
 use crate::ports::clock;
 use crate::second_factor::failures::{self, Window};
@@ -41,43 +42,21 @@ pub async fn run(app: Arc<App>) -> Result<(), String> {
 }
 
 async fn tell(app: &App, window: &Window, now: DateTime<Utc>) -> Result<(), String> {
-    let command = UserCommand::SecondFactorFailures(window.stage, command(window, now));
-    let told = app
+    let command = told(window.began_at, window.failures, window.is_announced, now);
+    let command = UserCommand::SecondFactorFailures(window.stage, command);
+    let appended = app
         .log
         .execute::<User>(&window.user.to_string(), command, &context(NAME))
         .await;
-    match told {
+    match appended {
         // An account that is on its way out, whose windows go with it.
         Ok(_) | Err(ExecuteError::Refused(_)) => {}
         Err(error) => return Err(error.to_string()),
     }
     let noted = if window.is_announced {
-        failures::counted(&app.database, window, is_over(window), now).await
+        failures::counted(&app.database, window, is_over(window.failures), now).await
     } else {
         failures::announced(&app.database, window).await
     };
     noted.map_err(|error| error.to_string())
-}
-
-/// A flood is over when a whole window has passed without a wrong code.
-fn is_over(window: &Window) -> bool {
-    window.failures == 0
-}
-
-fn command(window: &Window, now: DateTime<Utc>) -> SignInFailuresCommand {
-    let failures = u64::try_from(window.failures).unwrap_or_default();
-    if window.is_announced {
-        SignInFailuresCommand::Count {
-            began_at: window.began_at,
-            failures,
-            is_over: is_over(window),
-            at: now,
-        }
-    } else {
-        SignInFailuresCommand::Begin {
-            began_at: window.began_at,
-            failures,
-            at: now,
-        }
-    }
 }

@@ -50,18 +50,19 @@ async fn tell(app: &App, window: &Window, now: DateTime<Utc>) -> Result<(), Stri
         let removed = failures::remove(&app.database, window.claim).await;
         return removed.map_err(|error| error.to_string());
     };
-    let command = UserCommand::SignInFailures(command(window, now));
-    let told = app
+    let command = told(window.began_at, window.failures, window.is_announced, now);
+    let command = UserCommand::SignInFailures(command);
+    let appended = app
         .log
         .execute::<User>(&account.user_id.to_string(), command, &context(NAME))
         .await;
-    match told {
+    match appended {
         // A claim whose account is in the making, or never came.
         Ok(_) | Err(ExecuteError::Refused(_)) => {}
         Err(error) => return Err(error.to_string()),
     }
     let noted = if window.is_announced {
-        failures::counted(&app.database, window, is_over(window), now).await
+        failures::counted(&app.database, window, is_over(window.failures), now).await
     } else {
         failures::announced(&app.database, window).await
     };
@@ -69,24 +70,31 @@ async fn tell(app: &App, window: &Window, now: DateTime<Utc>) -> Result<(), Stri
 }
 
 /// A flood is over when a whole window has passed without a failure.
-fn is_over(window: &Window) -> bool {
-    window.failures == 0
+pub(super) fn is_over(failures: i64) -> bool {
+    failures == 0
 }
 
-fn command(window: &Window, now: DateTime<Utc>) -> SignInFailuresCommand {
-    let failures = u64::try_from(window.failures).unwrap_or_default();
-    if window.is_announced {
+/// What is told of a window: the beginning of a flood that the log does not know, or the sum of one that it does.
+pub(super) fn told(
+    began_at: DateTime<Utc>,
+    failures: i64,
+    is_announced: bool,
+    now: DateTime<Utc>,
+) -> SignInFailuresCommand {
+    let (is_over, at) = (is_over(failures), now);
+    let failures = u64::try_from(failures).unwrap_or_default();
+    if is_announced {
         SignInFailuresCommand::Count {
-            began_at: window.began_at,
+            began_at,
             failures,
-            is_over: is_over(window),
-            at: now,
+            is_over,
+            at,
         }
     } else {
         SignInFailuresCommand::Begin {
-            began_at: window.began_at,
+            began_at,
             failures,
-            at: now,
+            at,
         }
     }
 }

@@ -13,40 +13,34 @@ impl User {
         stage: SecondFactorStage,
         command: SignInFailuresCommand,
     ) -> Result<Vec<UserEvent>, UserError> {
-        let account = match self {
-            Self::Active(account) | Self::Disabled(account) => account,
-            Self::Unregistered | Self::Abandoned | Self::Erasing | Self::Erased => {
-                return Err(UserError::NotRegistered);
-            }
-        };
-        let flood = account.code_floods.of(stage);
-        Ok(match command {
+        let account = self.account_of_failures()?;
+        if !command.is_news_to(account.code_floods.of(stage)) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![match command {
             SignInFailuresCommand::Begin {
                 began_at,
                 failures,
                 at,
-            } if flood.is_none() => vec![UserEvent::SecondFactorFailuresBegan {
+            } => UserEvent::SecondFactorFailuresBegan {
                 stage,
                 began_at,
                 failures,
                 at,
-            }],
+            },
             SignInFailuresCommand::Count {
                 began_at,
                 failures,
                 is_over,
                 at,
-            } if flood.is_some_and(|flood| flood.counted != Some(began_at)) => {
-                vec![UserEvent::SecondFactorFailuresCounted {
-                    stage,
-                    began_at,
-                    failures,
-                    is_over,
-                    at,
-                }]
-            }
-            SignInFailuresCommand::Begin { .. } | SignInFailuresCommand::Count { .. } => Vec::new(),
-        })
+            } => UserEvent::SecondFactorFailuresCounted {
+                stage,
+                began_at,
+                failures,
+                is_over,
+                at,
+            },
+        }])
     }
 }
 

@@ -8,38 +8,54 @@ impl User {
         &self,
         command: SignInFailuresCommand,
     ) -> Result<Vec<UserEvent>, UserError> {
-        let account = match self {
-            Self::Active(account) | Self::Disabled(account) => account,
-            Self::Unregistered | Self::Abandoned | Self::Erasing | Self::Erased => {
-                return Err(UserError::NotRegistered);
-            }
-        };
-        let flood = account.flood.as_ref();
-        Ok(match command {
+        let account = self.account_of_failures()?;
+        if !command.is_news_to(account.flood.as_ref()) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![match command {
             SignInFailuresCommand::Begin {
                 began_at,
                 failures,
                 at,
-            } if flood.is_none() => vec![UserEvent::SignInFailuresBegan {
+            } => UserEvent::SignInFailuresBegan {
                 began_at,
                 failures,
                 at,
-            }],
+            },
             SignInFailuresCommand::Count {
                 began_at,
                 failures,
                 is_over,
                 at,
-            } if flood.is_some_and(|flood| flood.counted != Some(began_at)) => {
-                vec![UserEvent::SignInFailuresCounted {
-                    began_at,
-                    failures,
-                    is_over,
-                    at,
-                }]
+            } => UserEvent::SignInFailuresCounted {
+                began_at,
+                failures,
+                is_over,
+                at,
+            },
+        }])
+    }
+
+    /// The account, if there is one at which somebody can fail.
+    pub(super) fn account_of_failures(&self) -> Result<&Account, UserError> {
+        match self {
+            Self::Active(account) | Self::Disabled(account) => Ok(account),
+            Self::Unregistered | Self::Abandoned | Self::Erasing | Self::Erased => {
+                Err(UserError::NotRegistered)
             }
-            SignInFailuresCommand::Begin { .. } | SignInFailuresCommand::Count { .. } => Vec::new(),
-        })
+        }
+    }
+}
+
+impl SignInFailuresCommand {
+    /// Whether it tells something that was not told yet, where the account knows of this flood or of none.
+    pub(super) fn is_news_to(&self, flood: Option<&SignInFlood>) -> bool {
+        match self {
+            Self::Begin { .. } => flood.is_none(),
+            Self::Count { began_at, .. } => {
+                flood.is_some_and(|flood| flood.counted != Some(*began_at))
+            }
+        }
     }
 }
 
